@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/tactic.h"
+#include "layerwise/thread_pool.h"
+
+namespace layerwise {
+
+class ThreadPool;
+
+/// A step of a bound program, in order of execution.
+struct BoundStep {
+  std::shared_ptr<const Step> step;
+  std::string layers;  ///< the names of the layers it covers
+  std::string tactic;
+  double flops = 0;
+  double bytes = 0;
+  std::vector<std::pair<std::string, BufferView>> outputs;  ///< for a tensor listener
+};
+
+/// What runs a bound program: one a context.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// Memory for a program: `arenaBytes` for the arena, and what the steps need beside it.
+  virtual void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) = 0;
+  /// `io`: host memory by buffer number from 1 on.
+  virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
+                   const std::function<void(std::string_view, const TensorView&)>& listener) = 0;
+  virtual std::size_t memoryBytes() const = 0;
+};
+
+/// A device: its tactics and how their steps are run.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  /// Whatever tuned choices depend on: instruction set, caches, kernel-set version.
+  virtual std::string signature() const = 0;
+  virtual int defaultThreads() const = 0;
+  virtual std::vector<const Tactic*> tactics() const = 0;
+  /// Copies between layouts and types.
+  virtual std::unique_ptr<Step> bindReformat(const BufferView& from, const BufferView& to,
+                                             int workers) const = 0;
+  virtual double reformatSeconds(const TensorInfo& info, const Layout& from, const Layout& to,
+                                 int workers) const = 0;
+  virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const = 0;
+};
+
+/// The backend of a device name, "cpu" for one; throws Error kDevice saying what there is.
+const Backend& findBackend(std::string_view device);
+
+}  // namespace layerwise

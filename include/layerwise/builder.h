@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "layerwise/engine.h"
+#include "layerwise/export.h"
+#include "layerwise/logger.h"
+#include "layerwise/network.h"
+#include "layerwise/timing_cache.h"
+
+namespace layerwise {
+
+/// A range of shapes by input name; inputs with static shapes need none.
+struct OptimizationProfile {
+  std::map<std::string, ShapeRange> inputs;
+};
+
+struct BuilderConfig {
+  std::string device = "cpu";
+  int threads = 0;  ///< tactics are chosen for this many workers; 0: one a core
+  /// 0: the cost model chooses, nothing is measured, the same engine every time. 1 to 5: more and
+  /// more candidates are timed.
+  int optimizationLevel = 3;
+  OptimizationProfile profile;
+  TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
+  Logger logger;
+  /// Called now and then with the fraction done and what is being done; false cancels the build
+  /// (Error kCancelled).
+  std::function<bool(double fraction, std::string_view phase)> progress;
+};
+
+/// Copies the network, optimises it for the device and gives the engine. The network and its
+/// weights are free to go afterwards. Throws Error naming the layer at fault.
+LAYERWISE_API std::shared_ptr<const Engine> buildEngine(const Network& network,
+                                                        const BuilderConfig& config = {});
+
+}  // namespace layerwise

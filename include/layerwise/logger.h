@@ -1,0 +1,14 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace layerwise {
+
+enum class Severity { kError, kWarning, kInfo, kVerbose };
+
+/// Takes the library's messages; an empty function drops them. May be called from any thread that
+/// calls the library.
+using Logger = std::function<void(Severity, std::string_view message)>;
+
+}  // namespace layerwise

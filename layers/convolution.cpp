@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include "layers/layer_kind.h"
+#include "layers/spatial.h"
+
+namespace layerwise {
+namespace {
+
+Dims kernelDims(const Convolution& a, std::int64_t channels) {
+  Dims dims{a.outputs, channels / a.groups};
+  for (std::int64_t size : a.kernel) dims.append(size);
+  return dims;
+}
+
+std::vector<TensorInfo> infer(const Convolution& a, const ShapeContext& c) {
+  const Dims& in = c.dims();
+  SpatialWindow window = resolveWindow(a, in);
+  if (a.outputs < 1 || a.groups < 1)
+    c.fail("outputs {} and groups {} must be at least 1", a.outputs, a.groups);
+  if (in[1] % a.groups || a.outputs % a.groups)
+    c.fail("{} groups do not divide {} input channels and {} outputs", a.groups, in[1], a.outputs);
+  c.expectWeights(0, "kernel", kernelDims(a, in[1]));
+  c.expectWeights(1, "bias", {a.outputs}, true);
+  Dims out{in[0], a.outputs};
+  for (std::int64_t size : window.output) out.append(size);
+  return {{c.type(), out}};
+}
+
+/// The input and kernel are seen as three-dimensional, with leading axes of size 1.
+struct Window3 {
+  std::int64_t in[3], kernel[3], stride[3], pad[3], dilation[3], out[3];
+
+  Window3(const SpatialWindow& w, const Dims& input) {
+    for (int i = 0; i < 3; ++i) {
+      int axis = i - (3 - w.axes);
+      in[i] = axis < 0 ? 1 : input[axis + 2];
+      kernel[i] = axis < 0 ? 1 : w.kernel[axis];
+      stride[i] = axis < 0 ? 1 : w.stride[axis];
+      pad[i] = axis < 0 ? 0 : w.prePadding[axis];
+      dilation[i] = axis < 0 ? 1 : w.dilation[axis];
+      out[i] = axis < 0 ? 1 : w.output[axis];
+    }
+  }
+};
+
+void reference(const Convolution& a, const ReferenceContext& c) {
+  const Dims& in = c.inputs[0].info.dims;
+  Window3 w(resolveWindow(a, in), in);
+  std::int64_t groupIn = in[1] / a.groups, groupOut = a.outputs / a.groups;
+  std::int64_t taps = w.kernel[0] * w.kernel[1] * w.kernel[2];
+  std::int64_t plane = w.in[0] * w.in[1] * w.in[2];
+  const double* x = c.inputs[0].values.data();
+  const double* k = c.weights[0].values.data();
+  const double* bias = c.weights[1].values.empty() ? nullptr : c.weights[1].values.data();
+  double* y = c.outputs[0].values.data();
+  for (std::int64_t n = 0; n < in[0]; ++n)
+    for (std::int64_t o = 0; o < a.outputs; ++o)
+      for (std::int64_t oz = 0; oz < w.out[0]; ++oz)
+        for (std::int64_t oy = 0; oy < w.out[1]; ++oy)
+          for (std::int64_t ox = 0; ox < w.out[2]; ++ox) {
+            double sum = bias ? bias[o] : 0;
+            for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
+              for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
+                for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+                  std::int64_t iz = oz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
+                  std::int64_t iy = oy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
+                  std::int64_t ix = ox * w.stride[2] - w.pad[2] + kx * w.dilation[2];
+                  if (iz < 0 || iz >= w.in[0] || iy < 0 || iy >= w.in[1] || ix < 0 || ix >= w.in[2])
+                    continue;
+                  std::int64_t first = n * in[1] + o / groupOut * groupIn;
+                  const double* source = x + first * plane + (iz * w.in[1] + iy) * w.in[2] + ix;
+                  const double* tap =
+                      k + o * groupIn * taps + (kz * w.kernel[1] + ky) * w.kernel[2] + kx;
+                  for (std::int64_t i = 0; i < groupIn; ++i)
+                    sum += source[i * plane] * tap[i * taps];
+                }
+            *y++ = sum;
+          }
+}
+
+}  // namespace
+
+void registerLayer_convolution(LayerRegistry& registry) {
+  registry.add<Convolution>(
+      {.weightRoles = {"kernel", "bias"}, .infer = infer, .reference = reference});
+}
+
+}  // namespace layerwise
