@@ -1,0 +1,140 @@
+#include "engine/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace {
+
+namespace fs = std::filesystem;
+
+class File : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) /
+              ("file_test_" + std::to_string(::getpid()) + "_" +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::size_t filesInFolder() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+
+  fs::path folder_;
+};
+
+std::string contents(const std::string& path) {
+  return std::string(MappedFile(path).bytes());
+}
+
+std::string messageOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST_F(File, AppearsOnCommitOnly) {
+  {
+    AtomicFile file(path("a"));
+    file.write("hello ");
+    file.write("world");
+    EXPECT_FALSE(fs::exists(path("a")));
+    file.commit();
+    EXPECT_EQ(contents(path("a")), "hello world");
+  }
+  EXPECT_EQ(contents(path("a")), "hello world");
+  EXPECT_EQ(filesInFolder(), 1u);
+}
+
+TEST_F(File, WithoutCommitLeavesTheOldFileAlone) {
+  std::ofstream(path("a")) << "old";
+  {
+    AtomicFile file(path("a"));
+    file.write("new");
+  }
+  EXPECT_EQ(contents(path("a")), "old");
+  EXPECT_EQ(filesInFolder(), 1u);
+}
+
+TEST_F(File, ReplacesWhileMapped) {
+  std::ofstream(path("a")) << "old";
+  const MappedFile mapped(path("a"));
+  AtomicFile file(path("a"));
+  file.commit();
+  EXPECT_EQ(mapped.bytes(), "old");
+  EXPECT_EQ(contents(path("a")), "");
+}
+
+TEST_F(File, TwoWritersOfOneTargetDoNotMix) {
+  AtomicFile first(path("a")), second(path("a"));
+  first.write("first");
+  second.write("second");
+  first.commit();
+  second.commit();
+  EXPECT_EQ(contents(path("a")), "second");
+  EXPECT_EQ(filesInFolder(), 1u);
+}
+
+TEST_F(File, FollowsLinks) {
+  std::ofstream(path("target")) << "old";
+  fs::create_symlink(path("target"), path("link"));
+  AtomicFile file(path("link"));
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(contents(path("target")), "new");
+}
+
+TEST_F(File, RespectsTheUmask) {
+  const mode_t old = ::umask(027);
+  AtomicFile file(path("a"));
+  file.commit();
+  ::umask(old);
+  struct stat status {};
+  ASSERT_EQ(::stat(path("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640u);
+}
+
+TEST_F(File, RefusesWhatIsNoRegularFile) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(messageOf([&] { AtomicFile file(path("")); }), "[file " + path("") + "] is a folder");
+  EXPECT_EQ(messageOf([&] { AtomicFile file("/dev/null", "engine"); }),
+            "[engine /dev/null] is not a regular file");
+  EXPECT_EQ(messageOf([&] { MappedFile file(path("")); }), "[file " + path("") + "] is a folder");
+  EXPECT_EQ(messageOf([&] { MappedFile file(path("pipe")); }),
+            "[file " + path("pipe") + "] is not a regular file");
+  EXPECT_EQ(messageOf([&] { MappedFile file(path("none"), "weights"); }),
+            "[weights " + path("none") + "] cannot be opened: No such file or directory");
+  EXPECT_EQ(messageOf([&] { AtomicFile file(path("none/a")); }),
+            "[file " + path("none/a") + "] cannot be created: No such file or directory");
+}
+
+TEST_F(File, MovesItsMapping) {
+  std::ofstream(path("a")) << "text";
+  std::ofstream(path("empty"));
+  MappedFile file(path("a"));
+  MappedFile other(std::move(file));
+  EXPECT_EQ(other.bytes(), "text");
+  EXPECT_EQ(file.size(), 0u);
+  other = MappedFile(path("empty"));
+  EXPECT_EQ(other.size(), 0u);
+}
+
+}  // namespace
+}  // namespace layerwise
