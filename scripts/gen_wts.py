@@ -102,8 +102,8 @@ def report(file, kind, network, out, values, verbose):
     for (reason, last), names in groups.items():
         shown = names if verbose else names[:3]
         tail = "" if len(shown) == len(names) else ", ..."
-        what = last or f"({', '.join(shown)}{tail})"
-        print(f"skipped {len(names)} of type {reason}: {what}")
+        what = last or f"{', '.join(shown)}{tail}"
+        print(f"skipped {len(names)} ({reason}): {what}")
         if verbose and last:
             print("\n".join("  " + name for name in names))
 

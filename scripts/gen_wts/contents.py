@@ -49,10 +49,18 @@ def mapping_of(value):
 
 
 def unwrapped(value):
-    """The tensor inside the Parameter or Variable objects of the first releases."""
+    """The tensor inside the Parameter or Variable objects of the first releases.
+
+    What holds tensors that cannot be named or read comes back as Unreadable, to be reported.
+    """
     if isinstance(value, Inert) and value.qualified_name.endswith((".Parameter", ".Variable")):
         parts = value.args + (value.state if isinstance(value.state, tuple) else ())
         return next((part for part in parts if isinstance(part, Tensor)), value)
+    if isinstance(value, Inert) and "._rebuild_" in value.qualified_name:
+        return Unreadable(f"{value.qualified_name}, an unknown kind of tensor")
+    if isinstance(value, (list, tuple)) and any(
+            isinstance(part, (Tensor, Unreadable)) for part in value):
+        return Unreadable("a list of tensors")
     return value
 
 
@@ -80,6 +88,8 @@ class Walk:
             value = unwrapped(value)
             if isinstance(value, (Tensor, Unreadable)):
                 yield f"{prefix}{name}", value
+            elif is_module(node) and isinstance(value, Inert) and not is_module(value):
+                yield f"{prefix}{name}", Unreadable(f"{value.qualified_name}, with its own state")
             elif isinstance(value, (dict, Inert)):
                 yield from self.tensors(value, f"{prefix}{name}.", depth + 1)
 
@@ -97,6 +107,8 @@ class Walk:
         stride = state.get("stride")
         if class_name in HEAD_TASKS and isinstance(stride, Tensor):
             members.append(("strides", stride))
+        if "_packed_params" in state:
+            members.append(("_packed_params", Unreadable("quantised")))
         return members + list(dict.items(state["_modules"]))
 
     def _script_members(self, module):
