@@ -32,6 +32,9 @@ class Executor {
   /// `io`: host memory by buffer number from 1 on.
   virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                    const std::function<void(std::string_view, const TensorView&)>& listener) = 0;
+  /// Pushes weights and activations out of the private caches, as a whole network does between two
+  /// runs of a layer.
+  virtual void coolCaches() = 0;
   virtual std::size_t memoryBytes() const = 0;
 };
 

@@ -20,14 +20,16 @@ NetworkRegistry& NetworkRegistry::instance() {
 void NetworkRegistry::add(NetworkFamily family) {
   std::string name = family.name;
   if (!families_.emplace(name, std::move(family)).second)
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("[network {}] is registered already", name));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[network {}] is registered already", name));
 }
 
 const NetworkFamily& NetworkRegistry::at(std::string_view name) const {
   auto found = families_.find(name);
   if (found == families_.end())
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("[network {}] there is none of that name; there are {}", name, fmt::join(names(), ", ")));
+                fmt::format("[network {}] there is none of that name; there are {}", name,
+                            fmt::join(names(), ", ")));
   return found->second;
 }
 
@@ -49,7 +51,8 @@ Network NetworkRegistry::define(std::string_view name, const WeightMap& weights,
   for (const auto& [key, value] : options) {
     if (!complete.contains(key))
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("[network {}] has no option '{}'; it has: {}", name, key, fmt::join(known, ", ")));
+                  fmt::format("[network {}] has no option '{}'; it has: {}", name, key,
+                              fmt::join(known, ", ")));
     complete[key] = value;
   }
   Network network;

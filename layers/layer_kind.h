@@ -86,6 +86,16 @@ struct Traits {
       false;  ///< the output follows from the shapes of the inputs, whatever their values
 };
 
+/// A tensor of a layer that is a box of another one: what lets a concatenation write nothing and a
+/// slice read nothing.
+struct BoxView {
+  bool outputInsideInput =
+      false;  ///< a slice; otherwise an input inside an output: a concatenation
+  int input = 0;
+  int output = 0;
+  Dims offset;  ///< of the inner tensor's first element in the outer one
+};
+
 /// What a layer means. One a file in layers/; the registry holds them by name.
 struct LayerKind {
   std::string name;
@@ -99,6 +109,12 @@ struct LayerKind {
   std::function<void(const void* attributes, const ReferenceContext&)> reference;
   std::function<Traits(const void* attributes)> traits;
   std::function<int(const void* attributes)> outputs;  ///< how many outputs there are
+  /// The boxes among inputs and outputs; empty where there are none.
+  std::function<std::vector<BoxView>(const void* attributes, std::span<const TensorInfo> inputs,
+                                     std::span<const TensorInfo> outputs)>
+      boxes;
+  /// Whether output 0 has the elements of input 0 in the same row-major order (a reshape).
+  std::function<bool(const void* attributes, const TensorInfo& input)> reshapes;
 };
 
 /// The typed form that a layer's file fills in.
@@ -111,6 +127,9 @@ struct LayerDefinition {
   void (*reference)(const A&, const ReferenceContext&);
   Traits (*traits)(const A&) = nullptr;
   int outputs = 1;
+  std::vector<BoxView> (*boxes)(const A&, std::span<const TensorInfo> inputs,
+                                std::span<const TensorInfo> outputs) = nullptr;
+  bool (*reshapes)(const A&, const TensorInfo& input) = nullptr;
 };
 
 inline constexpr int kAnyInputs = 1 << 20;
@@ -138,6 +157,13 @@ class LayerRegistry {
       return f ? f(*static_cast<const A*>(a)) : Traits{};
     };
     kind.outputs = [n = definition.outputs](const void*) { return n; };
+    kind.boxes = [f = definition.boxes](const void* a, std::span<const TensorInfo> in,
+                                        std::span<const TensorInfo> out) {
+      return f ? f(*static_cast<const A*>(a), in, out) : std::vector<BoxView>{};
+    };
+    kind.reshapes = [f = definition.reshapes](const void* a, const TensorInfo& in) {
+      return f && f(*static_cast<const A*>(a), in);
+    };
     add(std::move(kind));
   }
   void add(LayerKind kind);

@@ -120,17 +120,22 @@ std::shared_ptr<const Plugin> createPlugin(std::string_view type, std::int64_t v
 }
 
 void registerLayer_plugin(LayerRegistry& registry) {
-  registry.add({.name = std::string(PluginLayer::kKind),
-                .minInputs = 0,
-                .maxInputs = kAnyInputs,
-                .attributes = &kOperations,
-                .infer = infer,
-                .reference = reference,
-                .traits = [](const void*) { return Traits{}; },
-                .outputs =
-                    [](const void* a) {
-                      return static_cast<const PluginLayer*>(a)->plugin->outputCount();
-                    }});
+  LayerKind kind;
+  kind.name = PluginLayer::kKind;
+  kind.minInputs = 0;
+  kind.maxInputs = kAnyInputs;
+  kind.attributes = &kOperations;
+  kind.infer = infer;
+  kind.reference = reference;
+  kind.traits = [](const void*) { return Traits{}; };
+  kind.outputs = [](const void* a) {
+    return static_cast<const PluginLayer*>(a)->plugin->outputCount();
+  };
+  kind.boxes = [](const void*, std::span<const TensorInfo>, std::span<const TensorInfo>) {
+    return std::vector<BoxView>{};
+  };
+  kind.reshapes = [](const void*, const TensorInfo&) { return false; };
+  registry.add(std::move(kind));
 }
 
 }  // namespace layerwise

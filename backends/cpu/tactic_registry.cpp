@@ -18,7 +18,8 @@ const TacticRegistry& TacticRegistry::instance() {
 }
 
 const Tactic* TacticRegistry::find(std::string_view name) const {
-  auto found = std::find_if(tactics_.begin(), tactics_.end(), [&](const auto& tactic) { return tactic->name() == name; });
+  auto found = std::find_if(tactics_.begin(), tactics_.end(),
+                            [&](const auto& tactic) { return tactic->name() == name; });
   return found == tactics_.end() ? nullptr : found->get();
 }
 

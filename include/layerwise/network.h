@@ -225,6 +225,9 @@ class LAYERWISE_API Network {
   std::map<std::string, std::string>& metadata();
   const std::map<std::string, std::string>& metadata() const;
 
+  /// For the builder.
+  const NetworkState& state() const { return *state_; }
+
  private:
   void insert(std::unique_ptr<Layer> layer, std::vector<Tensor*> inputs,
               std::vector<Weights> weights);

@@ -1,0 +1,53 @@
+#include "backends/cpu/backend.h"
+
+#include <fmt/format.h>
+
+#include "backends/cpu/executor.h"
+#include "backends/cpu/reformat.h"
+#include "backends/cpu/tactic_registry.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// What a core moves and how long a barrier takes, roughly: the cost model needs the order of
+// magnitude.
+constexpr double kBytesPerSecond = 8e9;
+constexpr double kStepSeconds = 3e-6;
+
+class CpuBackend final : public Backend {
+ public:
+  std::string name() const override { return "cpu"; }
+  std::string signature() const override { return "cpu"; }
+  int defaultThreads() const override { return ThreadPool().size(); }
+
+  std::vector<const Tactic*> tactics() const override {
+    std::vector<const Tactic*> all;
+    for (const auto& tactic : TacticRegistry::instance().all()) all.push_back(tactic.get());
+    return all;
+  }
+
+  std::unique_ptr<Step> bindReformat(const BufferView& from, const BufferView& to,
+                                     int workers) const override {
+    return cpu::bindReformat(from, to, workers);
+  }
+
+  double reformatSeconds(const TensorInfo& info, const Layout& from, const Layout& to,
+                         int workers) const override {
+    double bytes = static_cast<double>(info.dims.volume()) *
+                   static_cast<double>(sizeOf(from.type) + sizeOf(to.type));
+    return kStepSeconds + bytes / (kBytesPerSecond * workers);
+  }
+
+  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const override {
+    return std::make_unique<CpuExecutor>(std::move(pool));
+  }
+};
+
+}  // namespace
+
+const Backend& backend() {
+  static const CpuBackend instance;
+  return instance;
+}
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "engine/backend.h"
+
+namespace layerwise::cpu {
+
+const Backend& backend();
+
+}  // namespace layerwise::cpu

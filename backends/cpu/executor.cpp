@@ -1,0 +1,130 @@
+#include "backends/cpu/executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <new>
+
+#include "engine/spin.h"
+#include "layerwise/error.h"
+
+namespace layerwise::cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+constexpr std::size_t kOverrun = 64;
+constexpr std::size_t kCacheBytes = 4 << 20;  // more than any private cache
+
+const CpuStep& cpuStep(const BoundStep& bound) {
+  return static_cast<const CpuStep&>(*bound.step);
+}
+
+}  // namespace
+
+void AlignedBuffer::Free::operator()(std::byte* memory) const {
+  ::operator delete(memory, kAlignment);
+}
+
+AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
+  if (!bytes) return;
+  try {
+    memory_.reset(static_cast<std::byte*>(::operator new(bytes + kOverrun, kAlignment)));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kOutOfMemory,
+                fmt::format("[cpu] {} bytes of memory were refused", bytes));
+  }
+}
+
+void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) {
+  std::size_t workspace = 0, scratch = 0, phases = 0;
+  for (const BoundStep& step : steps) {
+    workspace = std::max(workspace, cpuStep(step).workspaceBytes());
+    scratch = std::max(scratch, cpuStep(step).scratchBytes());
+    phases += static_cast<std::size_t>(cpuStep(step).phases());
+  }
+  if (arena_.size() < arenaBytes) arena_ = AlignedBuffer(arenaBytes);
+  if (workspace_.size() < workspace) workspace_ = AlignedBuffer(workspace);
+  scratch_.resize(static_cast<std::size_t>(pool_->size()));
+  for (AlignedBuffer& buffer : scratch_)
+    if (buffer.size() < scratch) buffer = AlignedBuffer(scratch);
+  if (counters_.size() < phases) counters_ = std::vector<Counter>(phases);
+}
+
+std::size_t CpuExecutor::memoryBytes() const {
+  std::size_t bytes = arena_.size() + workspace_.size();
+  for (const AlignedBuffer& buffer : scratch_) bytes += buffer.size();
+  return bytes;
+}
+
+void CpuExecutor::coolCaches() {
+  auto workers = static_cast<std::size_t>(pool_->size());
+  if (polluter_.size() < kCacheBytes * workers) polluter_ = AlignedBuffer(kCacheBytes * workers);
+  pool_->run([&](int worker) {
+    std::memset(polluter_.data() + kCacheBytes * static_cast<std::size_t>(worker), worker,
+                kCacheBytes);
+  });
+}
+
+void CpuExecutor::run(std::span<const BoundStep> steps, std::span<void* const> io,
+                      Profiler* profiler,
+                      const std::function<void(std::string_view, const TensorView&)>& listener) {
+  std::vector<std::byte*> buffers{arena_.data()};
+  for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
+  for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
+
+  Barrier barrier(static_cast<std::uint32_t>(pool_->size()));
+  std::atomic<bool> failed{false};
+  std::mutex errorMutex;
+  std::exception_ptr error;
+  auto guard = [&](auto&& work) {
+    if (failed.load(std::memory_order_relaxed)) return;
+    try {
+      work();
+    } catch (...) {
+      std::lock_guard lock(errorMutex);
+      if (!error) error = std::current_exception();
+      failed = true;
+    }
+  };
+
+  pool_->run([&](int id) {
+    Worker worker{buffers, scratch_[static_cast<std::size_t>(id)].data(), workspace_.data()};
+    std::size_t counter = 0;
+    auto last = std::chrono::steady_clock::now();
+    for (const BoundStep& bound : steps) {
+      const CpuStep& step = cpuStep(bound);
+      for (int phase = 0; phase < step.phases(); ++phase) {
+        std::int64_t tiles = step.tiles(phase);
+        std::atomic<std::int64_t>& next = counters_[counter++].next;
+        guard([&] {
+          for (std::int64_t tile = next.fetch_add(1, std::memory_order_relaxed); tile < tiles;
+               tile = next.fetch_add(1, std::memory_order_relaxed))
+            step.run(phase, tile, worker);
+        });
+        barrier.arriveAndWait();
+      }
+      if (!profiler && !listener) continue;
+      if (id == 0) {
+        guard([&] {
+          auto now = std::chrono::steady_clock::now();
+          if (profiler)
+            profiler->report(bound.layers, bound.tactic,
+                             std::chrono::duration<double>(now - last).count(), bound.flops,
+                             bound.bytes);
+          if (listener)
+            for (const auto& [name, view] : bound.outputs)
+              listener(name, {view.type, view.dims, view.strides, worker.data<void>(view)});
+        });
+        last = std::chrono::steady_clock::now();
+      }
+      if (listener) barrier.arriveAndWait();
+    }
+  });
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace layerwise::cpu

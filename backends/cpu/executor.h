@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/step.h"
+#include "engine/backend.h"
+
+namespace layerwise::cpu {
+
+/// Memory that the kernels may use: 64-byte aligned, with room behind for readers that overrun.
+class AlignedBuffer {
+ public:
+  explicit AlignedBuffer(std::size_t bytes = 0);
+  std::byte* data() const { return memory_.get(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  std::size_t size_ = 0;
+};
+
+/// Runs bound steps: all workers go through the list together, claim tiles, and meet at a barrier
+/// after each phase.
+class CpuExecutor final : public Executor {
+ public:
+  explicit CpuExecutor(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
+
+  void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) override;
+  void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
+           const std::function<void(std::string_view, const TensorView&)>& listener) override;
+  void coolCaches() override;
+  std::size_t memoryBytes() const override;
+
+ private:
+  struct alignas(64) Counter {
+    std::atomic<std::int64_t> next{0};
+  };
+
+  std::shared_ptr<ThreadPool> pool_;
+  AlignedBuffer arena_;
+  AlignedBuffer workspace_;
+  std::vector<AlignedBuffer> scratch_;  ///< one a worker
+  AlignedBuffer polluter_;
+  std::vector<Counter> counters_;  ///< one a phase of the program
+};
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,116 @@
+#include "engine/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/tuning.h"
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace {
+
+std::string keyOf(const Candidate& c) {
+  return fmt::format("{} {} v{} {} {}", fmt::join(c.nodes, ","), c.tactic->name(),
+                     c.tactic->version(), c.parameters, layoutSignature(c));
+}
+
+std::string keyOf(const TunedChoice& c) {
+  return fmt::format("{} {} v{} {} {}", fmt::join(c.nodes, ","), c.tactic, c.version, c.parameters,
+                     c.layouts);
+}
+
+/// Narrows each region that an earlier build decided to what it chose; returns how many regions
+/// were not decided.
+std::size_t applyChoices(const std::vector<TunedChoice>& choices, Selection& selection) {
+  std::map<NodeId, std::string> byNode;
+  for (const TunedChoice& choice : choices)
+    if (!choice.nodes.empty()) byNode[choice.nodes.front()] = keyOf(choice);
+  std::size_t open = 0;
+  for (Region& region : selection.regions) {
+    auto wanted = byNode.find(region.chosen.nodes.front());
+    auto match = region.alternatives.end();
+    if (wanted != byNode.end())
+      match = std::find_if(region.alternatives.begin(), region.alternatives.end(),
+                           [&](const Candidate& c) { return keyOf(c) == wanted->second; });
+    if (match == region.alternatives.end()) {
+      ++open;
+      continue;
+    }
+    region.chosen = *match;
+    region.alternatives = {region.chosen};
+  }
+  return open;
+}
+
+void describeIo(Engine::State& state) {
+  const Graph& graph = state.graph;
+  ShapeTable low = inferShapes(graph, inputDims(graph, &ShapeRange::min));
+  ShapeTable opt = inferShapes(graph, inputDims(graph, &ShapeRange::opt));
+  ShapeTable high = inferShapes(graph, inputDims(graph, &ShapeRange::max));
+  for (const GraphInput& input : graph.inputs)
+    state.inputs.push_back({graph.value(input.value).name, input.info.type, input.info.dims,
+                            input.range, !input.defaultValues.empty()});
+  for (const GraphOutput& output : graph.outputs) {
+    auto id = static_cast<std::size_t>(output.value);
+    IoInfo io{output.name,
+              opt.values[id].type,
+              opt.values[id].dims,
+              {low.values[id].dims, opt.values[id].dims, high.values[id].dims},
+              false};
+    for (int axis = 0; axis < io.dims.rank(); ++axis)
+      if (low.values[id].dims[axis] != high.values[id].dims[axis]) io.dims[axis] = -1;
+    state.outputs.push_back(std::move(io));
+  }
+}
+
+}  // namespace
+
+std::vector<Dims> inputDims(const Graph& graph, Dims ShapeRange::*end) {
+  std::vector<Dims> dims;
+  for (const GraphInput& input : graph.inputs) dims.push_back(input.range.*end);
+  return dims;
+}
+
+std::vector<TunedChoice> tunedChoices(const Selection& selection) {
+  std::vector<TunedChoice> choices;
+  for (const Region& region : selection.regions) {
+    const Candidate& c = region.chosen;
+    choices.push_back({c.nodes, std::string(c.tactic->name()), c.tactic->version(), c.parameters,
+                       layoutSignature(c)});
+  }
+  return choices;
+}
+
+std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& options) {
+  auto state = std::make_unique<Engine::State>();
+  state->graph = std::move(graph);
+  state->backend = &findBackend(options.device);
+  state->logger = options.logger;
+  auto pool = std::make_shared<ThreadPool>(options.threads);
+  state->workers = pool->size();
+  describeIo(*state);
+
+  ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
+  MatchContext context{state->graph, shapes, state->workers};
+  state->selection = coverGraph(context, *state->backend);
+  std::size_t open = state->selection.regions.size();
+  if (!options.choices.empty()) open = applyChoices(options.choices, state->selection);
+  if (open > 0) {
+    tuneRegions(context, *state->backend, {options.level, options.cache, pool, options.progress},
+                state->selection);
+    chooseLayouts(context, *state->backend, state->selection);
+  }
+
+  state->packed.resize(state->selection.regions.size());
+  pool->run([&](int worker) {
+    for (auto r = static_cast<std::size_t>(worker); r < state->packed.size();
+         r += static_cast<std::size_t>(pool->size())) {
+      const Candidate& chosen = state->selection.regions[r].chosen;
+      state->packed[r] = chosen.tactic->pack(state->graph, chosen);
+    }
+  });
+  return std::make_shared<Engine>(std::move(state));
+}
+
+}  // namespace layerwise

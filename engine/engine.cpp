@@ -1,0 +1,45 @@
+#include "layerwise/engine.h"
+
+#include <fmt/format.h>
+
+#include "engine/engine_state.h"
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace {
+
+// Programs kept for different input shapes; each holds offsets and closures, no weights.
+constexpr std::size_t kMaxPrograms = 64;
+
+}  // namespace
+
+std::shared_ptr<const Program> Engine::State::program(const std::vector<Dims>& dims,
+                                                      int threads) const {
+  std::string key = fmt::format("{}", threads);
+  for (const Dims& d : dims) key += " " + toString(d);
+  std::lock_guard lock(mutex_);
+  if (auto found = programs_.find(key); found != programs_.end()) return found->second;
+  auto bound = std::make_shared<Program>(
+      bindProgram(graph, selection, packed, *backend, inferShapes(graph, dims), threads));
+  if (programs_.size() >= kMaxPrograms) programs_.erase(programs_.begin());
+  programs_.emplace(key, bound);
+  return bound;
+}
+
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::~Engine() = default;
+
+const std::string& Engine::name() const {
+  return state_->graph.name;
+}
+const std::vector<IoInfo>& Engine::inputs() const {
+  return state_->inputs;
+}
+const std::vector<IoInfo>& Engine::outputs() const {
+  return state_->outputs;
+}
+const std::map<std::string, std::string>& Engine::metadata() const {
+  return state_->graph.metadata;
+}
+
+}  // namespace layerwise

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/program.h"
+#include "engine/selection.h"
+#include "layerwise/engine.h"
+
+namespace layerwise {
+
+/// The inside of an Engine. All but the cache of programs is immutable after compileEngine.
+struct Engine::State {
+  Graph graph;
+  const Backend* backend = nullptr;
+  int workers = 1;
+  Logger logger;
+  Selection selection;
+  std::vector<std::shared_ptr<const void>> packed;  ///< by region
+  std::vector<IoInfo> inputs;
+  std::vector<IoInfo> outputs;
+
+  /// The program for these input shapes; bound once and kept.
+  std::shared_ptr<const Program> program(const std::vector<Dims>& inputDims, int threads) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::shared_ptr<const Program>> programs_;
+};
+
+}  // namespace layerwise

@@ -1,0 +1,300 @@
+#include "engine/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+#include "engine/memory_plan.h"
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace {
+
+/// One tensor in one layout. It has memory of its own, or lies inside another copy as a box, or is
+/// another copy's bytes under another shape.
+struct Copy {
+  ValueId value = kNone;
+  Layout layout;
+  int parent = kNone;
+  bool reshaped = false;  ///< the parent's bytes, this copy's shape
+  Dims offset;            ///< in the parent
+  int buffer = 0;
+  bool movable = true;  ///< may still be put inside another copy
+  int first = -1;       ///< steps between which it must live
+  int last = -1;
+  std::size_t byteOffset = 0;
+};
+
+struct Action {
+  int region = kNone;  ///< kNone: a reformat
+  std::vector<int> inputs;
+  std::vector<int> outputs;
+};
+
+class ProgramBinder {
+ public:
+  ProgramBinder(const Graph& graph, const Selection& selection,
+                const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
+                ShapeTable shapes, int workers)
+      : graph_(graph),
+        selection_(selection),
+        packed_(packed),
+        backend_(backend),
+        workers_(workers) {
+    program_.shapes = std::move(shapes);
+    copiesOf_.resize(graph.values.size());
+  }
+
+  Program bind() {
+    makeCopies();
+    placeOutputs();
+    for (const Action& action : actions_)
+      if (action.region != kNone) placeViews(action);
+    dropIdleActions();
+    placeInMemory();
+    for (const Action& action : actions_) bindAction(action);
+    return std::move(program_);
+  }
+
+ private:
+  Copy& copy(int index) { return copies_[static_cast<std::size_t>(index)]; }
+  const Copy& copy(int index) const { return copies_[static_cast<std::size_t>(index)]; }
+  const TensorInfo& info(ValueId value) const {
+    return program_.shapes.values[static_cast<std::size_t>(value)];
+  }
+  const Candidate& candidate(const Action& action) const {
+    return selection_.regions[static_cast<std::size_t>(action.region)].chosen;
+  }
+
+  int addCopy(ValueId value, const Layout& layout) {
+    Copy& made = copies_.emplace_back();
+    made.value = value;
+    made.layout = layout;
+    copiesOf_[static_cast<std::size_t>(value)].push_back(static_cast<int>(copies_.size()) - 1);
+    return static_cast<int>(copies_.size()) - 1;
+  }
+
+  /// The copy of a value in a layout; made by a reformat of the first copy where there is none.
+  int copyIn(ValueId value, const Layout& layout) {
+    auto& list = copiesOf_[static_cast<std::size_t>(value)];
+    for (int index : list)
+      if (copy(index).layout == layout) return index;
+    int from = list.front();
+    int made = addCopy(value, layout);
+    actions_.push_back({kNone, {from}, {made}});
+    ++program_.reformats;
+    return made;
+  }
+
+  void makeCopies() {
+    for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
+      ValueId value = graph_.inputs[i].value;
+      Copy& made = copy(addCopy(value, Layout::linear(info(value).type)));
+      made.buffer = static_cast<int>(i) + 1;
+      made.movable = false;
+    }
+    for (std::size_t r = 0; r < selection_.regions.size(); ++r) {
+      const Candidate& chosen = selection_.regions[r].chosen;
+      Action action{static_cast<int>(r), {}, {}};
+      for (std::size_t i = 0; i < chosen.inputs.size(); ++i)
+        action.inputs.push_back(copyIn(chosen.inputs[i], chosen.inputLayouts[i]));
+      for (std::size_t i = 0; i < chosen.outputs.size(); ++i)
+        action.outputs.push_back(addCopy(chosen.outputs[i], chosen.outputLayouts[i]));
+      actions_.push_back(std::move(action));
+    }
+  }
+
+  /// A value that is computed in linear layout is computed where the caller wants it; everything
+  /// else is copied there at the end.
+  void placeOutputs() {
+    for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
+      ValueId value = graph_.outputs[i].value;
+      Layout linear = Layout::linear(info(value).type);
+      int buffer = static_cast<int>(graph_.inputs.size() + i) + 1;
+      int source = copiesOf_[static_cast<std::size_t>(value)].front();
+      for (int index : copiesOf_[static_cast<std::size_t>(value)])
+        if (copy(index).layout == linear) source = index;
+      if (copy(source).layout == linear && copy(source).buffer == 0) {
+        copy(source).buffer = buffer;
+        copy(source).movable = false;
+        continue;
+      }
+      int made = addCopy(value, linear);
+      copy(made).buffer = buffer;
+      copy(made).movable = false;
+      actions_.push_back({kNone, {source}, {made}});
+      ++program_.reformats;
+    }
+  }
+
+  /// Where the nodes of a region are views, puts the inner tensor into the outer one if nothing
+  /// speaks against it.
+  void placeViews(const Action& action) {
+    const Candidate& chosen = candidate(action);
+    if (chosen.nodes.size() != 1) return;
+    const Node& node = graph_.node(chosen.nodes.front());
+    std::vector<TensorInfo> inputs, outputs;
+    for (ValueId id : node.inputs) inputs.push_back(info(id));
+    for (ValueId id : node.outputs) outputs.push_back(info(id));
+    for (const BoxView& box : node.kind->boxes(node.attributes.get(), inputs, outputs)) {
+      auto input = std::find(chosen.inputs.begin(), chosen.inputs.end(),
+                             node.inputs[static_cast<std::size_t>(box.input)]);
+      if (input == chosen.inputs.end()) continue;
+      int in = action.inputs[static_cast<std::size_t>(input - chosen.inputs.begin())];
+      int out = action.outputs[static_cast<std::size_t>(box.output)];
+      int inner = box.outputInsideInput ? out : in, outer = box.outputInsideInput ? in : out;
+      if (copy(inner).movable && copy(inner).layout == copy(outer).layout) {
+        copy(inner).parent = outer;
+        copy(inner).offset = box.offset;
+        copy(inner).movable = false;
+      }
+    }
+    if (!node.inputs.empty() && node.kind->reshapes(node.attributes.get(), inputs[0])) {
+      int in = action.inputs[0], out = action.outputs[0];
+      bool linear = copy(in).layout.isLinear() && copy(out).layout.isLinear();
+      if (copy(out).movable && linear && isDense(in)) {
+        copy(out).parent = in;
+        copy(out).reshaped = true;
+        copy(out).movable = false;
+        // The bytes must stay dense: what is under another shape can no longer be put inside a
+        // larger tensor.
+        copy(root(in)).movable = false;
+      }
+    }
+  }
+
+  int root(int index) const {
+    while (copy(index).parent != kNone) index = copy(index).parent;
+    return index;
+  }
+
+  bool isDense(int index) const {
+    for (; copy(index).parent != kNone; index = copy(index).parent)
+      if (!copy(index).reshaped) return false;
+    return true;
+  }
+
+  BufferView view(int index) const {
+    const Copy& c = copy(index);
+    const TensorInfo& tensor = info(c.value);
+    if (c.parent == kNone)
+      return {c.buffer, c.byteOffset, c.layout.type, tensor.dims,
+              denseStrides(c.layout, tensor.dims)};
+    BufferView outer = view(c.parent);
+    if (c.reshaped)
+      return {outer.buffer, outer.byteOffset, c.layout.type, tensor.dims,
+              denseStrides(c.layout, tensor.dims)};
+    std::int64_t elements = 0;
+    for (int axis = 0; axis < tensor.dims.rank(); ++axis)
+      elements += c.offset[axis] * outer.strides[axis];
+    return {outer.buffer,
+            outer.byteOffset + static_cast<std::size_t>(elements) * sizeOf(c.layout.type),
+            c.layout.type, tensor.dims, outer.strides};
+  }
+
+  /// A view layer whose tensors all lie where they should has nothing to do.
+  void dropIdleActions() {
+    std::erase_if(actions_, [&](const Action& action) {
+      if (action.region == kNone || candidate(action).nodes.size() != 1) return false;
+      const Node& node = graph_.node(candidate(action).nodes.front());
+      std::vector<TensorInfo> inputs, outputs;
+      for (ValueId id : node.inputs) inputs.push_back(info(id));
+      for (ValueId id : node.outputs) outputs.push_back(info(id));
+      std::vector<BoxView> boxes = node.kind->boxes(node.attributes.get(), inputs, outputs);
+      if (boxes.empty()) return copy(action.outputs[0]).reshaped;
+      return std::all_of(boxes.begin(), boxes.end(), [&](const BoxView& box) {
+        const Candidate& chosen = candidate(action);
+        auto input = std::find(chosen.inputs.begin(), chosen.inputs.end(),
+                               node.inputs[static_cast<std::size_t>(box.input)]);
+        if (input == chosen.inputs.end()) return false;
+        int in = action.inputs[static_cast<std::size_t>(input - chosen.inputs.begin())];
+        int out = action.outputs[static_cast<std::size_t>(box.output)];
+        int inner = box.outputInsideInput ? out : in, outer = box.outputInsideInput ? in : out;
+        return copy(inner).parent == outer && copy(inner).offset == box.offset;
+      });
+    });
+  }
+
+  void placeInMemory() {
+    for (int step = 0; step < static_cast<int>(actions_.size()); ++step) {
+      const Action& action = actions_[static_cast<std::size_t>(step)];
+      for (const auto* list : {&action.inputs, &action.outputs})
+        for (int index : *list) {
+          Copy& owner = copy(root(index));
+          if (owner.first < 0) owner.first = step;
+          owner.last = step;
+        }
+    }
+    std::vector<int> owners;
+    std::vector<MemoryRequest> requests;
+    for (int index = 0; index < static_cast<int>(copies_.size()); ++index) {
+      const Copy& c = copy(index);
+      if (c.parent != kNone || c.buffer != 0 || c.first < 0) continue;
+      // 64 bytes behind each tensor belong to nobody, so that a reader that overruns meets no other
+      // worker's writes.
+      std::size_t bytes =
+          static_cast<std::size_t>(info(c.value).dims.volume()) * sizeOf(c.layout.type) + 64;
+      owners.push_back(index);
+      requests.push_back({bytes, c.first, c.last});
+    }
+    MemoryPlan plan = planMemory(requests);
+    for (std::size_t i = 0; i < owners.size(); ++i) copy(owners[i]).byteOffset = plan.offsets[i];
+    program_.arenaBytes = plan.bytes;
+  }
+
+  void bindAction(const Action& action) {
+    BoundStep bound;
+    std::vector<BufferView> inputs, outputs;
+    for (int index : action.inputs) inputs.push_back(view(index));
+    for (int index : action.outputs) outputs.push_back(view(index));
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      bound.outputs.emplace_back(graph_.value(copy(action.outputs[i]).value).name, outputs[i]);
+    if (action.region == kNone) {
+      bound.layers = fmt::format(
+          "reformat {} ({} -> {})", graph_.value(copy(action.inputs[0]).value).name,
+          toString(copy(action.inputs[0]).layout), toString(copy(action.outputs[0]).layout));
+      bound.tactic = "reformat";
+      bound.bytes = 2.0 * static_cast<double>(inputs[0].dims.volume()) *
+                    static_cast<double>(sizeOf(inputs[0].type));
+      bound.step = backend_.bindReformat(inputs[0], outputs[0], workers_);
+    } else {
+      const Candidate& chosen = candidate(action);
+      std::vector<std::string> names;
+      for (NodeId id : chosen.nodes) names.push_back(graph_.node(id).name);
+      bound.layers = fmt::format("{}", fmt::join(names, " + "));
+      bound.tactic = chosen.tactic->name();
+      bound.flops = chosen.flops;
+      bound.bytes = chosen.bytes;
+      bound.step =
+          chosen.tactic->bind({graph_, chosen, program_.shapes, inputs, outputs,
+                               packed_[static_cast<std::size_t>(action.region)], workers_});
+    }
+    program_.steps.push_back(std::move(bound));
+  }
+
+  const Graph& graph_;
+  const Selection& selection_;
+  const std::vector<std::shared_ptr<const void>>& packed_;
+  const Backend& backend_;
+  int workers_;
+  Program program_;
+  std::vector<Copy> copies_;
+  std::vector<std::vector<int>> copiesOf_;
+  std::vector<Action> actions_;
+};
+
+}  // namespace
+
+bool BufferView::isDense() const {
+  return strides == denseStrides(Layout::linear(type), dims);
+}
+
+Program bindProgram(const Graph& graph, const Selection& selection,
+                    const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
+                    ShapeTable shapes, int workers) {
+  return ProgramBinder(graph, selection, packed, backend, std::move(shapes), workers).bind();
+}
+
+}  // namespace layerwise

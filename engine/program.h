@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/graph.h"
+#include "engine/selection.h"
+
+namespace layerwise {
+
+/// A selection bound to concrete shapes: the steps in order and the places of all tensors.
+/// Immutable.
+struct Program {
+  ShapeTable shapes;
+  std::vector<BoundStep> steps;
+  std::size_t arenaBytes = 0;
+  int reformats = 0;
+};
+
+/// Resolves views, places tensors and binds every region. `packed` is by region. Buffers: 0 is the
+/// arena, then the graph's inputs, then its outputs.
+Program bindProgram(const Graph& graph, const Selection& selection,
+                    const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
+                    ShapeTable shapes, int workers);
+
+}  // namespace layerwise
