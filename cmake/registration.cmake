@@ -19,7 +19,7 @@ function(layerwise_registration_list out function prefix header argument)
 namespace layerwise {
 ${declarations}
 void ${function}(${argument}& registry);
-void ${function}(${argument}& registry) {
+void ${function}([[maybe_unused]] ${argument}& registry) {
 ${calls}}
 }  // namespace layerwise
 ")
