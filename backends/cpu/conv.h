@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "backends/cpu/epilogue.h"
+#include "backends/cpu/isa.h"
+
+namespace layerwise::cpu {
+
+/// A 2-D convolution (1-D: h = kh = 1). ci and co are totals over the groups.
+struct ConvShape {
+  int64_t n = 1, h = 1, w = 1, ci = 1, co = 1;
+  int64_t kh = 1, kw = 1, sh = 1, sw = 1;
+  int64_t pt = 0, pl = 0, pb = 0, pr = 0;
+  int64_t dh = 1, dw = 1, groups = 1;
+
+  int64_t outH() const { return (h + pt + pb - (kh - 1) * dh - 1) / sh + 1; }
+  int64_t outW() const { return (w + pl + pr - (kw - 1) * dw - 1) / sw + 1; }
+  int64_t macs() const { return n * outH() * outW() * co * kh * kw * (ci / groups); }
+};
+
+/// Where the elements of an (N, H, W, C) tensor lie; all strides in elements.
+struct View {
+  int64_t image = 0, row = 0, pixel = 0, channel = 1;
+};
+
+/// Channels-last, dense: the view of a tensor that owns its storage.
+View channelsLast(int64_t h, int64_t w, int64_t c);
+/// NCHW, dense.
+View channelsFirst(int64_t h, int64_t w, int64_t c);
+
+enum class ConvMethod : uint8_t {
+  kDirect,     ///< any shape
+  kGrouped,    ///< groups of 2, 4 or 8 channels, as many out as in, fewer than a vector holds
+  kDepthwise,  ///< one channel a group
+  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group
+  kWinograd4,  ///< F(4x4, 3x3): the same; less exact (errors of some 1e-5 of the output's scale)
+};
+const char* convMethodName(ConvMethod method);
+
+/// The choices that a tuner makes. Zero in the last three means: let bindConv choose.
+struct ConvConfig {
+  ConvMethod method = ConvMethod::kDirect;
+  uint8_t width = 8;        ///< floats in a vector of the instruction set: fixed by it, not tunable
+  uint8_t vectors = 2;      ///< vectors of output channels that a microkernel holds
+  uint8_t pixels = 6;       ///< most output pixels (Winograd: tiles) that a microkernel holds
+  bool twoRows = false;     ///< microkernels of two output rows by `pixels` / 2: for narrow images
+  bool copyInput = false;   ///< copy the strip even where no border needs it
+  int64_t stripPixels = 0;  ///< output pixels (Winograd: tiles) of one unit of work
+  int64_t blocks = 0;       ///< blocks of output channels in one unit of work
+  bool operator==(const ConvConfig&) const = default;
+};
+
+/// Caches that blocking is chosen for.
+struct CacheSizes {
+  int64_t l1 = 32 * 1024;
+  int64_t l2 = 512 * 1024;
+};
+
+/// The configurations worth timing for this shape, the best guess first. All are legal.
+std::vector<ConvConfig> convCandidates(const ConvShape& shape, Isa isa);
+/// Whether packConv and bindConv take this pair.
+bool convSupports(const ConvShape& shape, const ConvConfig& config);
+
+/// Packed weights. They depend on ci, co, kernel, groups and on the configuration's method, width
+/// and vectors, not on the image.
+size_t convPackedFloats(const ConvShape& shape, const ConvConfig& config);
+/// weights are (co, ci / groups, kh, kw); bias holds co values or is null. packed wants 64-byte
+/// alignment and must be readable for 64 bytes beyond its end.
+void packConv(const ConvShape& shape, const ConvConfig& config, const float* weights,
+              const float* bias, float* packed);
+
+/// A convolution ready to run: all derived numbers, no pointers.
+struct ConvPlan {
+  ConvShape shape;
+  ConvConfig config;
+  Epilogue epilogue;
+  View in, out, residual;
+  int64_t tiles = 0;          ///< units of work, independent of each other
+  int64_t scratchFloats = 0;  ///< per worker, 64-byte aligned
+
+  // The rest is between bindConv and the kernels.
+  int64_t outH = 0, outW = 0;
+  int64_t groupCi = 0, groupCo = 0;
+  int64_t blocksPerGroup = 0, blockCount = 0;
+  int64_t blockRows = 0, groupLanes = 0;  ///< packed: rows of a block, lanes of a group
+  int64_t chunk = 0, chunks = 0;          ///< output-channel blocks a tile
+  int64_t strip = 0, strips = 0;          ///< output rows a tile; flat: pixels; Winograd: tiles
+  bool flat = false;                      ///< the images are one long row of pixels
+  bool copy = false;                      ///< strips are copied, borders included, into the scratch
+  bool mergeKx = false;                   ///< kernel columns and channels are one contiguous run
+  int64_t copyPixel = 0, copyRow = 0, copyColumns = 0;
+  int64_t tilesH = 0, tilesW = 0, rowFloats = 0, elementFloats = 0;  ///< Winograd
+};
+
+/// Chooses the partition for `threads` workers. The bits of the result do not depend on it.
+ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& in, const View& out,
+                  const View& residual, const Epilogue& epilogue, int threads,
+                  const CacheSizes& caches = {});
+
+/// Floats at the start of a worker's scratch where a tile waits for its scatter.
+constexpr int64_t kTileFloats = 1024;
+/// The most vectors of output channels and output pixels that a microkernel holds.
+constexpr int kMaxVectors = 4;
+constexpr int kMaxPixels = 14;
+
+/// Pointers of one run. Inputs and residual must be readable for 64 bytes beyond their last
+/// element.
+struct ConvBuffers {
+  const float* in = nullptr;
+  const float* packed = nullptr;
+  const float* residual = nullptr;
+  float* out = nullptr;
+};
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,208 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/conv_geometry.h"
+#include "layerwise/error.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// A 1x1 convolution over dense rows is a matrix product over all pixels of all images.
+bool canFlatten(const ConvPlan& p) {
+  const ConvShape& s = p.shape;
+  const auto dense = [&](const View& v) {
+    return v.channel == 1 && (s.h == 1 || v.row == s.w * v.pixel) &&
+           (s.n == 1 || v.image == s.h * s.w * v.pixel);
+  };
+  return s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt == 0 && s.pl == 0 && s.pb == 0 &&
+         s.pr == 0 && dense(p.in) && dense(p.out) &&
+         (p.epilogue.residual == ResidualPlace::kNone || dense(p.residual));
+}
+
+// Splits the work so that every thread has a few units: first the pixels, which costs nothing while
+// a strip still holds many of them, then the output channels, which costs another copy of the
+// input.
+struct Partition {
+  int64_t strip, chunk;
+};
+Partition choosePartition(int64_t images, int64_t rows, int64_t minimumRows, int64_t cacheRows,
+                          int64_t blocks, int threads, bool weightsDominate) {
+  constexpr int64_t kTilesPerThread = 4;
+  const int64_t wanted = threads > 1 ? kTilesPerThread * threads : 1;
+  int64_t strips = divideUp(rows, std::clamp<int64_t>(cacheRows, 1, rows));
+  int64_t chunks = 1;
+  if (weightsDominate) {
+    chunks = std::clamp<int64_t>(divideUp(wanted, images * strips), 1, blocks);
+  } else {
+    const int64_t most = std::max(strips, rows / std::max<int64_t>(1, minimumRows));
+    strips = std::clamp(divideUp(wanted, images), strips, most);
+    chunks = std::clamp<int64_t>(divideUp(wanted, images * strips), 1, blocks);
+  }
+  return {divideUp(rows, strips), divideUp(blocks, chunks)};
+}
+
+void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
+  const ConvShape& s = p.shape;
+  const ConvConfig& c = p.config;
+  p.flat = canFlatten(p);
+  if (p.flat) {
+    p.outW = s.n * s.h * s.w;
+    p.outH = 1;
+  }
+  const int64_t block = c.width * c.vectors;
+  p.blocksPerGroup = divideUp(p.groupCo, block);
+  p.blockCount = p.blocksPerGroup * s.groups;
+  const bool bordered = s.pt || s.pl || s.pb || s.pr;
+  p.copy = bordered || c.copyInput || p.in.channel != 1;
+  const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
+
+  const int64_t rows = p.flat ? p.outW : p.outH;
+  const int64_t rowBytes = 4 * (p.flat ? s.ci : s.w * s.ci * s.sh);
+  const int64_t cacheRows = std::max<int64_t>(p.flat     ? 6 * c.pixels
+                                              : s.kh > 1 ? 4
+                                                         : 1,
+                                              caches.l2 / 2 / std::max<int64_t>(1, rowBytes));
+  const int64_t minimumRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
+  const int64_t weightBytes = 4 * s.co * p.groupCi * s.kh * s.kw;
+  const int64_t images = p.flat ? 1 : s.n;
+  const Partition chosen = choosePartition(images, rows, minimumRows, cacheRows, p.blockCount,
+                                           threads, weightBytes > rowBytes * rows);
+  p.strip = std::min(rows, chosen.strip);
+  if (c.stripPixels)
+    p.strip = std::clamp<int64_t>(p.flat ? c.stripPixels : c.stripPixels / p.outW, 1, rows);
+  if (p.flat && p.strip < rows) p.strip = std::min(rows, divideUp(p.strip, c.pixels) * c.pixels);
+  p.chunk = c.blocks ? std::min<int64_t>(c.blocks, p.blockCount) : chosen.chunk;
+  p.strips = divideUp(rows, p.strip);
+  p.chunks = divideUp(p.blockCount, p.chunk);
+  p.tiles = images * p.strips * p.chunks;
+
+  int64_t channels = copiedChannels;
+  if (s.groups > 1) {
+    const int64_t groupsOfChunk = std::min(s.groups, divideUp(p.chunk - 1, p.blocksPerGroup) + 1);
+    channels = groupsOfChunk * p.groupCi;
+  }
+  p.scratchFloats = kTileFloats;
+  if (p.copy) {
+    // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
+    p.copyPixel = channels * s.sw % 512 == 0 ? channels + 16 : channels;
+    p.copyColumns = p.flat ? p.strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
+    p.copyRow = p.copyColumns * p.copyPixel;
+    const int64_t copyRows = p.flat ? 1 : (p.strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
+    p.scratchFloats += copyRows * p.copyRow + 32;
+  }
+  const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
+  p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == s.ci;
+}
+
+void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
+  const ConvShape& s = p.shape;
+  const ConvConfig& c = p.config;
+  const int64_t output = winogradOutput(c.method);
+  const int64_t elements = (output + 2) * (output + 2);
+  const int64_t block = c.width * c.vectors;
+  p.tilesH = divideUp(p.outH, output);
+  p.tilesW = divideUp(p.outW, output);
+  p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
+  p.rowFloats = divideUp(s.ci, c.width) * c.width;
+  if (p.rowFloats % 256 == 0) p.rowFloats += 16;
+
+  const int64_t rows = s.n * p.tilesH * p.tilesW;
+  const int64_t rowBytes = 4 * elements * (p.rowFloats + block);
+  const int64_t weightBytes = 4 * s.co * s.ci * elements;
+  int64_t cacheRows =
+      std::max<int64_t>(c.pixels, caches.l2 * 3 / 4 / rowBytes / c.pixels * c.pixels);
+  const Partition chosen = choosePartition(1, rows, c.pixels, cacheRows, p.blockCount, threads,
+                                           weightBytes > 4 * s.ci * s.h * s.w * s.n);
+  p.strip = std::min(rows, c.stripPixels ? c.stripPixels : chosen.strip);
+  if (p.strip < rows && !c.stripPixels)
+    p.strip = std::min(rows, divideUp(p.strip, c.pixels) * c.pixels);
+  p.chunk = c.blocks ? std::min<int64_t>(c.blocks, p.blockCount) : chosen.chunk;
+  p.strips = divideUp(rows, p.strip);
+  p.chunks = divideUp(p.blockCount, p.chunk);
+  p.tiles = p.strips * p.chunks;
+  p.elementFloats = p.strip * p.rowFloats + 16;
+  p.scratchFloats = elements * (p.elementFloats + p.strip * block) + 64;
+}
+
+// Grouped and depthwise kernels have blocks of channels that span groups and take borders by
+// skipping taps, without a copy.
+void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
+  const ConvShape& s = p.shape;
+  const int64_t block = p.config.width * p.config.vectors;
+  p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
+  const int64_t rowBytes = 4 * s.w * s.sh * s.ci;
+  const Partition chosen =
+      choosePartition(s.n, p.outH, 4, caches.l2 / 2 / rowBytes, p.blockCount, threads, false);
+  p.strip = p.config.stripPixels ? std::clamp<int64_t>(p.config.stripPixels / p.outW, 1, p.outH)
+                                 : chosen.strip;
+  p.chunk = p.config.blocks ? std::min<int64_t>(p.config.blocks, p.blockCount) : chosen.chunk;
+  p.strips = divideUp(p.outH, p.strip);
+  p.chunks = divideUp(p.blockCount, p.chunk);
+  p.tiles = s.n * p.strips * p.chunks;
+  p.scratchFloats = kTileFloats;
+}
+
+}  // namespace
+
+View channelsLast(int64_t h, int64_t w, int64_t c) {
+  return {h * w * c, w * c, c, 1};
+}
+View channelsFirst(int64_t h, int64_t w, int64_t c) {
+  return {h * w * c, w, 1, h * w};
+}
+
+const char* convMethodName(ConvMethod method) {
+  switch (method) {
+    case ConvMethod::kGrouped:
+      return "grouped";
+    case ConvMethod::kDepthwise:
+      return "depthwise";
+    case ConvMethod::kWinograd2:
+      return "winograd2";
+    case ConvMethod::kWinograd4:
+      return "winograd4";
+    case ConvMethod::kDirect:
+      break;
+  }
+  return "direct";
+}
+
+ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& in, const View& out,
+                  const View& residual, const Epilogue& epilogue, int threads,
+                  const CacheSizes& caches) {
+  if (!convSupports(shape, config)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[cpu convolution] {} has no kernel for this shape and configuration",
+                            convMethodName(config.method)));
+  }
+  if (config.method != ConvMethod::kDirect && (in.channel != 1 || out.channel != 1)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[cpu convolution] {} reads and writes channels-last tensors only",
+                            convMethodName(config.method)));
+  }
+  ConvPlan p;
+  p.shape = shape;
+  p.config = config;
+  p.epilogue = epilogue;
+  p.in = in;
+  p.out = out;
+  p.residual = residual;
+  p.outH = shape.outH();
+  p.outW = shape.outW();
+  p.groupCi = shape.ci / shape.groups;
+  p.groupCo = shape.co / shape.groups;
+  p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
+  p.blockRows = 1 + packedRows(shape, config.method);
+  if (config.method == ConvMethod::kDirect) {
+    bindDirect(p, threads, caches);
+  } else if (winogradOutput(config.method)) {
+    bindWinograd(p, threads, caches);
+  } else {
+    bindChannelwise(p, threads, caches);
+  }
+  return p;
+}
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,117 @@
+#include <algorithm>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/kernel_table.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// Cycles of one step in k for a row of `columns` pixels and all channels of a group, on a core with
+// two FMA pipes of latency four and two loads a cycle.
+double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t channels) {
+  const auto tile = [](int64_t pixels, int64_t vectors) {
+    return std::max({0.5 * pixels * vectors, 0.5 * (pixels + vectors), 4.0});
+  };
+  const int64_t height = c.twoRows ? 2 : 1, most = c.pixels / height;
+  const int64_t pieces = divideUp(columns, most);
+  double cycles = 0;
+  for (int64_t first = 0; first < channels; first += c.width * c.vectors) {
+    const int64_t vectors =
+        divideUp(std::min<int64_t>(channels - first, c.width * c.vectors), c.width);
+    const int64_t pairs = vectors > 1 ? rows / height : 0;
+    for (int64_t i = 0, x = 0; i < pieces; ++i) {
+      const int64_t end = (i + 1) * columns / pieces, pixels = end - x;
+      if (height == 2 && pairs) cycles += pairs * tile(2 * pixels, vectors);
+      cycles += (height == 2 ? rows - 2 * pairs : rows) * tile(pixels, vectors);
+      x = end;
+    }
+  }
+  return cycles;
+}
+
+std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& table) {
+  struct Rated {
+    double cycles;
+    ConvConfig config;
+  };
+  const bool flat =
+      s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt + s.pl + s.pb + s.pr == 0;
+  const int64_t rows = flat ? 1 : s.outH(), columns = flat ? s.n * s.h * s.w : s.outW();
+  std::vector<Rated> rated;
+  for (int vectors = 1; vectors <= kMaxVectors; ++vectors) {
+    ConvConfig c;
+    c.width = static_cast<uint8_t>(table.width);
+    c.vectors = static_cast<uint8_t>(vectors);
+    c.pixels = static_cast<uint8_t>(maxPixels(table.registers, vectors));
+    if (vectors > 1 && (vectors - 1) * table.width >= s.co / s.groups) break;
+    rated.push_back({stepCycles(c, rows, columns, s.co / s.groups), c});
+    c.pixels &= ~1;
+    c.twoRows = true;
+    if (convSupports(s, c) && rows > 1 && columns <= c.pixels / 2) {
+      rated.push_back({stepCycles(c, rows, columns, s.co / s.groups), c});
+    }
+  }
+  std::stable_sort(rated.begin(), rated.end(),
+                   [](const Rated& a, const Rated& b) { return a.cycles < b.cycles; });
+  std::vector<ConvConfig> result;
+  for (const Rated& r : rated) {
+    if (r.cycles <= 1.25 * rated.front().cycles && result.size() < 3) result.push_back(r.config);
+  }
+  // Unpadded pixels a multiple of 4 KiB apart share a set of the first-level cache.
+  ConvConfig copied = result.front();
+  copied.copyInput = true;
+  if (flat && s.ci % 1024 == 0) {
+    result.insert(result.begin(), copied);
+  } else if (flat && s.ci % 512 == 0) {
+    result.push_back(copied);
+  }
+  return result;
+}
+
+}  // namespace
+
+bool convSupports(const ConvShape& s, const ConvConfig& c) {
+  const int registers = c.width == 16 ? 32 : 16;
+  if (c.width != 8 && c.width != 16) return false;
+  if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;
+  if (c.pixels > maxPixels(registers, c.vectors)) return false;
+  const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
+  switch (c.method) {
+    case ConvMethod::kDirect:
+      return !c.twoRows || (c.vectors > 1 && c.pixels >= 4 && c.pixels % 2 == 0);
+    case ConvMethod::kGrouped:
+      return c.vectors == 1 && groupCi == groupCo && groupCi < c.width &&
+             (groupCi == 2 || groupCi == 4 || groupCi == 8);
+    case ConvMethod::kDepthwise:
+      return c.vectors == 1 && groupCi == 1 && groupCo == 1;
+    case ConvMethod::kWinograd2:
+    case ConvMethod::kWinograd4:
+      return !c.twoRows && s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 &&
+             s.dw == 1 && s.groups == 1;
+  }
+  return false;
+}
+
+std::vector<ConvConfig> convCandidates(const ConvShape& s, Isa isa) {
+  const KernelTable& table = kernels(isa);
+  std::vector<ConvConfig> result;
+  ConvConfig special;
+  special.width = static_cast<uint8_t>(table.width);
+  special.vectors = 1;
+  special.pixels = 8;
+  for (ConvMethod method : {ConvMethod::kDepthwise, ConvMethod::kGrouped}) {
+    special.method = method;
+    if (convSupports(s, special)) return {special};
+  }
+  result = directCandidates(s, table);
+  special.vectors = result.front().vectors;
+  special.pixels = static_cast<uint8_t>(maxPixels(table.registers, special.vectors));
+  for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
+    special.method = method;
+    if (convSupports(s, special) && s.ci >= 16 && s.co >= 16) result.push_back(special);
+  }
+  return result;
+}
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,105 @@
+#include "backends/cpu/isa.h"
+
+#include <cpuid.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "layerwise/error.h"
+
+namespace layerwise::cpu {
+namespace {
+
+struct Cpuid {
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  Cpuid(uint32_t leaf, uint32_t subleaf) {
+    __get_cpuid_count(leaf, subleaf, &eax, &ebx, &ecx, &edx);
+  }
+};
+
+bool bit(uint32_t word, int index) {
+  return (word >> index) & 1;
+}
+
+// XCR0: which register files the operating system saves. cpuid alone does not tell.
+uint64_t savedRegisters() {
+  if (!bit(Cpuid(1, 0).ecx, 27)) return 0;
+  uint32_t low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (static_cast<uint64_t>(high) << 32) | low;
+}
+
+constexpr uint64_t kYmmState = 0x6;
+constexpr uint64_t kZmmState = 0xe6;
+constexpr uint64_t kTileState = 0x60000;
+
+std::vector<Isa> detectIsas() {
+  std::vector<Isa> found{Isa::kPortable};
+  const Cpuid basic(1, 0), extended(7, 0);
+  const uint64_t saved = savedRegisters();
+  const bool avx2 = bit(extended.ebx, 5) && bit(basic.ecx, 12) && bit(basic.ecx, 29) &&
+                    (saved & kYmmState) == kYmmState;
+  if (!avx2) return found;
+  found.push_back(Isa::kAvx2);
+  const bool avx512 = bit(extended.ebx, 16) && bit(extended.ebx, 17) && bit(extended.ebx, 30) &&
+                      bit(extended.ebx, 31) && (saved & kZmmState) == kZmmState;
+  if (avx512) found.push_back(Isa::kAvx512);
+  return found;
+}
+
+CpuFeatures detectFeatures() {
+  CpuFeatures features;
+  if (availableIsas().back() != Isa::kAvx512) return features;
+  const Cpuid extended(7, 0), more(7, 1);
+  features.avx512Vnni = bit(extended.ecx, 11);
+  features.avx512Bf16 = bit(more.eax, 5);
+  if ((savedRegisters() & kTileState) == kTileState) {
+    features.amxTile = bit(extended.edx, 24);
+    features.amxInt8 = bit(extended.edx, 25);
+    features.amxBf16 = bit(extended.edx, 22);
+  }
+  return features;
+}
+
+}  // namespace
+
+const char* isaName(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kPortable:
+      break;
+  }
+  return "portable";
+}
+
+const std::vector<Isa>& availableIsas() {
+  static const std::vector<Isa> found = detectIsas();
+  return found;
+}
+
+const CpuFeatures& cpuFeatures() {
+  static const CpuFeatures found = detectFeatures();
+  return found;
+}
+
+Isa parseIsa(std::string_view name) {
+  std::string offered;
+  for (Isa isa : availableIsas()) {
+    if (name == isaName(isa)) return isa;
+    offered += offered.empty() ? "" : ", ";
+    offered += isaName(isa);
+  }
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("[LAYERWISE_CPU] asks for {}, this machine has {}", name, offered));
+}
+
+Isa selectedIsa() {
+  const char* forced = std::getenv("LAYERWISE_CPU");
+  return forced && *forced ? parseIsa(forced) : availableIsas().back();
+}
+
+}  // namespace layerwise::cpu

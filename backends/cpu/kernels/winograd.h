@@ -1,0 +1,209 @@
+#pragma once
+
+#include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/kernels/finish.h"
+#include "backends/cpu/kernels/micro.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// The transforms of F(m, 3) that belong to winograd_matrices.h: B^T of the input and A^T of the
+// output.
+template <class V, int m>
+struct WinogradTransform;
+
+template <class V>
+struct WinogradTransform<V, 2> {
+  using Reg = typename V::Reg;
+  static LW_INLINE void input(const Reg (&d)[4], Reg (&t)[4]) {
+    t[0] = V::sub(d[0], d[2]);
+    t[1] = V::add(d[1], d[2]);
+    t[2] = V::sub(d[2], d[1]);
+    t[3] = V::sub(d[3], d[1]);
+  }
+  static LW_INLINE void output(const Reg (&t)[4], Reg (&y)[2]) {
+    y[0] = V::add(V::add(t[0], t[1]), t[2]);
+    y[1] = V::add(V::sub(t[1], t[2]), t[3]);
+  }
+};
+
+template <class V>
+struct WinogradTransform<V, 4> {
+  using Reg = typename V::Reg;
+  static LW_INLINE void input(const Reg (&d)[6], Reg (&t)[6]) {
+    const Reg two = V::set1(2.0f), four = V::set1(4.0f), five = V::set1(5.0f);
+    const Reg even = V::fnma(four, d[2], d[4]), odd = V::fnma(four, d[1], d[3]);
+    const Reg even2 = V::sub(d[4], d[2]), odd2 = V::mul(two, V::sub(d[3], d[1]));
+    t[0] = V::fma(four, d[0], V::fnma(five, d[2], d[4]));
+    t[1] = V::add(even, odd);
+    t[2] = V::sub(even, odd);
+    t[3] = V::add(even2, odd2);
+    t[4] = V::sub(even2, odd2);
+    t[5] = V::fma(four, d[1], V::fnma(five, d[3], d[5]));
+  }
+  static LW_INLINE void output(const Reg (&t)[6], Reg (&y)[4]) {
+    const Reg even = V::add(t[1], t[2]), odd = V::sub(t[1], t[2]);
+    const Reg even2 = V::add(t[3], t[4]), odd2 = V::sub(t[3], t[4]);
+    y[0] = V::add(V::add(t[0], even), even2);
+    y[1] = V::fma(V::set1(2.0f), odd2, odd);
+    y[2] = V::fma(V::set1(4.0f), even2, even);
+    y[3] = V::add(V::fma(V::set1(8.0f), odd2, odd), t[5]);
+  }
+};
+
+template <class V, int m>
+struct Winograd {
+  using Reg = typename V::Reg;
+  using Transform = WinogradTransform<V, m>;
+  static constexpr int kPoints = m + 2;
+  static constexpr int kElements = kPoints * kPoints;
+
+  struct Position {
+    int64_t image, y, x;  // of the patch's first output
+  };
+  static LW_INLINE Position position(const ConvPlan& p, int64_t index) {
+    const int64_t perImage = p.tilesH * p.tilesW, inImage = index % perImage;
+    return {index / perImage, inImage / p.tilesW * m, inImage % p.tilesW * m};
+  }
+
+  // Transforms one patch of the input, all channels, to element e at transformed + e *
+  // elementFloats. Lanes beyond the channels may hold anything: the product reads exactly ci of
+  // them.
+  static void transformInput(const ConvPlan& p, const float* in, const Position& at,
+                             float* transformed) {
+    const ConvShape& s = p.shape;
+    const int64_t y0 = at.y - s.pt, x0 = at.x - s.pl;
+    const float* patch = in + at.image * p.in.image + y0 * p.in.row + x0 * p.in.pixel;
+    const bool inside = y0 >= 0 && x0 >= 0 && y0 + kPoints <= s.h && x0 + kPoints <= s.w;
+    for (int64_t c = 0; c < s.ci; c += V::kWidth) {
+      Reg rows[kPoints][kPoints];
+      LW_UNROLL for (int j = 0; j < kPoints; ++j) {
+        Reg column[kPoints], t[kPoints];
+        LW_UNROLL for (int i = 0; i < kPoints; ++i) {
+          const bool exists =
+              inside || (y0 + i >= 0 && y0 + i < s.h && x0 + j >= 0 && x0 + j < s.w);
+          column[i] = exists ? V::load(patch + i * p.in.row + j * p.in.pixel + c) : V::zero();
+        }
+        Transform::input(column, t);
+        LW_UNROLL for (int i = 0; i < kPoints; ++i) rows[i][j] = t[i];
+      }
+      LW_UNROLL for (int i = 0; i < kPoints; ++i) {
+        Reg t[kPoints];
+        Transform::input(rows[i], t);
+        LW_UNROLL for (int j = 0; j < kPoints; ++j) {
+          V::store(transformed + (i * kPoints + j) * p.elementFloats + c, t[j]);
+        }
+      }
+    }
+  }
+
+  // What the output transform of one block of channels needs besides the products.
+  struct Output {
+    const float* bias;
+    float* out;             // at the block's first channel
+    const float* residual;  // likewise, or null
+    int64_t channels;
+    int64_t blockLanes, elementStep;  // of the products
+  };
+
+  static void transformOutput(const ConvPlan& p, const Output& o, const Position& at,
+                              const float* products) {
+    const int64_t height = smaller(m, p.outH - at.y), width = smaller(m, p.outW - at.x);
+    float* const out = o.out + at.image * p.out.image + at.y * p.out.row + at.x * p.out.pixel;
+    const float* residual = o.residual ? o.residual + at.image * p.residual.image +
+                                             at.y * p.residual.row + at.x * p.residual.pixel
+                                       : nullptr;
+    const bool clip = isClip(p.epilogue);
+    const Reg low = V::set1(clip ? clipLow(p.epilogue) : -__builtin_inff());
+    const Reg high = V::set1(clip ? clipHigh(p.epilogue) : __builtin_inff());
+    for (int64_t c = 0; c < o.channels; c += V::kWidth) {
+      Reg rows[m][kPoints];
+      LW_UNROLL for (int j = 0; j < kPoints; ++j) {
+        Reg column[kPoints], y[m];
+        LW_UNROLL for (int i = 0; i < kPoints; ++i) {
+          column[i] = V::load(products + (i * kPoints + j) * o.elementStep + c);
+        }
+        Transform::output(column, y);
+        LW_UNROLL for (int i = 0; i < m; ++i) rows[i][j] = y[i];
+      }
+      const Reg bias = V::load(o.bias + c);
+      LW_UNROLL for (int i = 0; i < m; ++i) {
+        Reg y[m];
+        Transform::output(rows[i], y);
+        if (i >= height) continue;
+        LW_UNROLL for (int j = 0; j < m; ++j) {
+          if (j >= width) continue;
+          Reg x = V::add(y[j], bias);
+          if (residual && clip) {
+            x = V::add(x, V::load(residual + i * p.residual.row + j * p.residual.pixel + c));
+          }
+          x = V::min(high, V::max(low, x));
+          storeUpTo<V>(out + i * p.out.row + j * p.out.pixel + c, x, o.channels - c);
+        }
+      }
+    }
+    if (clip) return;
+    for (int64_t i = 0; i < height; ++i) {
+      finishPixels<V>(p.epilogue, out + i * p.out.row, p.out.pixel,
+                      residual ? residual + i * p.residual.row : nullptr, p.residual.pixel, width,
+                      o.channels);
+    }
+  }
+
+  // products[e][tile][:] = transformed[e][tile][:] x weights[e]
+  static void multiply(const ConvPlan& p, const float* transformed, const float* weights,
+                       int vectors, int64_t tiles, float* products) {
+    alignas(64) static constexpr float kZeros[kMaxVectors * 16] = {};
+    const int64_t lanes = vectors * V::kWidth, step = tiles * lanes;
+    const int64_t pieces = divideUp(tiles, p.config.pixels);
+    MicroArgs args{};
+    args.aPixel = p.rowFloats * static_cast<int64_t>(sizeof(float));
+    args.kernelRows = args.kernelColumns = 1;
+    args.depth = p.shape.ci;
+    args.bias = kZeros;
+    args.cPixel = lanes;
+    args.low = -__builtin_inff();
+    args.high = __builtin_inff();
+    args.lastLanes = V::kWidth;
+    for (int e = 0; e < kElements; ++e) {
+      args.b = weights + e * p.shape.ci * lanes;
+      for (int64_t piece = 0, tile = 0; piece < pieces; ++piece) {
+        const int64_t end = (piece + 1) * tiles / pieces;
+        args.a = transformed + e * p.elementFloats + tile * p.rowFloats;
+        args.c = products + e * step + tile * lanes;
+        microKernel<V>(1, static_cast<int>(end - tile), vectors)(args);
+        tile = end;
+      }
+    }
+  }
+
+  // A unit of work: some patches, some blocks of output channels, wholly within the scratch.
+  static void run(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex, float* scratch) {
+    const int64_t first = tileIndex % p.strips * p.strip, chunk = tileIndex / p.strips;
+    const int64_t tiles = smaller(p.strip, p.shape.n * p.tilesH * p.tilesW - first);
+    float* const transformed = scratch;
+    float* const products = scratch + kElements * p.elementFloats;
+    for (int64_t t = 0; t < tiles; ++t) {
+      transformInput(p, io.in, position(p, first + t), transformed + t * p.rowFloats);
+    }
+    const int64_t lastBlock = smaller((chunk + 1) * p.chunk, p.blockCount);
+    for (int64_t block = chunk * p.chunk; block < lastBlock; ++block) {
+      const int64_t firstOut = block * p.config.vectors * V::kWidth;
+      const int64_t channels = smaller(p.shape.co - firstOut, p.config.vectors * V::kWidth);
+      const int vectors = static_cast<int>(divideUp(channels, V::kWidth));
+      const int64_t lanes = vectors * V::kWidth;
+      const float* packed = io.packed + firstOut * p.blockRows;
+      multiply(p, transformed, packed + lanes, vectors, tiles, products);
+      const bool residual = p.epilogue.residual != ResidualPlace::kNone;
+      const Output output{
+          packed, io.out + firstOut, residual ? io.residual + firstOut : nullptr, channels,
+          lanes,  tiles * lanes};
+      for (int64_t t = 0; t < tiles; ++t) {
+        transformOutput(p, output, position(p, first + t), products + t * lanes);
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace layerwise::cpu

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include "backends/cpu/simd/inline.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// Sixteen floats. max and min return their second operand where one is NaN, so max(bound, x) keeps
+// NaN.
+struct Avx512 {
+  using Reg = __m512;
+  using Index = __m512i;
+  static constexpr int kWidth = 16;
+  static constexpr int kRegisters = 32;
+
+  static LW_INLINE __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  static LW_INLINE Reg load(const float* p) { return _mm512_loadu_ps(p); }
+  static LW_INLINE Reg loadFirst(const float* p, int n) {
+    return _mm512_maskz_loadu_ps(first(n), p);
+  }
+  static LW_INLINE void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
+  static LW_INLINE void storeFirst(float* p, Reg x, int n) {
+    _mm512_mask_storeu_ps(p, first(n), x);
+  }
+  static LW_INLINE Reg loadU8(const unsigned char* p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static LW_INLINE Reg set1(float x) { return _mm512_set1_ps(x); }
+  static LW_INLINE Reg zero() { return _mm512_setzero_ps(); }
+  static LW_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+  static LW_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
+  static LW_INLINE Reg mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
+  static LW_INLINE Reg div(Reg a, Reg b) { return _mm512_div_ps(a, b); }
+  static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
+  static LW_INLINE Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
+  static LW_INLINE Reg min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
+  static LW_INLINE Reg sqrt(Reg a) { return _mm512_sqrt_ps(a); }
+  static LW_INLINE Reg abs(Reg a) { return _mm512_abs_ps(a); }
+  static LW_INLINE Reg round(Reg a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
+  static LW_INLINE Reg scale(Reg a, Reg exponent) { return _mm512_scalef_ps(a, exponent); }
+  static LW_INLINE Reg selectLess(Reg a, Reg b, Reg yes, Reg no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+  }
+  static LW_INLINE Index loadIndex(const int* p) { return _mm512_loadu_si512(p); }
+  static LW_INLINE Reg permute(Reg a, Index index) { return _mm512_permutexvar_ps(index, a); }
+  // low = a0 b0 a1 b1 .., high = the upper halves likewise.
+  static LW_INLINE void interleave(Reg a, Reg b, Reg& low, Reg& high) {
+    const Index lowIndex =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const Index highIndex =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    low = _mm512_permutex2var_ps(a, lowIndex, b);
+    high = _mm512_permutex2var_ps(a, highIndex, b);
+  }
+  static LW_INLINE void prefetch(const void* p) { _mm_prefetch(p, _MM_HINT_T0); }
+};
+
+}  // namespace
+}  // namespace layerwise::cpu

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "backends/cpu/simd/inline.h"
+
+// Registers wider than the baseline's are passed between inlined functions only. Include this
+// header before the kernels: the pragma works on what follows it.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+namespace layerwise::cpu {
+namespace {
+
+// Spelled out, because GCC forgets a vector_size that depends on a template parameter.
+template <int W>
+struct EmulatedTypes;
+template <>
+struct EmulatedTypes<8> {
+  typedef float Reg __attribute__((vector_size(32)));
+  typedef int Index __attribute__((vector_size(32)));
+};
+template <>
+struct EmulatedTypes<16> {
+  typedef float Reg __attribute__((vector_size(64)));
+  typedef int Index __attribute__((vector_size(64)));
+};
+
+// The same interface over plain arrays. It is the portable kernels' vector, and the twin that lets
+// a machine without an instruction set test the packing and the indexing of that set's kernels.
+template <int W>
+struct Emulated {
+  using Reg = typename EmulatedTypes<W>::Reg;
+  using Index = typename EmulatedTypes<W>::Index;
+  static constexpr int kWidth = W;
+  static constexpr int kRegisters = 2 * W;
+
+  static LW_INLINE Reg load(const float* p) {
+    Reg x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+  }
+  static LW_INLINE Reg loadFirst(const float* p, int n) {
+    Reg x = {};
+    for (int i = 0; i < n; ++i) x[i] = p[i];
+    return x;
+  }
+  static LW_INLINE void store(float* p, Reg x) { __builtin_memcpy(p, &x, sizeof x); }
+  static LW_INLINE void storeFirst(float* p, Reg x, int n) {
+    for (int i = 0; i < n; ++i) p[i] = x[i];
+  }
+  static LW_INLINE Reg loadU8(const unsigned char* p) {
+    Reg x;
+    for (int i = 0; i < W; ++i) x[i] = p[i];
+    return x;
+  }
+  static LW_INLINE Reg set1(float x) { return zero() + x; }
+  static LW_INLINE Reg zero() { return Reg{}; }
+  static LW_INLINE Reg add(Reg a, Reg b) { return a + b; }
+  static LW_INLINE Reg sub(Reg a, Reg b) { return a - b; }
+  static LW_INLINE Reg mul(Reg a, Reg b) { return a * b; }
+  static LW_INLINE Reg div(Reg a, Reg b) { return a / b; }
+  static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return a * b + c; }
+  static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return c - a * b; }
+  static LW_INLINE Reg max(Reg a, Reg b) { return a > b ? a : b; }
+  static LW_INLINE Reg min(Reg a, Reg b) { return a < b ? a : b; }
+  static LW_INLINE Reg sqrt(Reg a) {
+    for (int i = 0; i < W; ++i) a[i] = __builtin_sqrtf(a[i]);
+    return a;
+  }
+  static LW_INLINE Reg abs(Reg a) {
+    const Index bits = reinterpret_cast<Index>(a) & 0x7fffffff;
+    return reinterpret_cast<Reg>(bits);
+  }
+  // Adding and taking away 1.5 * 2^23 rounds to even; enough for the |a| < 2^22 that the functions
+  // use.
+  static LW_INLINE Reg round(Reg a) {
+    const Reg magic = set1(12582912.0f);
+    Reg shifted = a + magic;
+    __asm__("" : "+m"(shifted));  // keeps the compiler from cancelling the two
+    return shifted - magic;
+  }
+  static LW_INLINE Reg scale(Reg a, Reg exponent) {
+    const Index n = reinterpret_cast<Index>(exponent + 12582912.0f) - 0x4b400000, half = n >> 1;
+    return a * power(half) * power(n - half);
+  }
+  static LW_INLINE Reg power(Index n) {
+    const Index bits = (n + 127) << 23;
+    return reinterpret_cast<Reg>(bits);
+  }
+  static LW_INLINE Reg selectLess(Reg a, Reg b, Reg yes, Reg no) { return a < b ? yes : no; }
+  static LW_INLINE Index loadIndex(const int* p) {
+    Index x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+  }
+  static LW_INLINE Reg permute(Reg a, Index index) { return __builtin_shuffle(a, index); }
+  static LW_INLINE void interleave(Reg a, Reg b, Reg& low, Reg& high) {
+    for (int i = 0; i < W / 2; ++i) {
+      low[2 * i] = a[i];
+      low[2 * i + 1] = b[i];
+      high[2 * i] = a[W / 2 + i];
+      high[2 * i + 1] = b[W / 2 + i];
+    }
+  }
+  static LW_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+};
+
+}  // namespace
+}  // namespace layerwise::cpu
