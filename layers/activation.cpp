@@ -53,8 +53,11 @@ double activate(const Activation& a, double x) {
 
 void registerLayer_activation(LayerRegistry& registry) {
   registry.add<Activation>({
-      .infer = [](const Activation&,
-                  const ShapeContext& c) { return std::vector<TensorInfo>{c.inputs[0].info}; },
+      .infer =
+          [](const Activation&, const ShapeContext& c) {
+            c.expectFloat();
+            return std::vector<TensorInfo>{c.inputs[0].info};
+          },
       .reference =
           [](const Activation& a, const ReferenceContext& c) {
             std::transform(c.inputs[0].values.begin(), c.inputs[0].values.end(),

@@ -14,6 +14,7 @@ Dims kernelDims(const Convolution& a, std::int64_t channels) {
 
 std::vector<TensorInfo> infer(const Convolution& a, const ShapeContext& c) {
   const Dims& in = c.dims();
+  c.expectFloat();
   SpatialWindow window = resolveWindow(a, in);
   if (a.outputs < 1 || a.groups < 1)
     c.fail("outputs {} and groups {} must be at least 1", a.outputs, a.groups);
@@ -25,23 +26,6 @@ std::vector<TensorInfo> infer(const Convolution& a, const ShapeContext& c) {
   for (std::int64_t size : window.output) out.append(size);
   return {{c.type(), out}};
 }
-
-/// The input and kernel are seen as three-dimensional, with leading axes of size 1.
-struct Window3 {
-  std::int64_t in[3], kernel[3], stride[3], pad[3], dilation[3], out[3];
-
-  Window3(const SpatialWindow& w, const Dims& input) {
-    for (int i = 0; i < 3; ++i) {
-      int axis = i - (3 - w.axes);
-      in[i] = axis < 0 ? 1 : input[axis + 2];
-      kernel[i] = axis < 0 ? 1 : w.kernel[axis];
-      stride[i] = axis < 0 ? 1 : w.stride[axis];
-      pad[i] = axis < 0 ? 0 : w.prePadding[axis];
-      dilation[i] = axis < 0 ? 1 : w.dilation[axis];
-      out[i] = axis < 0 ? 1 : w.output[axis];
-    }
-  }
-};
 
 void reference(const Convolution& a, const ReferenceContext& c) {
   const Dims& in = c.inputs[0].info.dims;

@@ -18,6 +18,30 @@ void ShapeContext::expectRank(int index, int low, int high) const {
     fail("input {} is {}: {} axes, {} to {} needed", index, toString(dims(index)), rank, low, high);
 }
 
+void ShapeContext::expectFloat(int index) const {
+  if (!isFloat(type(index)))
+    fail("input {} is {}, a floating-point type is needed", index, toString(type(index)));
+}
+
+void ShapeContext::expectSameType(int a, int b) const {
+  if (type(a) != type(b))
+    fail("input {} is {} and input {} is {}: one type is needed", a, toString(type(a)), b,
+         toString(type(b)));
+}
+
+Dims ShapeContext::shapeValues(int index, std::string_view role) const {
+  const ShapeInput& input = inputs[static_cast<std::size_t>(index)];
+  if (!isInteger(input.info.type) || input.info.dims.rank() != 1 ||
+      input.info.dims[0] > Dims::kMaxRank)
+    fail("{} (input {}) is {} {}: integers on one axis, at most {}, are needed", role, index,
+         toString(input.info.type), toString(input.info.dims), Dims::kMaxRank);
+  if (!input.values)
+    fail("{} (input {}) does not follow from shapes and constants alone", role, index);
+  Dims dims;
+  for (std::int64_t value : *input.values) dims.append(value);
+  return dims;
+}
+
 int ShapeContext::axis(std::int64_t axis, int rank, std::string_view attribute) const {
   std::int64_t counted = axis < 0 ? axis + rank : axis;
   if (counted < 0 || counted >= rank)
@@ -59,15 +83,29 @@ std::vector<std::string> LayerRegistry::names() const {
   return names;
 }
 
+namespace {
+
+void expectSizes(const ShapeContext& context, std::string_view what, const Dims& dims) {
+  for (std::int64_t size : dims)
+    if (size < 0 || size > kMaxSize)
+      context.fail("an {} would be {}: sizes are 0...{}", what, toString(dims), kMaxSize);
+  dims.volume();
+}
+
+}  // namespace
+
 std::vector<TensorInfo> inferLayer(const LayerKind& kind, const void* attributes,
                                    const ShapeContext& context, std::string_view name) {
   auto count = static_cast<int>(context.inputs.size());
   if (count < kind.minInputs || count > kind.maxInputs)
     context.fail("{} inputs, {} to {} needed", count, kind.minInputs, kind.maxInputs);
+  if (!kind.weightRoles.empty() && context.weights.size() != kind.weightRoles.size())
+    context.fail("{} weights, {} needed", context.weights.size(), kind.weightRoles.size());
+  for (const ShapeInput& input : context.inputs) expectSizes(context, "input", input.info.dims);
   std::vector<TensorInfo> outputs;
   try {
     outputs = kind.infer(attributes, context);
-    for (const TensorInfo& output : outputs) output.dims.volume();
+    for (const TensorInfo& output : outputs) expectSizes(context, "output", output.dims);
   } catch (const Error& error) {
     std::string prefix = fmt::format("[{} {}]", kind.name, name);
     if (std::string_view(error.what()).starts_with(prefix)) throw;

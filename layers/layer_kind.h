@@ -59,6 +59,13 @@ class ShapeContext {
                      bool optional = false) const;
   /// Throws where input `index` has not at least `low` and at most `high` axes.
   void expectRank(int index, int low, int high) const;
+  /// Throws where input `index` is not of a floating-point type.
+  void expectFloat(int index = 0) const;
+  /// Throws where inputs `a` and `b` differ in type.
+  void expectSameType(int a, int b) const;
+  /// The values of input `index`, an integer tensor of one axis that must follow from shapes alone;
+  /// throws otherwise and for more than Dims::kMaxRank values.
+  Dims shapeValues(int index, std::string_view role) const;
   /// `axis`, counted from the end when negative; throws where it is outside `rank` axes.
   int axis(std::int64_t axis, int rank, std::string_view attribute = "axis") const;
 
@@ -176,6 +183,9 @@ class LayerRegistry {
  private:
   std::map<std::string, LayerKind, std::less<>> kinds_;
 };
+
+/// The largest size of an axis: sums and products of a few sizes stay far from overflow.
+inline constexpr std::int64_t kMaxSize = std::int64_t{1} << 40;
 
 /// Runs the shape rule after checking the number of inputs and weights, and checks what it gives.
 std::vector<TensorInfo> inferLayer(const LayerKind& kind, const void* attributes,

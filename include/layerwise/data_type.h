@@ -39,6 +39,15 @@ constexpr std::size_t sizeOf(DataType type) {
   return 0;
 }
 
+constexpr bool isFloat(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16;
+}
+
+/// Any signed or unsigned integer; kBool is none.
+constexpr bool isInteger(DataType type) {
+  return !isFloat(type) && type != DataType::kBool;
+}
+
 /// "float32", "int8", ...; "?" for a value that is none of them.
 LAYERWISE_API std::string_view toString(DataType type);
 

@@ -1,0 +1,70 @@
+#include "layers/layer_kind.h"
+#include "layers/spatial.h"
+
+namespace layerwise {
+namespace {
+
+std::vector<TensorInfo> infer(const Deconvolution& a, const ShapeContext& c) {
+  const Dims& in = c.dims();
+  c.expectFloat();
+  SpatialWindow window = resolveWindow(a, in);
+  if (a.outputs < 1 || a.groups < 1)
+    c.fail("outputs {} and groups {} must be at least 1", a.outputs, a.groups);
+  if (in[1] % a.groups || a.outputs % a.groups)
+    c.fail("{} groups do not divide {} input channels and {} outputs", a.groups, in[1], a.outputs);
+  Dims kernel{in[1], a.outputs / a.groups};
+  for (std::int64_t size : a.kernel) kernel.append(size);
+  c.expectWeights(0, "kernel", kernel);
+  c.expectWeights(1, "bias", {a.outputs}, true);
+  Dims out{in[0], a.outputs};
+  for (std::int64_t size : window.output) out.append(size);
+  return {{c.type(), out}};
+}
+
+/// Each input element is scattered: it adds its multiple of the kernel to the output.
+void reference(const Deconvolution& a, const ReferenceContext& c) {
+  const Dims& in = c.inputs[0].info.dims;
+  Window3 w(resolveWindow(a, in), in);
+  std::int64_t groupIn = in[1] / a.groups, groupOut = a.outputs / a.groups;
+  std::int64_t taps = w.kernel[0] * w.kernel[1] * w.kernel[2];
+  std::int64_t plane = w.out[0] * w.out[1] * w.out[2];
+  const double* x = c.inputs[0].values.data();
+  const double* k = c.weights[0].values.data();
+  double* y = c.outputs[0].values.data();
+  for (std::int64_t n = 0; n < in[0]; ++n)
+    for (std::int64_t o = 0; o < a.outputs; ++o)
+      for (std::int64_t i = 0; i < plane; ++i)
+        y[(n * a.outputs + o) * plane + i] =
+            c.weights[1].values.empty() ? 0 : c.weights[1].values[static_cast<std::size_t>(o)];
+  for (std::int64_t n = 0; n < in[0]; ++n)
+    for (std::int64_t i = 0; i < in[1]; ++i)
+      for (std::int64_t iz = 0; iz < w.in[0]; ++iz)
+        for (std::int64_t iy = 0; iy < w.in[1]; ++iy)
+          for (std::int64_t ix = 0; ix < w.in[2]; ++ix) {
+            double value = *x++;
+            for (std::int64_t o = 0; o < groupOut; ++o)
+              for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
+                for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
+                  for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+                    std::int64_t oz = iz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
+                    std::int64_t oy = iy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
+                    std::int64_t ox = ix * w.stride[2] - w.pad[2] + kx * w.dilation[2];
+                    if (oz < 0 || oz >= w.out[0] || oy < 0 || oy >= w.out[1] || ox < 0 ||
+                        ox >= w.out[2])
+                      continue;
+                    std::int64_t channel = n * a.outputs + i / groupIn * groupOut + o;
+                    y[channel * plane + (oz * w.out[1] + oy) * w.out[2] + ox] +=
+                        value *
+                        k[(i * groupOut + o) * taps + (kz * w.kernel[1] + ky) * w.kernel[2] + kx];
+                  }
+          }
+}
+
+}  // namespace
+
+void registerLayer_deconvolution(LayerRegistry& registry) {
+  registry.add<Deconvolution>(
+      {.weightRoles = {"kernel", "bias"}, .infer = infer, .reference = reference});
+}
+
+}  // namespace layerwise
