@@ -61,10 +61,6 @@ void convertPlane(const std::byte* from, DataType fromType, std::byte* to, DataT
     }
 }
 
-bool isFloat(DataType type) {
-  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16;
-}
-
 class Reformat final : public CpuStep {
  public:
   Reformat(const BufferView& from, const BufferView& to) : from_(from), to_(to) {
