@@ -5,29 +5,28 @@ library's.
 """
 
 import gzip
+import pathlib
 from collections import OrderedDict
 
 import numpy as np
 
 
-def _open(path, mode):
-    return gzip.open(path, mode) if str(path).endswith(".gz") else open(path, mode)
-
-
 def save_wts(path, tensors):
     """Writes `tensors` (name -> array or torch tensor) as float32, in their order."""
-    with _open(path, "wt") as file:
-        file.write(f"{len(tensors)}\n")
-        for name, tensor in tensors.items():
-            values = np.asarray(tensor).astype(">f4").ravel()
-            words = values.tobytes().hex(" ", 4)
-            file.write(f"{name} {values.size} {words}\n")
+    lines = [f"{len(tensors)}\n"]
+    for name, tensor in tensors.items():
+        values = np.asarray(tensor).astype(">f4").ravel()
+        lines.append(f"{name} {values.size} {values.tobytes().hex(' ', 4)}\n")
+    content = "".join(lines).encode()
+    # Without a time in the header the same weights give the same bytes.
+    packed = str(path).endswith(".gz")
+    pathlib.Path(path).write_bytes(gzip.compress(content, 9, mtime=0) if packed else content)
 
 
 def load_wts(path):
     """Returns name -> flat float32 array: a `.wts` stores counts, not shapes."""
     tensors = OrderedDict()
-    with _open(path, "rt") as file:
+    with gzip.open(path, "rt") if str(path).endswith(".gz") else open(path) as file:
         total = int(file.readline())
         for line in file:
             name, count, words = line.split(maxsplit=2)
