@@ -79,8 +79,8 @@ def detection_metrics(pictures, classes):
 def lane_metrics(found, truth, rows):
     """TuSimple's (accuracy, false positives, false negatives) of one picture.
 
-    Lanes are lists of x, one for each row, negative where absent. A point is right within 20 pixels,
-    taken across the lane; a lane is found when 85 % of its points are right.
+    Lanes are lists of x, one for each row, negative where absent. A point is right within 20
+    pixels, taken across the lane; a lane is found when 85 % of its points are right.
     """
     rows = np.asarray(rows, float)
     best = []

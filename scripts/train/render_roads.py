@@ -4,7 +4,8 @@
     render_roads.py [--count N] [--seed S] FOLDER
 
 Writes FOLDER/images/NNNNN.jpg (1280x720) and FOLDER/truth.json: one JSON object a line with
-`raw_file`, `h_samples` and `lanes`, an x for each h_sample, -2 where the lane is not in the picture.
+`raw_file`, `h_samples` and `lanes`, an x for each h_sample, -2 where the lane is not in the
+picture.
 The same seed gives the same pictures. Needs NumPy and PIL.
 """
 

@@ -153,7 +153,8 @@ def render(seed, index):
             break
     # Lighting, lens and sensor.
     light = 1 + ramp(rng, height, width) * rng.uniform(0, 0.9)
-    pixels = 255 * np.clip(pixels * light * rng.uniform(0.6, 1.2) / 255, 0, 1) ** rng.uniform(0.8, 1.25)
+    exposed = np.clip(pixels * light * rng.uniform(0.6, 1.2) / 255, 0, 1)
+    pixels = 255 * exposed ** rng.uniform(0.8, 1.25)
     image = Image.fromarray(pixels.astype(np.uint8))
     if rng.random() < 0.4:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0)))

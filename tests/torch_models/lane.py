@@ -70,7 +70,9 @@ class LaneNet(nn.Module):
 GRIDS = {"tusimple": (100, 56, 4), "culane": (200, 18, 4), "attributes": (200, 32, 4)}
 
 
-def build(depth=18, width=64, grid="tusimple", cells=0, rows=0, lanes=0, hidden=2048, size=(288, 800)):
+def build(
+    depth=18, width=64, grid="tusimple", cells=0, rows=0, lanes=0, hidden=2048, size=(288, 800)
+):
     """`grid` names one of GRIDS; the numbers given outvote its own. `attributes` is two-headed."""
     given = GRIDS[grid]
     chosen = (cells or given[0], rows or given[1], lanes or given[2])

@@ -40,7 +40,7 @@ def load_wts(path):
 
 
 def load_into(model, path):
-    """Copies the tensors of a `.wts` into `model`: every float tensor of both must have a partner."""
+    """Copies the tensors of a `.wts` into `model`; every float tensor of both needs a partner."""
     import torch
 
     tensors = load_wts(path)

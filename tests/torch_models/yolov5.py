@@ -177,7 +177,7 @@ class Classify(nn.Module):
 
 
 class YoloV5(nn.Module):
-    """`model` is the flat list of layers; `sources[i]` names the earlier layers that layer i reads."""
+    """`model` is the flat list of layers; `sources[i]` the earlier layers that layer i reads."""
 
     def __init__(self, depth, width, classes=80, p6=False, task="detect", anchors=None):
         super().__init__()
