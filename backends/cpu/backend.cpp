@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backends/cpu/executor.h"
+#include "backends/cpu/isa.h"
 #include "backends/cpu/reformat.h"
 #include "backends/cpu/tactic_registry.h"
 
@@ -17,7 +18,7 @@ constexpr double kStepSeconds = 3e-6;
 class CpuBackend final : public Backend {
  public:
   std::string name() const override { return "cpu"; }
-  std::string signature() const override { return "cpu"; }
+  std::string signature() const override { return std::string("cpu ") + isaName(selectedIsa()); }
   int defaultThreads() const override { return ThreadPool().size(); }
 
   std::vector<const Tactic*> tactics() const override {

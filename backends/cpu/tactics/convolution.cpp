@@ -1,0 +1,264 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/executor.h"
+#include "backends/cpu/fused_region.h"
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/step.h"
+#include "backends/cpu/tactic_registry.h"
+#include "layers/spatial.h"
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace cpu {
+namespace {
+
+constexpr ConvMethod kMethods[] = {ConvMethod::kDirect, ConvMethod::kGrouped,
+                                   ConvMethod::kDepthwise, ConvMethod::kWinograd2,
+                                   ConvMethod::kWinograd4};
+
+CacheSizes cacheSizes() {
+  static const CacheSizes sizes = [] {
+    CacheSizes found;
+    if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0) found.l1 = l1;
+    if (long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE); l2 > 0) found.l2 = l2;
+    return found;
+  }();
+  return sizes;
+}
+
+std::string toText(const ConvConfig& c) {
+  return fmt::format("vectors={} pixels={} rows={} copy={} strip={} blocks={}", c.vectors, c.pixels,
+                     c.twoRows ? 2 : 1, c.copyInput ? 1 : 0, c.stripPixels, c.blocks);
+}
+
+ConvConfig fromText(const std::string& text, ConvMethod method, int width) {
+  int vectors = 0, pixels = 0, rows = 0, copy = 0;
+  long strip = 0, blocks = 0;
+  if (std::sscanf(text.c_str(), "vectors=%d pixels=%d rows=%d copy=%d strip=%ld blocks=%ld",
+                  &vectors, &pixels, &rows, &copy, &strip, &blocks) != 6)
+    throw Error(ErrorCode::kInternal,
+                fmt::format("[convolution] parameters '{}' are not understood", text));
+  ConvConfig c;
+  c.method = method;
+  c.width = static_cast<std::uint8_t>(width);
+  c.vectors = static_cast<std::uint8_t>(vectors);
+  c.pixels = static_cast<std::uint8_t>(pixels);
+  c.twoRows = rows == 2;
+  c.copyInput = copy != 0;
+  c.stripPixels = strip;
+  c.blocks = blocks;
+  return c;
+}
+
+/// A two-dimensional view of the convolution; one-dimensional ones have a height of 1.
+ConvShape shapeOf(const Convolution& a, const Dims& in) {
+  SpatialWindow w = resolveWindow(a, in);
+  int x = w.axes - 1;
+  ConvShape s;
+  s.n = in[0];
+  s.ci = in[1];
+  s.co = a.outputs;
+  s.groups = a.groups;
+  s.w = in[x + 2], s.kw = w.kernel[x], s.sw = w.stride[x], s.dw = w.dilation[x],
+  s.pl = w.prePadding[x], s.pr = w.postPadding[x];
+  if (w.axes == 2)
+    s.h = in[2], s.kh = w.kernel[0], s.sh = w.stride[0], s.dh = w.dilation[0],
+    s.pt = w.prePadding[0], s.pb = w.postPadding[0];
+  return s;
+}
+
+View viewOf(const BufferView& view) {
+  int rank = view.dims.rank();
+  return {view.strides[0], rank == 4 ? view.strides[2] : 0, view.strides[rank - 1],
+          view.strides[1]};
+}
+
+struct PackedConvolution {
+  AlignedBuffer memory;
+  const float* data() const { return reinterpret_cast<const float*>(memory.data()); }
+};
+
+class ConvolutionStep final : public CpuStep {
+ public:
+  ConvolutionStep(const BindContext& context, const ConvPlan& plan, ConvKernel kernel)
+      : plan_(plan),
+        kernel_(kernel),
+        in_(context.inputs[0]),
+        out_(context.outputs[0]),
+        packed_(std::static_pointer_cast<const PackedConvolution>(context.packed)) {
+    if (plan.epilogue.residual != ResidualPlace::kNone) residual_ = context.inputs[1];
+  }
+
+  std::int64_t tiles(int) const override { return plan_.shape.n == 0 ? 0 : plan_.tiles; }
+  std::size_t scratchBytes() const override {
+    return static_cast<std::size_t>(plan_.scratchFloats) * sizeof(float);
+  }
+
+  void run(int, std::int64_t tile, const Worker& worker) const override {
+    ConvBuffers buffers;
+    buffers.in = worker.data<const float>(in_);
+    buffers.packed = packed_->data();
+    if (plan_.epilogue.residual != ResidualPlace::kNone)
+      buffers.residual = worker.data<const float>(residual_);
+    buffers.out = worker.data<float>(out_);
+    kernel_(plan_, buffers, tile, reinterpret_cast<float*>(worker.scratch));
+  }
+
+ private:
+  ConvPlan plan_;
+  ConvKernel kernel_;
+  BufferView in_, out_, residual_;
+  std::shared_ptr<const PackedConvolution> packed_;
+};
+
+/// One method of convolution on one instruction set, with its epilogue: bias, activation, residual.
+class ConvolutionTactic final : public Tactic {
+ public:
+  ConvolutionTactic(ConvMethod method, Isa isa)
+      : method_(method),
+        isa_(isa),
+        name_(fmt::format("conv_{}_f32_{}", convMethodName(method), isaName(isa))) {}
+
+  std::string_view name() const override { return name_; }
+
+  void match(const MatchContext& context, NodeId id,
+             std::vector<Candidate>& candidates) const override {
+    const Node& node = context.graph.node(id);
+    const Convolution* a = node.as<Convolution>();
+    if (!a) return;
+    const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
+    if (in.type != DataType::kFloat32 || in.dims.rank() > 4) return;
+    ConvShape shape = shapeOf(*a, in.dims);
+    std::vector<ConvConfig> configs = convCandidates(shape, isa_);
+    std::vector<FusedRegion> regions = fusedRegions(context, id);
+    int place = 0;
+    for (const ConvConfig& config : configs) {
+      if (config.method != method_) continue;
+      for (const FusedRegion& region : regions)
+        addCandidates(context, shape, config, place, node.inputs[0], region, candidates);
+      ++place;
+    }
+  }
+
+  std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
+    const Node& node = graph.node(candidate.nodes.front());
+    ConvConfig config = configOf(candidate);
+    ConvShape shape = weightShape(node);
+    std::size_t floats = convPackedFloats(shape, config);
+    auto packed = std::make_shared<PackedConvolution>();
+    packed->memory = AlignedBuffer(floats * sizeof(float));
+    const float* bias = node.weights[1].count ? node.weights[1].as<float>() : nullptr;
+    packConv(shape, config, node.weights[0].as<float>(), bias,
+             reinterpret_cast<float*>(packed->memory.data()));
+    return packed;
+  }
+
+  std::unique_ptr<Step> bind(const BindContext& context) const override {
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    ConvShape shape = shapeOf(*node.as<Convolution>(), context.inputs[0].dims);
+    Epilogue epilogue = epilogueOf(context.graph, context.candidate.nodes);
+    View residual = epilogue.residual == ResidualPlace::kNone ? View{} : viewOf(context.inputs[1]);
+    ConvPlan plan =
+        bindConv(shape, configOf(context.candidate), viewOf(context.inputs[0]),
+                 viewOf(context.outputs[0]), residual, epilogue, context.workers, cacheSizes());
+    return std::make_unique<ConvolutionStep>(context, plan, kernels(isa_).convolution(method_));
+  }
+
+ private:
+  ConvConfig configOf(const Candidate& candidate) const {
+    return fromText(candidate.parameters, method_, kernels(isa_).width);
+  }
+
+  /// What packing depends on: channels, kernel and groups, read off the weights.
+  static ConvShape weightShape(const Node& node) {
+    const Convolution& a = *node.as<Convolution>();
+    ConvShape s;
+    s.co = a.outputs;
+    s.groups = a.groups;
+    s.kw = a.kernel[a.kernel.rank() - 1];
+    s.kh = a.kernel.rank() == 2 ? a.kernel[0] : 1;
+    s.ci = node.weights[0].count / (s.co * s.kh * s.kw) * a.groups;
+    // The image is of no account; Winograd's conditions are checked on strides and dilation.
+    s.h = s.kh, s.w = s.kw;
+    return s;
+  }
+
+  /// Multiply-adds at the rate of the vector units, the transforms of Winograd, and the weights
+  /// once from memory.
+  double estimate(const ConvShape& s, int workers) const {
+    const KernelTable& table = kernels(isa_);
+    double clock = 3e9, lanes = isa_ == Isa::kPortable ? 1 : table.width;
+    double multiplies = static_cast<double>(s.macs()),
+           weights = multiplies / static_cast<double>(s.n * s.outH() * s.outW());
+    double extra = 0, efficiency = 0.75;
+    if (method_ == ConvMethod::kWinograd2 || method_ == ConvMethod::kWinograd4) {
+      double m = method_ == ConvMethod::kWinograd2 ? 2 : 4, elements = (m + 2) * (m + 2);
+      double tiles = static_cast<double>(s.n) * std::ceil(static_cast<double>(s.outH()) / m) *
+                     std::ceil(static_cast<double>(s.outW()) / m);
+      multiplies = tiles * elements * static_cast<double>(s.ci * s.co);
+      weights *= elements / 9;
+      extra = tiles * elements * static_cast<double>(s.ci + s.co) * 2.5 / lanes;
+    } else if (method_ != ConvMethod::kDirect) {
+      efficiency = 0.3;
+    }
+    double compute = (multiplies / (2 * lanes * efficiency) + extra) / (clock * workers);
+    return std::max(compute, weights * 4 / 12e9) + 3e-6;
+  }
+
+  void addCandidates(const MatchContext& context, const ConvShape& shape, const ConvConfig& config,
+                     int place, ValueId input, const FusedRegion& region,
+                     std::vector<Candidate>& candidates) const {
+    int rank = context.shapes.values[static_cast<std::size_t>(input)].dims.rank();
+    Layout linear = Layout::linear(DataType::kFloat32),
+           last = Layout::channelsLast(DataType::kFloat32, rank);
+    Candidate c;
+    c.tactic = this;
+    c.nodes = region.nodes;
+    c.inputs = {input};
+    c.outputs = {region.output};
+    if (region.residual != kNone) c.inputs.push_back(region.residual);
+    c.parameters = toText(config);
+    c.flops = 2 * static_cast<double>(shape.macs());
+    double in = static_cast<double>(shape.n * shape.h * shape.w * shape.ci);
+    double out = static_cast<double>(shape.n * shape.outH() * shape.outW() * shape.co);
+    double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh * shape.kw);
+    c.bytes = 4 * (in + weights + out * (region.residual == kNone ? 1 : 2));
+    // Candidates come best guess first; a later one must not win on a tie.
+    c.seconds = estimate(shape, context.workers) * (1 + 0.02 * place);
+    auto add = [&](const Layout& from, const Layout& to, double factor) {
+      Candidate placed = c;
+      placed.inputLayouts.assign(c.inputs.size(), to);
+      placed.inputLayouts[0] = from;
+      placed.outputLayouts = {to};
+      placed.seconds *= factor;
+      candidates.push_back(std::move(placed));
+    };
+    add(last, last, 1);
+    if (method_ != ConvMethod::kDirect) return;
+    // The direct kernel copies a strip of planes as it needs it (a stem's input) and scatters its
+    // result into planes (a head's output).
+    constexpr std::int64_t kStemChannels = 4;
+    if (shape.ci <= kStemChannels) add(linear, last, 1.02);
+    add(last, linear, 1.02);
+  }
+
+  ConvMethod method_;
+  Isa isa_;
+  std::string name_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+void registerTactic_convolution(cpu::TacticRegistry& registry) {
+  for (cpu::ConvMethod method : cpu::kMethods)
+    registry.add(std::make_unique<cpu::ConvolutionTactic>(method, cpu::selectedIsa()));
+}
+
+}  // namespace layerwise
