@@ -35,10 +35,25 @@ void reference(const Concatenation& a, const ReferenceContext& c) {
     }
 }
 
+std::vector<BoxView> boxes(const Concatenation& a, std::span<const TensorInfo> inputs,
+                           std::span<const TensorInfo> outputs) {
+  int rank = outputs[0].dims.rank();
+  int axis = static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
+  std::vector<BoxView> views;
+  Dims offset = Dims::filled(rank, 0);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    views.push_back(
+        {.outputInsideInput = false, .input = static_cast<int>(i), .output = 0, .offset = offset});
+    offset[axis] += inputs[i].dims[axis];
+  }
+  return views;
+}
+
 }  // namespace
 
 void registerLayer_concatenation(LayerRegistry& registry) {
-  registry.add<Concatenation>({.maxInputs = kAnyInputs, .infer = infer, .reference = reference});
+  registry.add<Concatenation>(
+      {.maxInputs = kAnyInputs, .infer = infer, .reference = reference, .boxes = boxes});
 }
 
 }  // namespace layerwise

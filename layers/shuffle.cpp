@@ -92,13 +92,29 @@ void reference(const Shuffle& a, const ReferenceContext& c) {
   c.outputs[0].values = std::move(values);
 }
 
+/// Whether a transpose leaves the elements where they are: it moves axes of size 1 at most.
+bool keepsOrder(const Dims& order, const Dims& dims) {
+  std::int64_t last = -1;
+  for (std::int64_t axis : order) {
+    if (dims[static_cast<int>(axis)] == 1) continue;
+    if (axis < last) return false;
+    last = axis;
+  }
+  return true;
+}
+
+bool reshapes(const Shuffle& a, const TensorInfo& input) {
+  return keepsOrder(a.firstTranspose, input.dims) && a.secondTranspose.empty();
+}
+
 }  // namespace
 
 void registerLayer_shuffle(LayerRegistry& registry) {
-  registry.add<Shuffle>(
-      {.maxInputs = 2, .infer = infer, .reference = reference, .traits = [](const Shuffle&) {
-         return Traits{.view = true};
-       }});
+  registry.add<Shuffle>({.maxInputs = 2,
+                         .infer = infer,
+                         .reference = reference,
+                         .traits = [](const Shuffle&) { return Traits{.view = true}; },
+                         .reshapes = reshapes});
 }
 
 }  // namespace layerwise

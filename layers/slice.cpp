@@ -1,5 +1,7 @@
 #include "layers/slice_window.h"
 
+#include <algorithm>
+
 #include "layers/index_space.h"
 
 namespace layerwise {
@@ -60,10 +62,22 @@ void reference(const Slice& a, const ReferenceContext& c) {
   });
 }
 
+/// A slice without gaps at a place known beforehand is a box of its input.
+std::vector<BoxView> boxes(const Slice& a, std::span<const TensorInfo> inputs,
+                           std::span<const TensorInfo>) {
+  bool dense =
+      std::all_of(a.step.begin(), a.step.end(), [](std::int64_t step) { return step == 1; });
+  if (inputs.size() > 1 || !dense) return {};
+  Dims offset = a.start;
+  for (int axis = 0; axis < offset.rank(); ++axis)
+    if (offset[axis] < 0) offset[axis] += inputs[0].dims[axis];
+  return {{.outputInsideInput = true, .input = 0, .output = 0, .offset = offset}};
+}
+
 }  // namespace
 
 void registerLayer_slice(LayerRegistry& registry) {
-  registry.add<Slice>({.maxInputs = 4, .infer = infer, .reference = reference});
+  registry.add<Slice>({.maxInputs = 4, .infer = infer, .reference = reference, .boxes = boxes});
 }
 
 }  // namespace layerwise
