@@ -87,8 +87,8 @@ std::vector<Engine> engines() {
 }
 
 ConvKernel kernelOf(const Engine& engine, ConvMethod method) {
-  return KernelTable{Isa::kPortable, engine.width, engine.registers, &engine.table}.convolution(
-      method);
+  return KernelTable{Isa::kPortable, engine.width, engine.registers, &engine.table, nullptr}
+      .convolution(method);
 }
 
 // An aligned array whose 64 bytes beyond the end are NaN.

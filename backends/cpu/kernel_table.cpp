@@ -3,6 +3,7 @@
 namespace layerwise::cpu {
 
 extern const ConvKernels kConvKernelsPortable, kConvKernelsAvx2, kConvKernelsAvx512;
+extern const TensorKernels kTensorKernelsPortable, kTensorKernelsAvx2, kTensorKernelsAvx512;
 
 ConvKernel KernelTable::convolution(ConvMethod method) const {
   switch (method) {
@@ -21,9 +22,10 @@ ConvKernel KernelTable::convolution(ConvMethod method) const {
 }
 
 const KernelTable& kernels(Isa isa) {
-  static const KernelTable portable{Isa::kPortable, 8, 16, &kConvKernelsPortable};
-  static const KernelTable avx2{Isa::kAvx2, 8, 16, &kConvKernelsAvx2};
-  static const KernelTable avx512{Isa::kAvx512, 16, 32, &kConvKernelsAvx512};
+  static const KernelTable portable{Isa::kPortable, 8, 16, &kConvKernelsPortable,
+                                    &kTensorKernelsPortable};
+  static const KernelTable avx2{Isa::kAvx2, 8, 16, &kConvKernelsAvx2, &kTensorKernelsAvx2};
+  static const KernelTable avx512{Isa::kAvx512, 16, 32, &kConvKernelsAvx512, &kTensorKernelsAvx512};
   switch (isa) {
     case Isa::kAvx512:
       return avx512;

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/tensor_ops.h"
 
 namespace layerwise::cpu {
 
@@ -25,6 +26,7 @@ struct KernelTable {
   int width;      ///< floats in a vector
   int registers;  ///< vectors
   const ConvKernels* conv;
+  const TensorKernels* tensor;
 
   ConvKernel convolution(ConvMethod method) const;
 };

@@ -1,23 +1,11 @@
 #pragma once
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/kernels/transpose.h"
 #include "backends/cpu/simd/math.h"
 
 namespace layerwise::cpu {
 namespace {
-
-LW_INLINE int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-template <class V>
-LW_INLINE void storeUpTo(float* p, typename V::Reg x, int64_t lanes) {
-  if (lanes >= V::kWidth) {
-    V::store(p, x);
-  } else {
-    V::storeFirst(p, x, static_cast<int>(lanes));
-  }
-}
 
 // Whether the microkernel's clip does all of the epilogue but a residual before it.
 LW_INLINE bool isClip(const Epilogue& e) {
@@ -55,6 +43,15 @@ void finishPixels(const Epilogue& epilogue, float* c, int64_t cPixel, const floa
 template <class V>
 void scatterPixels(const float* c, int64_t cPixel, float* out, int64_t outPixel, int64_t outChannel,
                    int64_t pixels, int64_t channels) {
+  if (outPixel == 1) {
+    for (int64_t p = 0; p < pixels; p += V::kWidth) {
+      for (int64_t i = 0; i < channels; i += V::kWidth) {
+        transposeBlock<V>(c + p * cPixel + i, cPixel, pixels - p, out + i * outChannel + p,
+                          outChannel, channels - i);
+      }
+    }
+    return;
+  }
   for (int64_t i = 0; i < channels; ++i) {
     for (int64_t p = 0; p < pixels; ++p) out[i * outChannel + p * outPixel] = c[p * cPixel + i];
   }

@@ -22,10 +22,6 @@ struct Avx2 {
   static LW_INLINE Reg loadFirst(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static LW_INLINE void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static LW_INLINE void storeFirst(float* p, Reg x, int n) { _mm256_maskstore_ps(p, first(n), x); }
-  static LW_INLINE Reg loadU8(const unsigned char* p) {
-    return _mm256_cvtepi32_ps(
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-  }
   static LW_INLINE Reg set1(float x) { return _mm256_set1_ps(x); }
   static LW_INLINE Reg zero() { return _mm256_setzero_ps(); }
   static LW_INLINE Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
@@ -51,6 +47,9 @@ struct Avx2 {
   }
   static LW_INLINE Reg selectLess(Reg a, Reg b, Reg yes, Reg no) {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+  }
+  static LW_INLINE Reg selectNan(Reg a, Reg yes, Reg no) {
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
   }
   static LW_INLINE Index loadIndex(const int* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));

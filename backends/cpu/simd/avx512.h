@@ -24,10 +24,6 @@ struct Avx512 {
   static LW_INLINE void storeFirst(float* p, Reg x, int n) {
     _mm512_mask_storeu_ps(p, first(n), x);
   }
-  static LW_INLINE Reg loadU8(const unsigned char* p) {
-    return _mm512_cvtepi32_ps(
-        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-  }
   static LW_INLINE Reg set1(float x) { return _mm512_set1_ps(x); }
   static LW_INLINE Reg zero() { return _mm512_setzero_ps(); }
   static LW_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
@@ -44,6 +40,9 @@ struct Avx512 {
   static LW_INLINE Reg scale(Reg a, Reg exponent) { return _mm512_scalef_ps(a, exponent); }
   static LW_INLINE Reg selectLess(Reg a, Reg b, Reg yes, Reg no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+  }
+  static LW_INLINE Reg selectNan(Reg a, Reg yes, Reg no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), no, yes);
   }
   static LW_INLINE Index loadIndex(const int* p) { return _mm512_loadu_si512(p); }
   static LW_INLINE Reg permute(Reg a, Index index) { return _mm512_permutexvar_ps(index, a); }

@@ -46,11 +46,6 @@ struct Emulated {
   static LW_INLINE void storeFirst(float* p, Reg x, int n) {
     for (int i = 0; i < n; ++i) p[i] = x[i];
   }
-  static LW_INLINE Reg loadU8(const unsigned char* p) {
-    Reg x;
-    for (int i = 0; i < W; ++i) x[i] = p[i];
-    return x;
-  }
   static LW_INLINE Reg set1(float x) { return zero() + x; }
   static LW_INLINE Reg zero() { return Reg{}; }
   static LW_INLINE Reg add(Reg a, Reg b) { return a + b; }
@@ -86,6 +81,7 @@ struct Emulated {
     return reinterpret_cast<Reg>(bits);
   }
   static LW_INLINE Reg selectLess(Reg a, Reg b, Reg yes, Reg no) { return a < b ? yes : no; }
+  static LW_INLINE Reg selectNan(Reg a, Reg yes, Reg no) { return a == a ? no : yes; }
   static LW_INLINE Index loadIndex(const int* p) {
     Index x;
     __builtin_memcpy(&x, p, sizeof x);

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "backends/cpu/kernels/finish.h"
+#include "backends/cpu/tensor_ops.h"
+
+namespace layerwise::cpu {
+namespace {
+
+template <class V, BinaryKind kind>
+LW_INLINE typename V::Reg combine(typename V::Reg a, typename V::Reg b) {
+  if constexpr (kind == BinaryKind::kAdd) return V::add(a, b);
+  if constexpr (kind == BinaryKind::kSubtract) return V::sub(a, b);
+  if constexpr (kind == BinaryKind::kMultiply) return V::mul(a, b);
+  if constexpr (kind == BinaryKind::kDivide) return V::div(a, b);
+  if constexpr (kind == BinaryKind::kMax) return V::selectNan(a, a, V::max(a, b));
+  if constexpr (kind == BinaryKind::kMin) return V::selectNan(a, a, V::min(a, b));
+  return a;
+}
+
+// One row of pixels; where the pixels of a, b and out are dense the row is one run of channels.
+template <class V, BinaryKind kind, class Function>
+LW_INLINE void pointwiseRow(const PointwisePlan& p, const Function& activation, const float* a,
+                            const float* b, float* out) {
+  const bool usesB = kind != BinaryKind::kFirst;
+  const bool dense = p.a.pixel == p.c && p.out.pixel == p.c && (!usesB || p.b.pixel == p.c);
+  const int64_t pixels = dense ? 1 : p.w, channels = dense ? p.w * p.c : p.c;
+  for (int64_t x = 0; x < pixels; ++x) {
+    for (int64_t c = 0; c < channels; c += V::kWidth) {
+      const auto left = V::load(a + c);
+      const auto value = usesB ? combine<V, kind>(left, V::load(b + c)) : left;
+      storeUpTo<V>(out + c, activation(value), channels - c);
+    }
+    a += p.a.pixel;
+    if (usesB) b += p.b.pixel;
+    out += p.out.pixel;
+  }
+}
+
+template <class V>
+void pointwiseTile(const PointwisePlan& p, const float* a, const float* b, float* out,
+                   int64_t tile) {
+  const int64_t image = tile / p.h, y = tile % p.h;
+  a += image * p.a.image + y * p.a.row;
+  if (p.kind != BinaryKind::kFirst) b += image * p.b.image + y * p.b.row;
+  out += image * p.out.image + y * p.out.row;
+  const auto run = [&](const auto& activation) {
+    switch (p.kind) {
+#define LW_BINARY(kind)  \
+  case BinaryKind::kind: \
+    return pointwiseRow<V, BinaryKind::kind>(p, activation, a, b, out);
+      LW_BINARY(kFirst)
+      LW_BINARY(kAdd)
+      LW_BINARY(kSubtract)
+      LW_BINARY(kMultiply)
+      LW_BINARY(kDivide)
+      LW_BINARY(kMax)
+      LW_BINARY(kMin)
+#undef LW_BINARY
+    }
+  };
+  withActivation<V>(p.epilogue, run);
+}
+
+template <class V>
+void upsampleTile(const UpsamplePlan& p, const float* in, float* out, int64_t tile) {
+  const int64_t image = tile / p.h, y = tile % p.h;
+  in += image * p.in.image + y * p.in.row;
+  out += image * p.out.image + y * p.scaleH * p.out.row;
+  for (int64_t i = 0; i < p.scaleH; ++i) {
+    float* to = out + i * p.out.row;
+    for (int64_t x = 0; x < p.w; ++x) {
+      const float* from = in + x * p.in.pixel;
+      for (int64_t j = 0; j < p.scaleW; ++j, to += p.out.pixel) {
+        for (int64_t c = 0; c < p.c; c += V::kWidth) {
+          storeUpTo<V>(to + c, V::load(from + c), p.c - c);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace layerwise::cpu

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "backends/cpu/kernels/pointwise.h"
+#include "backends/cpu/kernels/pool.h"
+#include "backends/cpu/kernels/reformat.h"
+
+namespace layerwise::cpu {
+namespace {
+
+template <class V>
+constexpr TensorKernels tensorKernels() {
+  return {&Pool<V>::run,     &globalAverageTile<V>, &upsampleTile<V>,
+          &pointwiseTile<V>, &reformatTile<V>,      &imageTile<V>};
+}
+
+}  // namespace
+}  // namespace layerwise::cpu

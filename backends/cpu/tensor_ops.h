@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+
+#include "backends/cpu/conv.h"
+
+namespace layerwise::cpu {
+
+/// Operations over (N, H, W, C) views that move or reduce data rather than multiply matrices. Each
+/// plan is split into `tiles` independent units. Sources must be readable for 64 bytes beyond their
+/// last element.
+
+enum class PoolKind : uint8_t {
+  kMax,              ///< borders never win
+  kAverage,          ///< over the taps inside the image
+  kAverageWithZeros  ///< over all taps inside the padded image, borders counted as zeros
+};
+
+/// Pooling of channels-last tensors. The caller states the output's size, which decides floor or
+/// ceil; a window wholly outside the image gives -inf (max) or 0 (average).
+struct PoolPlan {
+  PoolKind kind = PoolKind::kMax;
+  int64_t n = 1, h = 1, w = 1, c = 1;
+  int64_t outH = 1, outW = 1;
+  int64_t kh = 1, kw = 1, sh = 1, sw = 1, pt = 0, pl = 0, pb = 0, pr = 0;
+  View in, out;
+  int64_t tiles() const { return n * outH; }
+};
+
+/// Mean over all pixels of each image and channel; out is one pixel. 16 or 8 channels a unit.
+struct GlobalPoolPlan {
+  int64_t n = 1, h = 1, w = 1, c = 1;
+  View in, out;
+  int64_t blocks = 1;  ///< how many units an image's channels are split into
+  int64_t tiles() const { return n * blocks; }
+};
+
+/// Each pixel repeated scaleH by scaleW times.
+struct UpsamplePlan {
+  int64_t n = 1, h = 1, w = 1, c = 1;  ///< of the input
+  int64_t scaleH = 2, scaleW = 2;
+  View in, out;
+  int64_t tiles() const { return n * h; }
+};
+
+enum class BinaryKind : uint8_t {
+  kFirst,  ///< a alone
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kMax,
+  kMin,
+};
+
+/// out = activation(a op b), channels-last; b's row, pixel or image stride may be 0 (broadcast),
+/// also both (a value per channel). Epilogue's residual is not used.
+struct PointwisePlan {
+  BinaryKind kind = BinaryKind::kFirst;
+  Epilogue epilogue;
+  int64_t n = 1, h = 1, w = 1, c = 1;
+  View a, b, out;
+  int64_t tiles() const { return n * h; }
+};
+
+/// out = in, between any two views of float: channels-first to channels-last, the reverse, or a
+/// copy.
+struct ReformatPlan {
+  int64_t n = 1, h = 1, w = 1, c = 1;
+  View in, out;
+  int64_t tiles() const { return n * h; }
+};
+
+/// out = in * scale[c] + shift[c] from interleaved bytes (an image as a decoder gives it) to
+/// floats. swapRedBlue exchanges channels 0 and 2. c is 1, 3 or 4.
+struct ImagePlan {
+  int64_t n = 1, h = 1, w = 1, c = 3;
+  bool swapRedBlue = false;
+  float scale[4] = {1, 1, 1, 1}, shift[4] = {};
+  int64_t inImage = 0, inRow = 0;  ///< bytes
+  View out;
+  int64_t tiles() const { return n * h; }
+};
+
+struct TensorKernels {
+  void (*pool)(const PoolPlan&, const float* in, float* out, int64_t tile);
+  void (*globalAverage)(const GlobalPoolPlan&, const float* in, float* out, int64_t tile);
+  void (*upsample)(const UpsamplePlan&, const float* in, float* out, int64_t tile);
+  void (*pointwise)(const PointwisePlan&, const float* a, const float* b, float* out, int64_t tile);
+  void (*reformat)(const ReformatPlan&, const float* in, float* out, int64_t tile);
+  void (*image)(const ImagePlan&, const unsigned char* in, float* out, int64_t tile);
+};
+
+}  // namespace layerwise::cpu
