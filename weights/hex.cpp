@@ -16,27 +16,13 @@ static_assert(std::endian::native == std::endian::little);
 
 constexpr std::size_t kStride = 9;
 
-// Eight characters at once in one 64-bit register: arithmetic on bytes that cannot carry into each
-// other, because characters above 0x7f are refused first.
 std::size_t decodePortable(const char* text, std::size_t words, float* out) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101u;
-  constexpr std::uint64_t kHigh = 0x80 * kOnes;
   for (std::size_t i = 0; i < words; ++i, text += kStride) {
-    std::uint64_t v;
-    std::memcpy(&v, text + 1, sizeof v);
-    const std::uint64_t ascii = v & ~kHigh;
-    const std::uint64_t lower = ascii | 0x20 * kOnes;
-    // The top bit of each byte says whether it lies in '0'...'9', and in 'a'...'f'.
-    const std::uint64_t digit =
-        (ascii + (0x80 - '0') * kOnes) & ~(ascii + (0x80 - '9' - 1) * kOnes) & kHigh;
-    const std::uint64_t alpha =
-        (lower + (0x80 - 'a') * kOnes) & ~(lower + (0x80 - 'f' - 1) * kOnes) & kHigh;
-    if ((v & kHigh) != 0 || (digit | alpha) != kHigh || text[0] != ' ') return i;
-    const std::uint64_t nibbles = (ascii & 0x0f * kOnes) + 9 * (alpha >> 7);
-    const std::uint64_t bytes = (nibbles << 4 | nibbles >> 8) & 0x00ff00ff00ff00ffu;
-    const std::uint64_t halves = (bytes << 8 | bytes >> 16) & 0x0000ffff0000ffffu;
-    const auto word = static_cast<std::uint32_t>(halves << 16 | halves >> 32);
-    std::memcpy(out + i, &word, sizeof word);
+    std::uint64_t characters;
+    std::memcpy(&characters, text + 1, sizeof characters);
+    const HexPrefix word = hexPrefix(characters);
+    if (word.digits != 8 || text[0] != ' ') return i;
+    std::memcpy(out + i, &word.value, sizeof word.value);
   }
   return words;
 }

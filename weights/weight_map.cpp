@@ -159,7 +159,7 @@ Weights WeightMap::at(std::string_view key) const {
         ErrorCode::kMissingWeights,
         fmt::format("[{}] no key '{}'{}", impl_->label(), printable(key),
                     nearest.empty() ? fmt::format(", nor one like it among {}", impl_->keys.size())
-                                    : fmt::format("; nearest: '{}'", nearest)));
+                                    : fmt::format("; nearest: '{}'", printable(nearest))));
   }
   return find(key);
 }

@@ -263,27 +263,21 @@ std::size_t Parser::decodeIrregular(const Line& line, float* out) const {
     }
     const char* const word = skipBlanks(p, line.end);
     if (word == line.end) failFewer(line, i);
-    const char* const last = skipToken(word, line.end);
-    const char* digits = word;
-    if (last - digits > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))
-      digits += 2;
-    std::uint32_t bits = 0;
-    bool good = last - digits <= 8;
-    for (const char* c = digits; good && c != last; ++c) {
-      const int digit = hexDigit(*c);
-      good = digit >= 0;
-      bits = bits << 4 | static_cast<std::uint32_t>(digit & 15);
-    }
-    if (!good)
-      failAt(line,
-             fmt::format("value {} of {}, column {}: '{}' is not 1 to 8 hexadecimal digits", i + 1,
-                         line.count, word - line.begin + 1, printable(between(word, last), 24)));
-    std::memcpy(out + i, &bits, sizeof bits);
+    p = word;
+    if (line.end - p > 2 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X')) p += 2;
+    std::uint64_t characters = 0;
+    std::memcpy(&characters, p, std::min<std::size_t>(end_ - p, sizeof characters));
+    const HexPrefix prefix = hexPrefix(characters);
+    p += prefix.digits;
+    if (prefix.digits == 0 || (p != line.end && !isBlank(*p)))
+      failAt(line, fmt::format("value {} of {}, column {}: '{}' is not 1 to 8 hexadecimal digits",
+                               i + 1, line.count, word - line.begin + 1,
+                               printable(between(word, skipToken(word, line.end)), 24)));
+    std::memcpy(out + i, &prefix.value, sizeof prefix.value);
     ++i;
-    if (last - digits < 8) ++shortWords;
+    if (prefix.digits < 8) ++shortWords;
     // Words like this one seldom come alone; the vector path waits for one in the usual form.
-    mayBeRegular = last - word == 8;
-    p = last;
+    mayBeRegular = p - word == 8;
   }
   p = skipBlanks(p, line.end);
   if (p != line.end)

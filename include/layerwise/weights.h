@@ -23,9 +23,16 @@ struct Weights {
 
 /// The tensors of a `.wts` file by name, in the file's order, and the metadata of its sidecar file.
 ///
+/// A `.wts` is text. Its first line is the number of tensors; each further one is a tensor: its
+/// key, the count of its values, and for each value the big-endian print of a float32 (`1.0` is
+/// `3f800000`), all separated by blanks. Words may have a `0x` in front and lack leading zeros.
+/// `<path>.json` beside it, the sidecar file, is one JSON object of strings.
+///
 /// Reading a tensor with at() or find() marks its key as used, so that after a network is defined
 /// the user can be told what the network did not touch. A WeightMap is movable; Weights taken from
-/// it stay valid while the map (or the one it was moved to) lives. Not safe for concurrent calls.
+/// it stay valid while the map (or the one it was moved to) lives, and their values begin on a
+/// multiple of 64 bytes. What was moved from may only be assigned to or destroyed. Not safe for
+/// concurrent calls.
 class LAYERWISE_API WeightMap {
  public:
   WeightMap();
@@ -34,14 +41,17 @@ class LAYERWISE_API WeightMap {
   WeightMap& operator=(WeightMap&&) noexcept;
 
   /// Reads `.wts`, `.weights` and `.wts.gz` (known by content, not by name), and `<path>.json`
-  /// beside it where that exists. `threads` 0: all cores. Throws Error naming file, line and key.
+  /// beside it where that exists. `threads` 0: all cores. Throws Error naming file, line and key:
+  /// kBadFile for what the file holds, kIo where it cannot be read.
   static WeightMap load(const std::string& path, int threads = 0);
 
   /// Writes a `.wts` (gzip where the name ends in `.gz`) through a temporary name, and
-  /// `<path>.json` where there is metadata. Throws Error.
+  /// `<path>.json` where there is metadata; where there is none, an old `<path>.json` is removed.
+  /// Throws Error kIo.
   void save(const std::string& path) const;
 
-  /// Adds a tensor, copying the values; throws Error for a key that is there already.
+  /// Adds a tensor, copying the values; throws Error kInvalidArgument for a key that is there
+  /// already, is empty or holds a blank.
   void add(const std::string& key, std::vector<float> values);
 
   bool contains(std::string_view key) const;  ///< does not mark the key as used
@@ -49,7 +59,7 @@ class LAYERWISE_API WeightMap {
   Weights find(std::string_view key) const;
   /// The tensor; throws Error kMissingWeights that names the key and the nearest existing ones.
   Weights at(std::string_view key) const;
-  /// at(), and the count is checked: throws Error with both numbers.
+  /// at(), and the count is checked: throws Error kInvalidShape with both numbers.
   Weights at(std::string_view key, std::int64_t expectedCount) const;
   /// The number of values of a tensor, -1 where there is none; does not mark the key as used.
   std::int64_t count(std::string_view key) const;
