@@ -76,30 +76,41 @@ bool isPickle(std::string_view bytes) {
   return bytes.size() > 1 && bytes[0] == '\x80' && bytes[1] >= 1 && bytes[1] <= 5;
 }
 
-std::string describe(std::string_view kind, std::string_view advice) {
-  return fmt::format("is {}, not a .wts: {}", kind, advice);
+struct Recognised {
+  std::string_view kind;
+  std::string_view advice;
+};
+
+Recognised recognise(std::string_view bytes) {
+  if (bytes.starts_with("PK\x03\x04")) {
+    const std::string_view head = bytes.substr(0, 512);
+    if (head.find(".npy") != std::string_view::npos) return {"a NumPy .npz archive", kExport};
+    return {"a PyTorch checkpoint (.pt, a zip archive)", kConvert};
+  }
+  if (isPickle(bytes)) return {"a PyTorch checkpoint (.pt, a pickle)", kConvert};
+  if (isSafetensors(bytes)) return {"a safetensors file", kConvert};
+  if (isDarknet(bytes)) return {"a Darknet .weights file", kExport};
+  if (bytes.size() > 8 && bytes.substr(4, 4) == "TFL3") return {"a TensorFlow Lite model", kExport};
+  for (const Magic& magic : kMagics)
+    if (bytes.starts_with(magic.bytes)) return {magic.kind, magic.advice};
+  if (isOnnx(bytes)) return {"an ONNX model", kExport};
+  return {};
 }
 
 }  // namespace
 
+std::string foreignFileKind(std::string_view bytes) {
+  return std::string(recognise(bytes).kind);
+}
+
 std::string describeForeignFile(std::string_view bytes) {
-  if (bytes.starts_with("PK\x03\x04")) {
-    const std::string_view head = bytes.substr(0, 512);
-    if (head.find(".npy") != std::string_view::npos)
-      return describe("a NumPy .npz archive", kExport);
-    return describe("a PyTorch checkpoint (.pt, a zip archive)", kConvert);
-  }
-  if (isPickle(bytes)) return describe("a PyTorch checkpoint (.pt, a pickle)", kConvert);
-  if (isSafetensors(bytes)) return describe("a safetensors file", kConvert);
-  if (isDarknet(bytes)) return describe("a Darknet .weights file", kExport);
-  if (bytes.size() > 8 && bytes.substr(4, 4) == "TFL3")
-    return describe("a TensorFlow Lite model", kExport);
-  for (const Magic& magic : kMagics)
-    if (bytes.starts_with(magic.bytes)) return describe(magic.kind, magic.advice);
-  if (isOnnx(bytes)) return describe("an ONNX model", kExport);
+  auto describe = [](const Recognised& file) {
+    return fmt::format("is {}, not a .wts: {}", file.kind, file.advice);
+  };
+  if (Recognised file = recognise(bytes); !file.kind.empty()) return describe(file);
   if (bytes.substr(0, 4096).find('\0') != std::string_view::npos)
-    return describe("a binary file of an unknown kind (an engine?)",
-                    "a .wts is text; scripts/gen_wts.py writes it from a checkpoint");
+    return describe({"a binary file of an unknown kind (an engine?)",
+                     "a .wts is text; scripts/gen_wts.py writes it from a checkpoint"});
   return {};
 }
 
