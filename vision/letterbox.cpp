@@ -162,14 +162,34 @@ void letterbox(const ImageView& image, const Letterbox& plan, float* planes) {
              });
 }
 
-Box toImage(const Letterbox& plan, const Box& box) {
+Point toImage(const Letterbox& plan, const Point& point) {
   const auto map = [&](float value, double pad, int limit) {
     const float shifted = value - static_cast<float>(pad);
     const float scaled = shifted / static_cast<float>(plan.gain);
     return std::clamp(scaled, 0.0f, static_cast<float>(limit));
   };
-  return {map(box.x1, plan.padX, plan.imageWidth), map(box.y1, plan.padY, plan.imageHeight),
-          map(box.x2, plan.padX, plan.imageWidth), map(box.y2, plan.padY, plan.imageHeight)};
+  return {map(point.x, plan.padX, plan.imageWidth), map(point.y, plan.padY, plan.imageHeight)};
+}
+
+Box toImage(const Letterbox& plan, const Box& box) {
+  const Point upperLeft = toImage(plan, Point{box.x1, box.y1});
+  const Point lowerRight = toImage(plan, Point{box.x2, box.y2});
+  return {upperLeft.x, upperLeft.y, lowerRight.x, lowerRight.y};
+}
+
+Box labelToImage(const Letterbox& plan, float cx, float cy, float width, float height) {
+  // The reference clips to a thousandth of a pixel inside the input.
+  constexpr float kMargin = 1e-3f;
+  const auto place = [](float center, float size, float side, double extent, double pad,
+                        int limit) {
+    const float corner =
+        static_cast<float>(extent) * (center + side * size / 2) + static_cast<float>(pad);
+    return std::clamp(corner, 0.0f, static_cast<float>(limit) - kMargin);
+  };
+  return toImage(plan, Box{place(cx, width, -1, plan.labelWidth, plan.padX, plan.width),
+                           place(cy, height, -1, plan.labelHeight, plan.padY, plan.height),
+                           place(cx, width, 1, plan.labelWidth, plan.padX, plan.width),
+                           place(cy, height, 1, plan.labelHeight, plan.padY, plan.height)});
 }
 
 }  // namespace layerwise

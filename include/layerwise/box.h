@@ -12,6 +12,12 @@ struct Box {
   float y2 = 0.0f;
 };
 
+/// A position in pixels.
+struct Point {
+  float x = 0.0f;
+  float y = 0.0f;
+};
+
 /// One object that a network found.
 struct Detection {
   Box box;

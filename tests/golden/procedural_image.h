@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layerwise/image.h"
+#include "tests/golden/procedural_numbers.h"
 
 namespace layerwise {
 
@@ -13,11 +14,8 @@ namespace layerwise {
 /// generator.
 inline std::vector<std::uint8_t> proceduralBytes(std::size_t count, std::uint32_t seed = 1) {
   std::vector<std::uint8_t> bytes(count);
-  std::uint32_t state = seed;
-  for (std::uint8_t& byte : bytes) {
-    state = state * 1664525u + 1013904223u;
-    byte = static_cast<std::uint8_t>(state >> 24);
-  }
+  ProceduralBytes source(seed);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(source.next());
   return bytes;
 }
 
