@@ -1,5 +1,5 @@
-"""Makes the pictures in this folder and prints the checksums that image_test.cpp and
-preprocess_test.cpp expect: OpenCV, PIL, torchvision and the reference letterbox on procedural input.
+"""Makes the pictures in this folder and prints the checksums that image_test.cpp,
+preprocess_test.cpp and mask_test.cpp expect: OpenCV, PIL, torchvision and the reference letterbox on procedural input.
 
 Needs opencv-python-headless, Pillow, numpy, torch, torchvision (made with OpenCV 4.11, Pillow 9.4).
 """
@@ -153,7 +153,23 @@ def classifications():
     print("gray", crc(np.pad(gray, 2).astype(np.float32) / np.float32(255)))
 
 
+def masks():
+    """process_mask() with upsample, and findContours on the result."""
+    for x1, y1, x2, y2 in ((5, 4, 50, 40), (-9, 10.5, 30, 99), (20, 20, 21, 21), (40, 0, 64, 48)):
+        values = noise(4 * 12 * 16 + 4, 1, 1).astype(np.float32)[0]
+        protos = torch.from_numpy((values[: 4 * 12 * 16] - 128) / 32).view(4, 12, 16)
+        coefficients = torch.from_numpy((values[-4:] - 100) / 64)
+        small = (coefficients @ protos.view(4, -1)).sigmoid().view(12, 16)
+        column, row = torch.arange(16)[None].float(), torch.arange(12)[:, None].float()
+        small = small * ((column >= x1 / 4) * (column < x2 / 4) * (row >= y1 / 4) * (row < y2 / 4))
+        mask = (torch.nn.functional.interpolate(small[None, None], (48, 64), mode="bilinear")[0, 0] > 0.5).numpy().astype(np.uint8)
+        contours = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+        outline = max(contours, key=len).reshape(-1, 2).astype(np.float32) if contours else np.zeros((0, 2), np.float32)
+        print(f"{{{{{x1}, {y1}, {x2}, {y2}}}, {mask.sum()}, {crc(mask)}, {len(outline)}, {crc(outline)}}},")
+
+
 pictures()
 resizes()
 letterboxes()
 classifications()
+masks()
