@@ -73,8 +73,7 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
                                           .level = config.optimizationLevel,
                                           .cache = config.timingCache,
                                           .logger = config.logger,
-                                          .progress = config.progress,
-                                          .choices = {}});
+                                          .progress = config.progress});
 }
 
 }  // namespace layerwise

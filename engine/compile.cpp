@@ -16,7 +16,7 @@ std::string keyOf(const Candidate& c) {
 }
 
 std::string keyOf(const TunedChoice& c) {
-  return fmt::format("{} {} v{} {} {}", fmt::join(c.nodes, ","), c.tactic, c.version, c.parameters,
+  return fmt::format("{} {} v{} {} {}", fmt::join(c.region, ","), c.tactic, c.version, c.parameters,
                      c.layouts);
 }
 
@@ -25,7 +25,7 @@ std::string keyOf(const TunedChoice& c) {
 std::size_t applyChoices(const std::vector<TunedChoice>& choices, Selection& selection) {
   std::map<NodeId, std::string> byNode;
   for (const TunedChoice& choice : choices)
-    if (!choice.nodes.empty()) byNode[choice.nodes.front()] = keyOf(choice);
+    if (!choice.region.empty()) byNode[choice.region.front()] = keyOf(choice);
   std::size_t open = 0;
   for (Region& region : selection.regions) {
     auto wanted = byNode.find(region.chosen.nodes.front());
@@ -72,14 +72,20 @@ std::vector<Dims> inputDims(const Graph& graph, Dims ShapeRange::*end) {
   return dims;
 }
 
-std::vector<TunedChoice> tunedChoices(const Selection& selection) {
-  std::vector<TunedChoice> choices;
-  for (const Region& region : selection.regions) {
+PlanContents planContents(const Engine::State& state) {
+  TunedSection section;
+  section.device = state.backend->signature();
+  section.threads = state.workers;
+  for (const Dims& dims : inputDims(state.graph, &ShapeRange::opt))
+    section.profile += toString(dims) + " ";
+  for (const Region& region : state.selection.regions) {
     const Candidate& c = region.chosen;
-    choices.push_back({c.nodes, std::string(c.tactic->name()), c.tactic->version(), c.parameters,
-                       layoutSignature(c)});
+    section.choices.push_back({c.nodes, std::string(c.tactic->name()), c.tactic->version(),
+                               c.parameters, layoutSignature(c)});
   }
-  return choices;
+  PlanContents contents{state.graph, state.otherDevices};
+  contents.tuned.push_back(std::move(section));
+  return contents;
 }
 
 std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& options) {
@@ -95,8 +101,20 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   MatchContext context{state->graph, shapes, state->workers};
   state->selection = coverGraph(context, *state->backend);
   std::size_t open = state->selection.regions.size();
-  if (!options.choices.empty()) open = applyChoices(options.choices, state->selection);
+  std::string signature = state->backend->signature();
+  for (const TunedSection& section : options.tuned) {
+    if (section.device == signature)
+      open = applyChoices(section.choices, state->selection);
+    else
+      state->otherDevices.push_back(section);
+  }
   if (open > 0) {
+    if (!options.tuned.empty() && options.logger)
+      options.logger(Severity::kWarning,
+                     fmt::format("the engine was not built for this device ({}): {} of {} regions "
+                                 "are tuned again; save the engine "
+                                 "(layerwise build with this file) to keep the result",
+                                 signature, open, state->selection.regions.size()));
     tuneRegions(context, *state->backend, {options.level, options.cache, pool, options.progress},
                 state->selection);
     chooseLayouts(context, *state->backend, state->selection);

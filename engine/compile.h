@@ -6,18 +6,10 @@
 #include <vector>
 
 #include "engine/engine_state.h"
+#include "engine/plan.h"
 #include "layerwise/timing_cache.h"
 
 namespace layerwise {
-
-/// One region's choice as a plan file stores it.
-struct TunedChoice {
-  std::vector<NodeId> nodes;
-  std::string tactic;
-  int version = 1;
-  std::string parameters;
-  std::string layouts;
-};
 
 struct CompileOptions {
   std::string device = "cpu";
@@ -26,14 +18,16 @@ struct CompileOptions {
   TimingCache* cache = nullptr;
   Logger logger;
   std::function<bool(double fraction, std::string_view phase)> progress;
-  /// Choices of an earlier build for this device: taken where they still exist, instead of tuning.
-  std::vector<TunedChoice> choices;
+  /// What earlier builds found out. The section for this device is taken where its choices still
+  /// exist, instead of tuning; the others are kept for the next save.
+  std::vector<TunedSection> tuned;
 };
 
 /// Lowers an optimised graph for a device: cover, tuning, layouts, packed weights.
 std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& options);
 
-std::vector<TunedChoice> tunedChoices(const Selection& selection);
+/// What a plan file holds of an engine.
+PlanContents planContents(const Engine::State& state);
 
 /// The shapes of the graph's inputs at one end of their ranges.
 std::vector<Dims> inputDims(const Graph& graph, Dims ShapeRange::*end);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/compile.h"
 #include "engine/engine_state.h"
 #include "layerwise/error.h"
 
@@ -28,6 +29,35 @@ std::shared_ptr<const Program> Engine::State::program(const std::vector<Dims>& d
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
+
+namespace {
+
+std::shared_ptr<const Engine> compile(PlanContents plan, const LoadOptions& options) {
+  CompileOptions compileOptions;
+  compileOptions.device = options.device;
+  compileOptions.threads = options.threads;
+  compileOptions.logger = options.logger;
+  compileOptions.tuned = std::move(plan.tuned);
+  return compileEngine(std::move(plan.graph), compileOptions);
+}
+
+}  // namespace
+
+std::shared_ptr<const Engine> Engine::load(const std::string& path, const LoadOptions& options) {
+  return compile(readPlanFile(path), options);
+}
+
+std::shared_ptr<const Engine> Engine::deserialize(std::span<const std::byte> plan,
+                                                  const LoadOptions& options) {
+  return compile(readPlan(plan), options);
+}
+
+void Engine::save(const std::string& path) const {
+  writePlanFile(planContents(*state_), path);
+}
+std::vector<std::byte> Engine::serialize() const {
+  return writePlan(planContents(*state_));
+}
 
 const std::string& Engine::name() const {
   return state_->graph.name;

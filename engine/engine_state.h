@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/plan.h"
 #include "engine/program.h"
 #include "engine/selection.h"
 #include "layerwise/engine.h"
@@ -21,6 +22,7 @@ struct Engine::State {
   Logger logger;
   Selection selection;
   std::vector<std::shared_ptr<const void>> packed;  ///< by region
+  std::vector<TunedSection> otherDevices;           ///< of the plan file, kept for the next save
   std::vector<IoInfo> inputs;
   std::vector<IoInfo> outputs;
 
