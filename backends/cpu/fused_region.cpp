@@ -1,10 +1,8 @@
 #include "backends/cpu/fused_region.h"
 
 #include <limits>
-#include <optional>
 
 namespace layerwise::cpu {
-namespace {
 
 std::optional<Epilogue> epilogueOf(const layerwise::Activation& a) {
   auto make = [&](Activation activation, double alpha = 0, double beta = 0) {
@@ -41,6 +39,8 @@ std::optional<Epilogue> epilogueOf(const layerwise::Activation& a) {
       return std::nullopt;
   }
 }
+
+namespace {
 
 /// The one node that uses a value, or kNone where there are others or the value leaves the graph.
 NodeId onlyConsumer(const Graph& graph, ValueId value) {

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "backends/cpu/epilogue.h"
 #include "engine/tactic.h"
 
 namespace layerwise::cpu {
+
+/// What the kernels' epilogues call an activation; nothing for one they lack.
+std::optional<Epilogue> epilogueOf(const layerwise::Activation& activation);
 
 /// A convolution-like node and what follows it that its epilogue can do: an activation, the
 /// addition of a residual, or both in either order.

@@ -11,6 +11,7 @@
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
+#include "backends/cpu/tensor_view.h"
 #include "layers/spatial.h"
 #include "layerwise/error.h"
 
@@ -71,12 +72,6 @@ ConvShape shapeOf(const Convolution& a, const Dims& in) {
     s.h = in[2], s.kh = w.kernel[0], s.sh = w.stride[0], s.dh = w.dilation[0],
     s.pt = w.prePadding[0], s.pb = w.postPadding[0];
   return s;
-}
-
-View viewOf(const BufferView& view) {
-  int rank = view.dims.rank();
-  return {view.strides[0], rank == 4 ? view.strides[2] : 0, view.strides[rank - 1],
-          view.strides[1]};
 }
 
 struct PackedConvolution {
