@@ -163,9 +163,7 @@ Dims resizedDims(const Resize& a, const Dims& input) {
     throw Error(ErrorCode::kInvalidShape,
                 fmt::format("input is {}: 3 or more axes needed", toString(input)));
   int axes = input.rank() - 2;
-  int limit = a.mode == InterpolationMode::kCubic    ? 2
-              : a.mode == InterpolationMode::kLinear ? 3
-                                                     : axes;
+  int limit = a.mode == InterpolationMode::kCubic ? 2 : 3;
   if (axes > limit)
     throw Error(ErrorCode::kInvalidShape,
                 fmt::format("input {} has {} spatial axes, this mode takes {}", toString(input),
