@@ -1,38 +1,271 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <random>
+#include <thread>
 
+#include "engine/make_graph.h"
 #include "layerwise/builder.h"
 #include "layerwise/error.h"
+#include "tests/reference_executor.h"
 
 namespace layerwise {
 namespace {
 
-std::vector<float> randomValues(std::size_t count, unsigned seed) {
+std::vector<float> randomValues(std::int64_t count, unsigned seed, double scale = 1) {
   std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(random);
+  std::normal_distribution<double> normal(0, scale);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = static_cast<float>(normal(random));
   return values;
 }
 
-std::vector<float> run(ExecutionContext& context, const std::vector<float>& x, const Dims& dims) {
+/// A small network with what detection nets are made of: batch norm, SiLU, a bottleneck with a
+/// residual, a concatenation of tensors with odd channel counts, sibling 1x1 convolutions, pooling,
+/// upsampling, and a head.
+class SmallNet {
+ public:
+  explicit SmallNet(const Dims& input) {
+    Tensor* x = &network.addInput("x", DataType::kFloat32, input);
+    Tensor* stem = block(*x, 3, 13, 3, 2);
+    Tensor* a = block(*stem, 13, 7, 1, 1);
+    Tensor* b = block(*stem, 13, 9, 1, 1);
+    Tensor* c = block(*block(*a, 7, 7, 1, 1), 7, 7, 3, 1);
+    c = &network.addElementWise(*a, *c, ElementWiseOperation::kSum).output();
+    auto& pool = network.addPooling(*b, PoolingType::kMax, {5, 5});
+    pool->setPadding({2, 2});
+    Tensor* joined = &network.addConcatenation({c, b, &pool.output()}).output();
+    Tensor* down = block(*joined, 25, 17, 3, 2);
+    auto& up = network.addResize(*down);
+    up->scales = {1, 1, 2, 2};
+    Tensor* again = &network.addConcatenation({&up.output(), joined}).output();
+    auto& head = network.addConvolution(*block(*again, 42, 20, 3, 1), 11, {1, 1}, weights(20 * 11),
+                                        weights(11));
+    network.markOutput(head.output(), "y");
+    Tensor& mean = network.addGlobalPooling(*down, PoolingType::kAverage).output();
+    network.markOutput(
+        network.addSoftmax(network.addFullyConnected(mean, 5, weights(85), weights(5)).output())
+            .output(),
+        "scores");
+  }
+
+  std::vector<double> reference(const std::string& output, const std::vector<float>& x,
+                                const Dims& dims) const {
+    Graph graph = makeGraph(network.state(), static_cast<std::size_t>(network.layerCount()),
+                            WeightCopy::kCopy);
+    ReferenceTensor in = ReferenceTensor::read({DataType::kFloat32, dims}, x.data());
+    return ReferenceExecutor(graph).run({{"x", in}}).at(output).values;
+  }
+
+  Network network;
+
+ private:
+  Weights weights(std::int64_t count) { return network.keep(randomValues(count, ++seed_, 0.2)); }
+
+  Tensor* block(Tensor& x, std::int64_t in, std::int64_t out, std::int64_t k, std::int64_t stride) {
+    auto& conv = network.addConvolution(x, out, {k, k}, weights(in * out * k * k));
+    conv->stride = {stride, stride};
+    conv->setPadding({k / 2, k / 2});
+    std::vector<float> variance = randomValues(out, ++seed_);
+    for (float& v : variance) v = 0.5f + std::abs(v);
+    auto& norm = network.addBatchNorm(conv.output(), weights(out), weights(out), weights(out),
+                                      network.keep(variance), 1e-3);
+    return &network.addActivation(norm.output(), ActivationType::kSilu).output();
+  }
+
+  unsigned seed_ = 0;
+};
+
+std::vector<float> run(ExecutionContext& context, const std::vector<float>& x, const Dims& dims,
+                       const std::string& output = "y") {
   context.setInput("x", x.data(), dims);
-  std::vector<float> y(static_cast<std::size_t>(context.outputDims("y").volume()));
-  context.setOutput("y", y.data());
+  std::vector<float> result;
+  std::vector<std::vector<float>> memory;
+  for (const IoInfo& io : context.engine().outputs())
+    memory.emplace_back(static_cast<std::size_t>(context.outputDims(io.name).volume()));
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    context.setOutput(context.engine().outputs()[i].name, memory[i].data());
   context.run();
-  return y;
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    if (context.engine().outputs()[i].name == output) result = memory[i];
+  return result;
 }
 
-TEST(Engine, RunsAnActivation) {
-  Network network;
-  Tensor& x = network.addInput("x", DataType::kFloat32, {1, 3, 4, 5});
-  network.markOutput(network.addActivation(x, ActivationType::kRelu).output(), "y");
-  auto engine = buildEngine(network, {.threads = 2, .optimizationLevel = 0});
+void expectClose(const std::vector<float>& values, const std::vector<double>& expected) {
+  ASSERT_EQ(values.size(), expected.size());
+  double range = 1e-6, worst = 0;
+  for (double v : expected) range = std::max(range, std::abs(v));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(values[i]) - expected[i]));
+  EXPECT_LE(worst, 1e-5 * range);
+}
+
+TEST(Engine, GivesWhatTheReferenceGives) {
+  Dims dims{1, 3, 38, 50};
+  SmallNet net(dims);
+  std::vector<float> x = randomValues(dims.volume(), 99);
+  for (int level : {0, 1, 3}) {
+    auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = level});
+    auto context = engine->createContext();
+    expectClose(run(*context, x, dims, "y"), net.reference("y", x, dims));
+    expectClose(run(*context, x, dims, "scores"), net.reference("scores", x, dims));
+  }
+}
+
+TEST(Engine, BatchThreadsAndContextsDoNotChangeABit) {
+  SmallNet net({-1, 3, 38, 50});
+  BuilderConfig config{.threads = 2, .optimizationLevel = 0};
+  config.profile.inputs["x"] = {{1, 3, 38, 50}, {1, 3, 38, 50}, {5, 3, 38, 50}};
+  auto engine = buildEngine(net.network, config);
+  std::vector<float> x = randomValues(5 * 3 * 38 * 50, 7);
+  auto whole = run(*engine->createContext({.threads = 3}), x, {5, 3, 38, 50});
+  auto one = engine->createContext({.threads = 1});
+  for (std::size_t i = 0; i < 5; ++i) {
+    std::vector<float> image(x.begin() + static_cast<std::ptrdiff_t>(i * 5700),
+                             x.begin() + static_cast<std::ptrdiff_t>((i + 1) * 5700));
+    std::vector<float> y = run(*one, image, {1, 3, 38, 50});
+    EXPECT_EQ(std::memcmp(y.data(), whole.data() + i * y.size(), y.size() * sizeof(float)), 0)
+        << "image " << i;
+  }
+}
+
+TEST(Engine, ShapesMayChangeInsideTheProfile) {
+  SmallNet net({1, 3, -1, -1});
+  BuilderConfig config{.threads = 2, .optimizationLevel = 0};
+  config.profile.inputs["x"] = {{1, 3, 16, 16}, {1, 3, 32, 32}, {1, 3, 64, 64}};
+  auto engine = buildEngine(net.network, config);
+  EXPECT_EQ(engine->outputs()[0].dims, (Dims{1, 11, -1, -1}));
   auto context = engine->createContext();
-  std::vector<float> in = randomValues(60, 1);
-  std::vector<float> out = run(*context, in, {1, 3, 4, 5});
-  for (std::size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i], std::max(0.0f, in[i]));
+  for (Dims dims :
+       {Dims{1, 3, 16, 64}, Dims{1, 3, 64, 20}, Dims{1, 3, 32, 32}, Dims{1, 3, 16, 64}}) {
+    std::vector<float> x = randomValues(dims.volume(), 3);
+    expectClose(run(*context, x, dims), net.reference("y", x, dims));
+  }
+  std::vector<float> x(3 * 65 * 32);
+  try {
+    context->setInput("x", x.data(), {1, 3, 65, 32});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "[input x] 1x3x65x32 was given: dimension 2 is 65, the engine takes 16 to 64");
+  }
+}
+
+TEST(Engine, ComesBackFromAPlanTheSame) {
+  Dims dims{1, 3, 38, 50};
+  SmallNet net(dims);
+  net.network.metadata()["names"] = "a\nb";
+  std::vector<float> x = randomValues(dims.volume(), 5);
+  auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 1});
+  std::vector<float> before = run(*engine->createContext(), x, dims);
+  std::string path = testing::TempDir() + "engine_test.engine";
+  engine->save(path);
+  std::vector<std::string> messages;
+  LoadOptions options{.threads = 2, .logger = [&](Severity, std::string_view text) {
+                        messages.emplace_back(text);
+                      }};
+  for (auto loaded :
+       {Engine::load(path, options), Engine::deserialize(engine->serialize(), options)}) {
+    EXPECT_EQ(loaded->metadata().at("names"), "a\nb");
+    std::vector<float> after = run(*loaded->createContext(), x, dims);
+    EXPECT_EQ(before, after);
+  }
+  EXPECT_TRUE(messages.empty()) << messages.front();
+  std::filesystem::remove(path);
+}
+
+TEST(Engine, ServesSeveralThreadsAtOnce) {
+  Dims dims{1, 3, 22, 26};
+  SmallNet net(dims);
+  auto engine = buildEngine(net.network, {.threads = 1, .optimizationLevel = 0});
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      auto context = engine->createContext();
+      std::vector<float> x = randomValues(dims.volume(), 50 + t);
+      std::vector<float> first = run(*context, x, dims);
+      for (int i = 0; i < 10; ++i) EXPECT_EQ(run(*context, x, dims), first);
+    });
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Engine, TellsTheProfilerAndTheListener) {
+  struct Times final : Profiler {
+    int steps = 0;
+    void report(std::string_view, std::string_view, double seconds, double, double) override {
+      EXPECT_GE(seconds, 0);
+      ++steps;
+    }
+  } times;
+  Dims dims{1, 3, 22, 26};
+  SmallNet net(dims);
+  auto context = buildEngine(net.network, {.threads = 2, .optimizationLevel = 0})->createContext();
+  context->setProfiler(&times);
+  bool sawOutput = false;
+  context->setTensorListener([&](std::string_view, const TensorView& tensor) {
+    sawOutput |= tensor.dims == Dims{1, 11, 11, 13};
+  });
+  std::vector<float> x = randomValues(dims.volume(), 1);
+  run(*context, x, dims);
+  EXPECT_GT(times.steps, 5);
+  EXPECT_TRUE(sawOutput);
+}
+
+TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
+  SmallNet net({1, 3, 38, 50});
+  auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 0});
+  std::string report = engine->inspect();
+  // Both concatenations are written in place but for the part that feeds the second one, which
+  // already lies in the first.
+  EXPECT_EQ(report.find("batch_norm "), std::string::npos) << report;
+  EXPECT_EQ(report.find("portable_activation"), std::string::npos) << report;
+  EXPECT_NE(engine->inspect(true).find("\"regions\""), std::string::npos);
+}
+
+TEST(Engine, MistakesAreNamed) {
+  SmallNet net({1, 3, 38, 50});
+  auto context = buildEngine(net.network, {.threads = 1, .optimizationLevel = 0})->createContext();
+  auto message = [](auto&& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  float value = 0;
+  EXPECT_EQ(message([&] { context->run(); }), "[input x] is not set");
+  EXPECT_EQ(message([&] { context->setInput("z", &value, {1}); }),
+            "[input z] the engine has none of that name; it has: x");
+  EXPECT_EQ(message([&] {
+              context->setInput("x", &value, {1, 3});
+            }),
+            "[input x] is 1x3x38x50, 1x3 was given");
+  EXPECT_EQ(message([&] { buildEngine(net.network, {.device = "tpu"}); }).rfind("[device tpu]", 0),
+            0u);
+  EXPECT_EQ(message([&] { buildEngine(net.network, {.optimizationLevel = 9}); }),
+            "[builder] optimisation level 9 is outside 0...5");
+  Network open;
+  open.markOutput(
+      open.addActivation(open.addInput("x", DataType::kFloat32, {-1, 3}), ActivationType::kRelu)
+          .output(),
+      "y");
+  EXPECT_EQ(message([&] { buildEngine(open); }),
+            "[profile] input 'x' is -1x3: min, opt and max shapes are needed");
+}
+
+TEST(Engine, ABuildCanBeCancelled) {
+  SmallNet net({1, 3, 38, 50});
+  BuilderConfig config;
+  config.progress = [](double, std::string_view) { return false; };
+  try {
+    buildEngine(net.network, config);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
 }
 
 }  // namespace
