@@ -103,7 +103,7 @@ void expectClose(const std::vector<float>& values, const std::vector<double>& ex
 }
 
 TEST(Engine, GivesWhatTheReferenceGives) {
-  Dims dims{1, 3, 38, 50};
+  Dims dims{1, 3, 40, 52};
   SmallNet net(dims);
   std::vector<float> x = randomValues(dims.volume(), 99);
   for (int level : {0, 1, 3}) {
@@ -115,17 +115,17 @@ TEST(Engine, GivesWhatTheReferenceGives) {
 }
 
 TEST(Engine, BatchThreadsAndContextsDoNotChangeABit) {
-  SmallNet net({-1, 3, 38, 50});
+  SmallNet net({-1, 3, 40, 52});
   BuilderConfig config{.threads = 2, .optimizationLevel = 0};
-  config.profile.inputs["x"] = {{1, 3, 38, 50}, {1, 3, 38, 50}, {5, 3, 38, 50}};
+  config.profile.inputs["x"] = {{1, 3, 40, 52}, {1, 3, 40, 52}, {5, 3, 40, 52}};
   auto engine = buildEngine(net.network, config);
-  std::vector<float> x = randomValues(5 * 3 * 38 * 50, 7);
-  auto whole = run(*engine->createContext({.threads = 3}), x, {5, 3, 38, 50});
+  std::vector<float> x = randomValues(5 * 3 * 40 * 52, 7);
+  auto whole = run(*engine->createContext({.threads = 3}), x, {5, 3, 40, 52});
   auto one = engine->createContext({.threads = 1});
   for (std::size_t i = 0; i < 5; ++i) {
-    std::vector<float> image(x.begin() + static_cast<std::ptrdiff_t>(i * 5700),
-                             x.begin() + static_cast<std::ptrdiff_t>((i + 1) * 5700));
-    std::vector<float> y = run(*one, image, {1, 3, 38, 50});
+    std::vector<float> image(x.begin() + static_cast<std::ptrdiff_t>(i * 6240),
+                             x.begin() + static_cast<std::ptrdiff_t>((i + 1) * 6240));
+    std::vector<float> y = run(*one, image, {1, 3, 40, 52});
     EXPECT_EQ(std::memcmp(y.data(), whole.data() + i * y.size(), y.size() * sizeof(float)), 0)
         << "image " << i;
   }
@@ -154,7 +154,7 @@ TEST(Engine, ShapesMayChangeInsideTheProfile) {
 }
 
 TEST(Engine, ComesBackFromAPlanTheSame) {
-  Dims dims{1, 3, 38, 50};
+  Dims dims{1, 3, 40, 52};
   SmallNet net(dims);
   net.network.metadata()["names"] = "a\nb";
   std::vector<float> x = randomValues(dims.volume(), 5);
@@ -177,7 +177,7 @@ TEST(Engine, ComesBackFromAPlanTheSame) {
 }
 
 TEST(Engine, ServesSeveralThreadsAtOnce) {
-  Dims dims{1, 3, 22, 26};
+  Dims dims{1, 3, 24, 28};
   SmallNet net(dims);
   auto engine = buildEngine(net.network, {.threads = 1, .optimizationLevel = 0});
   std::vector<std::thread> threads;
@@ -199,13 +199,13 @@ TEST(Engine, TellsTheProfilerAndTheListener) {
       ++steps;
     }
   } times;
-  Dims dims{1, 3, 22, 26};
+  Dims dims{1, 3, 24, 28};
   SmallNet net(dims);
   auto context = buildEngine(net.network, {.threads = 2, .optimizationLevel = 0})->createContext();
   context->setProfiler(&times);
   bool sawOutput = false;
   context->setTensorListener([&](std::string_view, const TensorView& tensor) {
-    sawOutput |= tensor.dims == Dims{1, 11, 11, 13};
+    sawOutput |= tensor.dims == Dims{1, 11, 12, 14};
   });
   std::vector<float> x = randomValues(dims.volume(), 1);
   run(*context, x, dims);
@@ -214,7 +214,7 @@ TEST(Engine, TellsTheProfilerAndTheListener) {
 }
 
 TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
-  SmallNet net({1, 3, 38, 50});
+  SmallNet net({1, 3, 40, 52});
   auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 0});
   std::string report = engine->inspect();
   // Both concatenations are written in place but for the part that feeds the second one, which
@@ -225,7 +225,7 @@ TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
 }
 
 TEST(Engine, MistakesAreNamed) {
-  SmallNet net({1, 3, 38, 50});
+  SmallNet net({1, 3, 40, 52});
   auto context = buildEngine(net.network, {.threads = 1, .optimizationLevel = 0})->createContext();
   auto message = [](auto&& call) {
     try {
@@ -242,7 +242,7 @@ TEST(Engine, MistakesAreNamed) {
   EXPECT_EQ(message([&] {
               context->setInput("x", &value, {1, 3});
             }),
-            "[input x] is 1x3x38x50, 1x3 was given");
+            "[input x] is 1x3x40x52, 1x3 was given");
   EXPECT_EQ(message([&] { buildEngine(net.network, {.device = "tpu"}); }).rfind("[device tpu]", 0),
             0u);
   EXPECT_EQ(message([&] { buildEngine(net.network, {.optimizationLevel = 9}); }),
@@ -257,7 +257,7 @@ TEST(Engine, MistakesAreNamed) {
 }
 
 TEST(Engine, ABuildCanBeCancelled) {
-  SmallNet net({1, 3, 38, 50});
+  SmallNet net({1, 3, 40, 52});
   BuilderConfig config;
   config.progress = [](double, std::string_view) { return false; };
   try {
