@@ -1,22 +1,10 @@
 #include "layerwise/plugin.h"
 
-#include <mutex>
-
 #include "layers/layer_kind.h"
 #include "layerwise/network.h"
 
 namespace layerwise {
 namespace {
-
-struct PluginRegistry {
-  std::mutex mutex;
-  std::map<std::pair<std::string, std::int64_t>, PluginCreator> creators;
-
-  static PluginRegistry& instance() {
-    static PluginRegistry registry;
-    return registry;
-  }
-};
 
 // The plugin's own fields are stored beside its type and version, under a prefix that keeps the
 // names apart.
@@ -90,22 +78,32 @@ void reference(const void* attributes, const ReferenceContext& context) {
 
 }  // namespace
 
-void registerPlugin(std::string_view type, std::int64_t version, PluginCreator creator) {
-  PluginRegistry& registry = PluginRegistry::instance();
-  std::lock_guard lock(registry.mutex);
-  if (!registry.creators.emplace(std::pair(std::string(type), version), std::move(creator)).second)
+void registerAllPlugins(PluginRegistry& registry);
+
+PluginRegistry::PluginRegistry() {
+  registerAllPlugins(*this);
+}
+
+PluginRegistry& PluginRegistry::instance() {
+  static PluginRegistry registry;
+  return registry;
+}
+
+void PluginRegistry::add(std::string_view type, std::int64_t version, PluginCreator creator) {
+  std::lock_guard lock(mutex_);
+  if (!creators_.emplace(std::pair(std::string(type), version), std::move(creator)).second)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[plugin {} version {}] is registered already", type, version));
 }
 
-std::shared_ptr<const Plugin> createPlugin(std::string_view type, std::int64_t version,
-                                           const Fields& fields, std::span<const Weights> weights) {
+std::shared_ptr<const Plugin> PluginRegistry::create(std::string_view type, std::int64_t version,
+                                                     const Fields& fields,
+                                                     std::span<const Weights> weights) const {
   PluginCreator creator;
   {
-    PluginRegistry& registry = PluginRegistry::instance();
-    std::lock_guard lock(registry.mutex);
-    auto found = registry.creators.find({std::string(type), version});
-    if (found != registry.creators.end()) creator = found->second;
+    std::lock_guard lock(mutex_);
+    auto found = creators_.find({std::string(type), version});
+    if (found != creators_.end()) creator = found->second;
   }
   if (!creator)
     throw Error(
@@ -117,6 +115,15 @@ std::shared_ptr<const Plugin> createPlugin(std::string_view type, std::int64_t v
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("[plugin {} version {}] its creator gave none", type, version));
   return plugin;
+}
+
+void registerPlugin(std::string_view type, std::int64_t version, PluginCreator creator) {
+  PluginRegistry::instance().add(type, version, std::move(creator));
+}
+
+std::shared_ptr<const Plugin> createPlugin(std::string_view type, std::int64_t version,
+                                           const Fields& fields, std::span<const Weights> weights) {
+  return PluginRegistry::instance().create(type, version, fields, weights);
 }
 
 void registerLayer_plugin(LayerRegistry& registry) {

@@ -2,10 +2,13 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "layerwise/data_type.h"
@@ -76,14 +79,34 @@ class LAYERWISE_API Plugin {
 using PluginCreator = std::function<std::shared_ptr<const Plugin>(
     const Fields& fields, std::span<const Weights> weights)>;
 
-/// Makes a plugin type known to the whole process, so that engines that hold it can be loaded.
-/// Throws Error where the type and version are registered already. Safe for concurrent calls.
+/// The plugin types of the process by type and version, the library's own (plugins/) from the
+/// start. Safe for concurrent calls.
+class LAYERWISE_API PluginRegistry {
+ public:
+  static PluginRegistry& instance();
+
+  /// Throws Error where the type and version are registered already.
+  void add(std::string_view type, std::int64_t version, PluginCreator creator);
+  /// Throws Error kUnsupported naming the type and version where nothing is registered.
+  std::shared_ptr<const Plugin> create(std::string_view type, std::int64_t version,
+                                       const Fields& fields,
+                                       std::span<const Weights> weights) const;
+
+ private:
+  PluginRegistry();
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::int64_t>, PluginCreator> creators_;
+};
+
+/// Makes a plugin type known to the whole process, so that engines that hold it can be loaded:
+/// PluginRegistry::add.
 LAYERWISE_API void registerPlugin(std::string_view type, std::int64_t version,
                                   PluginCreator creator);
 
-/// Throws Error kUnsupported naming the type and version where nothing is registered.
+/// A plugin of a registered type: PluginRegistry::create.
 LAYERWISE_API std::shared_ptr<const Plugin> createPlugin(std::string_view type,
                                                          std::int64_t version, const Fields& fields,
-                                                         std::span<const Weights> weights);
+                                                         std::span<const Weights> weights = {});
 
 }  // namespace layerwise
