@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -62,6 +65,39 @@ Network NetworkRegistry::define(std::string_view name, const WeightMap& weights,
   for (const auto& [key, value] : complete) network.metadata()["option." + key] = value;
   family.define(network, weights, complete);
   return network;
+}
+
+namespace {
+
+/// The inverse of toString(Dims).
+Dims parseDims(const std::string& key, const std::string& text) {
+  Dims dims;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t to = std::min(text.find('x', from), text.size());
+    std::int64_t value = 0;
+    auto [end, error] = std::from_chars(text.data() + from, text.data() + to, value);
+    if (error != std::errc() || end != text.data() + to)
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("[{}] '{}' is no shape", key, text));
+    dims.append(value);
+    from = to + 1;
+  }
+  return dims;
+}
+
+}  // namespace
+
+OptimizationProfile defaultProfile(const Network& network) {
+  OptimizationProfile profile;
+  for (int i = 0; i < network.inputCount(); ++i) {
+    const std::string& name = network.input(i).name();
+    auto shape = [&](const char* end) {
+      const std::string key = fmt::format("profile.{}.{}", name, end);
+      return parseDims(key, network.metadata().at(key));
+    };
+    if (network.metadata().contains(fmt::format("profile.{}.min", name)))
+      profile.inputs[name] = {shape("min"), shape("opt"), shape("max")};
+  }
+  return profile;
 }
 
 }  // namespace layerwise

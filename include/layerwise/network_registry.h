@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "layerwise/builder.h"
 #include "layerwise/export.h"
 #include "layerwise/network.h"
 #include "layerwise/weights.h"
@@ -52,5 +53,9 @@ class LAYERWISE_API NetworkRegistry {
  private:
   std::map<std::string, NetworkFamily, std::less<>> families_;
 };
+
+/// The profile that a family wrote for its open dimensions into the network's metadata: the shapes
+/// "profile.<input>.min", ".opt" and ".max". Throws Error for text that is no shape.
+LAYERWISE_API OptimizationProfile defaultProfile(const Network& network);
 
 }  // namespace layerwise
