@@ -167,9 +167,9 @@ double measurePeak(Isa isa, Workers& workers) {
     scratch.push_back(allocate(plan.scratchFloats));
   }
   const ConvKernel kernel = kernels(isa).convolution(c.method);
-  constexpr int kRepeats = 2000;
+  constexpr int kRepeats = 300;
   double best = 1e9;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const double start = seconds();
     workers.run(workers.count(), [&](int, int64_t w) {
       for (int r = 0; r < kRepeats; ++r)

@@ -8,10 +8,11 @@ namespace layerwise::cpu {
 namespace {
 
 // Cycles of one step in k for a row of `columns` pixels and all channels of a group, on a core with
-// two FMA pipes of latency four and two loads a cycle.
+// two FMA pipes of latency four and two loads a cycle; among equals, the fewer loads.
 double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t channels) {
   const auto tile = [](int64_t pixels, int64_t vectors) {
-    return std::max({0.5 * pixels * vectors, 0.5 * (pixels + vectors), 4.0});
+    const double loads = static_cast<double>(pixels + vectors);
+    return std::max({0.5 * pixels * vectors, 0.5 * loads, 4.5}) + 0.02 * loads;
   };
   const int64_t height = c.twoRows ? 2 : 1, most = c.pixels / height;
   const int64_t pieces = divideUp(columns, most);

@@ -23,6 +23,9 @@ struct Channelwise {
     return {smaller(first, taps), smaller(last, taps)};
   }
 
+  // Rows of taps that have code of their own.
+  enum class RowKind { kOther, k3Stride1, k3Stride2, k5Stride1, k5Stride2 };
+
   struct Pixels {
     const float* in;  // tap 0, 0 of the first pixel
     const float* weights;
@@ -30,13 +33,84 @@ struct Channelwise {
     const float* residual;
     Taps ky, kx;
     int64_t channels;
+    RowKind rowKind;  // and where it is not kOther:
+    bool bordered;    // some input columns under the pixels are outside
+    Taps columns;     // those inside, counted from the first
   };
+
+  static LW_INLINE RowKind rowKind(const ConvShape& s) {
+    if (G != 1 || s.dw != 1 || s.sw > 2) return RowKind::kOther;
+    if (s.kw == 3) return s.sw == 1 ? RowKind::k3Stride1 : RowKind::k3Stride2;
+    if (s.kw == 5) return s.sw == 1 ? RowKind::k5Stride1 : RowKind::k5Stride2;
+    return RowKind::kOther;
+  }
+
+  // Any taps: each input is loaded once a tap.
+  template <int count>
+  static LW_INLINE void anyTaps(const ConvPlan& p, const Pixels& px, const float* channel,
+                                const float* taps, const typename V::Index (&spread)[G],
+                                Reg (&acc)[count]) {
+    const ConvShape& s = p.shape;
+    const int64_t step = s.sw * p.in.pixel;
+    for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
+      const float* in = channel + ky * s.dh * p.in.row + px.kx.first * s.dw * p.in.pixel;
+      const float* w = taps + ((ky * s.kw + px.kx.first) * G) * V::kWidth;
+      for (int64_t kx = px.kx.first; kx < px.kx.last; ++kx) {
+        if constexpr (G == 1) {
+          const Reg tap = V::load(w);
+          LW_UNROLL for (int i = 0; i < count; ++i) {
+            acc[i] = V::fma(V::load(in + i * step), tap, acc[i]);
+          }
+        } else {
+          Reg tap[G];
+          LW_UNROLL for (int j = 0; j < G; ++j) tap[j] = V::load(w + j * V::kWidth);
+          LW_UNROLL for (int i = 0; i < count; ++i) {
+            const Reg x = V::load(in + i * step);
+            LW_UNROLL for (int j = 0; j < G; ++j) {
+              acc[i] = V::fma(V::permute(x, spread[j]), tap[j], acc[i]);
+            }
+          }
+        }
+        in += s.dw * p.in.pixel;
+        w += G * V::kWidth;
+      }
+    }
+  }
+
+  // Depthwise, K taps a row: each input of the row is loaded once and meets the outputs that it
+  // belongs to, in the same order of taps as anyTaps.
+  template <int count, int K, int S, bool bordered>
+  static LW_INLINE void rowsOnce(const ConvPlan& p, const Pixels& px, const float* channel,
+                                 const float* taps, Reg (&acc)[count]) {
+    for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
+      const float* in = channel + ky * p.shape.dh * p.in.row;
+      Reg tap[K];
+      LW_UNROLL for (int kx = 0; kx < K; ++kx) tap[kx] = V::load(taps + (ky * K + kx) * V::kWidth);
+      LW_UNROLL for (int j = 0; j < (count - 1) * S + K; ++j, in += p.in.pixel) {
+        if (bordered && (j < px.columns.first || j >= px.columns.last)) continue;
+        const Reg x = V::load(in);
+        LW_UNROLL for (int kx = 0; kx < K; ++kx) {
+          if (j >= kx && (j - kx) % S == 0 && (j - kx) / S < count) {
+            acc[(j - kx) / S] = V::fma(x, tap[kx], acc[(j - kx) / S]);
+          }
+        }
+      }
+    }
+  }
+
+  template <int count, int K, int S>
+  static LW_INLINE void rows(const ConvPlan& p, const Pixels& px, const float* channel,
+                             const float* taps, Reg (&acc)[count]) {
+    if (px.bordered) {
+      rowsOnce<count, K, S, true>(p, px, channel, taps, acc);
+    } else {
+      rowsOnce<count, K, S, false>(p, px, channel, taps, acc);
+    }
+  }
 
   // `count` neighbouring output pixels that share their taps.
   template <int count>
   static void run(const ConvPlan& p, const Pixels& px) {
-    const ConvShape& s = p.shape;
-    const int64_t step = s.sw * p.in.pixel;
     const bool clip = isClip(p.epilogue);
     const Reg low = V::set1(clip ? clipLow(p.epilogue) : -__builtin_inff());
     const Reg high = V::set1(clip ? clipHigh(p.epilogue) : __builtin_inff());
@@ -46,28 +120,20 @@ struct Channelwise {
     for (int64_t c = 0; c < px.channels; c += V::kWidth, weights += p.blockRows * V::kWidth) {
       Reg acc[count];
       LW_UNROLL for (int i = 0; i < count; ++i) acc[i] = V::load(weights);
-      for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
-        const float* in = px.in + ky * s.dh * p.in.row + px.kx.first * s.dw * p.in.pixel + c;
-        const float* w = weights + (1 + (ky * s.kw + px.kx.first) * G) * V::kWidth;
-        for (int64_t kx = px.kx.first; kx < px.kx.last; ++kx) {
-          if constexpr (G == 1) {
-            const Reg tap = V::load(w);
-            LW_UNROLL for (int i = 0; i < count; ++i) {
-              acc[i] = V::fma(V::load(in + i * step), tap, acc[i]);
-            }
-          } else {
-            Reg tap[G];
-            LW_UNROLL for (int j = 0; j < G; ++j) tap[j] = V::load(w + j * V::kWidth);
-            LW_UNROLL for (int i = 0; i < count; ++i) {
-              const Reg x = V::load(in + i * step);
-              LW_UNROLL for (int j = 0; j < G; ++j) {
-                acc[i] = V::fma(V::permute(x, spread[j]), tap[j], acc[i]);
-              }
-            }
-          }
-          in += s.dw * p.in.pixel;
-          w += G * V::kWidth;
-        }
+      const float* in = px.in + c;
+      const float* taps = weights + V::kWidth;
+      if constexpr (G > 1) {
+        anyTaps<count>(p, px, in, taps, spread, acc);
+      } else if (px.rowKind == RowKind::k3Stride1) {
+        rows<count, 3, 1>(p, px, in, taps, acc);
+      } else if (px.rowKind == RowKind::k3Stride2) {
+        rows<count, 3, 2>(p, px, in, taps, acc);
+      } else if (px.rowKind == RowKind::k5Stride1) {
+        rows<count, 5, 1>(p, px, in, taps, acc);
+      } else if (px.rowKind == RowKind::k5Stride2) {
+        rows<count, 5, 2>(p, px, in, taps, acc);
+      } else {
+        anyTaps<count>(p, px, in, taps, spread, acc);
       }
       LW_UNROLL for (int i = 0; i < count; ++i) {
         Reg x = acc[i];
@@ -88,47 +154,55 @@ struct Channelwise {
     return V::loadIndex(index);
   }
 
+  template <int count>
+  static LW_INLINE void runUpTo(const ConvPlan& p, const Pixels& px, int64_t pixels) {
+    if (pixels == count) {
+      run<count>(p, px);
+    } else if constexpr (count > 1) {
+      runUpTo<count - 1>(p, px, pixels);
+    }
+  }
+
+  static constexpr int kMostPixels = 8;
+
   static void tile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex, float*) {
     const ConvShape& s = p.shape;
     const int64_t strip = tileIndex % p.strips, image = tileIndex / p.strips % s.n;
-    const int64_t firstBlock = tileIndex / (p.strips * s.n) * p.chunk;
-    const int64_t firstChannel = firstBlock * V::kWidth;
+    const int64_t firstChannel = tileIndex / (p.strips * s.n) * p.chunk * V::kWidth;
     const bool residual = p.epilogue.residual != ResidualPlace::kNone;
     const int64_t lastRow = smaller((strip + 1) * p.strip, p.outH);
     // Output columns all of whose taps meet the input.
-    const int64_t reach = (s.kw - 1) * s.dw;
     const int64_t insideBegin = smaller(divideUp(s.pl, s.sw), p.outW);
-    const int64_t room = s.w + s.pl - reach - 1;
+    const int64_t room = s.w + s.pl - (s.kw - 1) * s.dw - 1;
     const int64_t insideEnd = room < 0 ? insideBegin : smaller(room / s.sw + 1, p.outW);
+    Pixels px;
+    px.weights = io.packed + firstChannel * p.blockRows;
+    px.channels = smaller(p.chunk * V::kWidth, s.co - firstChannel);
+    px.rowKind = rowKind(s);
+    const int64_t pieces = divideUp(p.outW, kMostPixels);
     for (int64_t y = strip * p.strip; y < lastRow; ++y) {
       const int64_t inY = y * s.sh - s.pt;
-      Pixels px;
-      px.weights = io.packed + firstChannel * p.blockRows;
       px.ky = tapsInside(inY, s.dh, s.kh, s.h);
-      px.channels = smaller(p.chunk * V::kWidth, s.co - firstChannel);
-      for (int64_t x = 0; x < p.outW;) {
+      for (int64_t x = 0, piece = 1; x < p.outW; ++piece) {
         const int64_t inX = x * s.sw - s.pl;
-        const bool inside = x >= insideBegin && x < insideEnd;
-        const int64_t left = inside ? insideEnd - x : 1;
-        px.kx = inside ? Taps{0, s.kw} : tapsInside(inX, s.dw, s.kw, s.w);
+        int64_t pixels;
+        if (px.rowKind != RowKind::kOther) {
+          pixels = piece * p.outW / pieces - x;
+          const int64_t columns = (pixels - 1) * s.sw + s.kw;
+          px.columns = tapsInside(inX, 1, columns, s.w);
+          px.bordered = px.columns.first > 0 || px.columns.last < columns;
+        } else {
+          const bool inside = x >= insideBegin && x < insideEnd;
+          pixels = inside ? smaller(kMostPixels, insideEnd - x) : 1;
+          px.kx = inside ? Taps{0, s.kw} : tapsInside(inX, s.dw, s.kw, s.w);
+        }
         px.in = io.in + image * p.in.image + inY * p.in.row + inX * p.in.pixel + firstChannel;
         px.out = io.out + image * p.out.image + y * p.out.row + x * p.out.pixel + firstChannel;
         px.residual = residual ? io.residual + image * p.residual.image + y * p.residual.row +
                                      x * p.residual.pixel + firstChannel
                                : nullptr;
-        if (left >= 8) {
-          run<8>(p, px);
-          x += 8;
-        } else if (left >= 4) {
-          run<4>(p, px);
-          x += 4;
-        } else if (left >= 2) {
-          run<2>(p, px);
-          x += 2;
-        } else {
-          run<1>(p, px);
-          x += 1;
-        }
+        runUpTo<kMostPixels>(p, px, pixels);
+        x += pixels;
       }
     }
   }
