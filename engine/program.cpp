@@ -135,23 +135,12 @@ class ProgramBinder {
     const Candidate& chosen = candidate(action);
     if (chosen.nodes.size() != 1) return;
     const Node& node = graph_.node(chosen.nodes.front());
-    std::vector<TensorInfo> inputs, outputs;
-    for (ValueId id : node.inputs) inputs.push_back(info(id));
-    for (ValueId id : node.outputs) outputs.push_back(info(id));
-    for (const BoxView& box : node.kind->boxes(node.attributes.get(), inputs, outputs)) {
-      auto input = std::find(chosen.inputs.begin(), chosen.inputs.end(),
-                             node.inputs[static_cast<std::size_t>(box.input)]);
-      if (input == chosen.inputs.end()) continue;
-      int in = action.inputs[static_cast<std::size_t>(input - chosen.inputs.begin())];
-      int out = action.outputs[static_cast<std::size_t>(box.output)];
-      int inner = box.outputInsideInput ? out : in, outer = box.outputInsideInput ? in : out;
-      if (copy(inner).movable && copy(inner).layout == copy(outer).layout) {
-        copy(inner).parent = outer;
-        copy(inner).offset = box.offset;
-        copy(inner).movable = false;
-      }
-    }
-    if (!node.inputs.empty() && node.kind->reshapes(node.attributes.get(), inputs[0])) {
+    std::vector<Placement> placements = placementsOf(action);
+    for (const Placement& p : placements) placeWholeInside(p, placements);
+    for (const Placement& p : placements)
+      if (copy(p.inner).movable && copy(p.inner).layout == copy(p.outer).layout)
+        putInside(p.inner, p.outer, p.offset);
+    if (!node.inputs.empty() && node.kind->reshapes(node.attributes.get(), info(node.inputs[0]))) {
       int in = action.inputs[0], out = action.outputs[0];
       bool linear = copy(in).layout.isLinear() && copy(out).layout.isLinear();
       if (copy(out).movable && linear && isDense(in)) {
@@ -163,6 +152,109 @@ class ProgramBinder {
         copy(root(in)).movable = false;
       }
     }
+  }
+
+  /// Where a view layer says that one tensor should lie inside another.
+  struct Placement {
+    int inner;
+    int outer;
+    Dims offset;
+  };
+
+  std::vector<Placement> placementsOf(const Action& action) const {
+    const Candidate& chosen = candidate(action);
+    const Node& node = graph_.node(chosen.nodes.front());
+    std::vector<TensorInfo> inputs, outputs;
+    for (ValueId id : node.inputs) inputs.push_back(info(id));
+    for (ValueId id : node.outputs) outputs.push_back(info(id));
+    std::vector<Placement> placements;
+    for (const BoxView& box : node.kind->boxes(node.attributes.get(), inputs, outputs)) {
+      auto input = std::find(chosen.inputs.begin(), chosen.inputs.end(),
+                             node.inputs[static_cast<std::size_t>(box.input)]);
+      int in = action.inputs[static_cast<std::size_t>(input - chosen.inputs.begin())];
+      int out = action.outputs[static_cast<std::size_t>(box.output)];
+      if (box.outputInsideInput)
+        placements.push_back({out, in, box.offset});
+      else
+        placements.push_back({in, out, box.offset});
+    }
+    return placements;
+  }
+
+  void putInside(int inner, int outer, const Dims& offset) {
+    copy(inner).parent = outer;
+    copy(inner).offset = offset;
+    copy(inner).movable = false;
+  }
+
+  /// Where the inner tensor is a slice of a larger one, as the halves of merged sibling
+  /// convolutions are, tries to put the larger one into the outer tensor as a whole, so that the
+  /// slice comes to lie right. Its other slices may then share their place with what is
+  /// concatenated, as long as they are read for the last time before that is written.
+  void placeWholeInside(const Placement& p, const std::vector<Placement>& placements) {
+    const Copy& slice = copy(p.inner);
+    int whole = slice.parent;
+    if (whole == kNone || slice.reshaped || whole == p.outer || !copy(whole).movable ||
+        !(copy(whole).layout == copy(p.outer).layout))
+      return;
+    const Dims &size = info(copy(whole).value).dims, &room = info(copy(p.outer).value).dims;
+    Dims offset = p.offset;
+    for (int axis = 0; axis < size.rank(); ++axis) {
+      offset[axis] -= slice.offset[axis];
+      if (offset[axis] < 0 || offset[axis] + size[axis] > room[axis]) return;
+    }
+    for (const Placement& other : placements) {
+      if (other.inner == p.inner) {
+        if (!(other.offset == p.offset)) return;  // the same tensor twice
+        continue;
+      }
+      bool inWhole = copy(other.inner).parent == whole;
+      if (!inWhole && !copy(other.inner).movable) return;
+      if (inWhole ? !liesAt(other, offset) : !writtenAfterReads(other.inner, whole, p.inner))
+        return;
+    }
+    putInside(whole, p.outer, offset);
+  }
+
+  /// Whether a slice comes to lie where it should once what it is a slice of is put at `offset`.
+  bool liesAt(const Placement& slice, Dims offset) const {
+    for (int axis = 0; axis < offset.rank(); ++axis) offset[axis] += copy(slice.inner).offset[axis];
+    return offset == slice.offset;
+  }
+
+  /// Whether a tensor is produced by one step, after all reads of `whole` other than through its
+  /// slice `kept`.
+  bool writtenAfterReads(int written, int whole, int kept) const {
+    int writer = kNone, lastRead = kNone;
+    for (int step = 0; step < static_cast<int>(actions_.size()); ++step) {
+      const Action& action = actions_[static_cast<std::size_t>(step)];
+      for (int index : action.outputs) {
+        if (index == written) writer = step;
+        // What is put together out of parts is written by all of them.
+        if (copy(index).parent == written) return false;
+      }
+      bool slices = action.outputs.size() == 1 && copy(action.outputs[0]).parent == whole;
+      if (slices) continue;
+      for (int index : action.inputs)
+        if (isInside(index, whole) && !isInside(index, kept)) lastRead = step;
+    }
+    return writer != kNone && writer > lastRead;
+  }
+
+  bool isInside(int index, int outer) const {
+    for (; index != kNone; index = copy(index).parent)
+      if (index == outer) return true;
+    return false;
+  }
+
+  /// Whether one copy lies in another at an offset, directly or by way of others.
+  bool liesInside(const Placement& p) const {
+    Dims offset = Dims::filled(p.offset.rank(), 0);
+    int index = p.inner;
+    for (; index != p.outer && copy(index).parent != kNone && !copy(index).reshaped;
+         index = copy(index).parent)
+      for (int axis = 0; axis < offset.rank(); ++axis) offset[axis] += copy(index).offset[axis];
+    return index == p.outer && offset == p.offset;
   }
 
   int root(int index) const {
@@ -198,22 +290,10 @@ class ProgramBinder {
   void dropIdleActions() {
     std::erase_if(actions_, [&](const Action& action) {
       if (action.region == kNone || candidate(action).nodes.size() != 1) return false;
-      const Node& node = graph_.node(candidate(action).nodes.front());
-      std::vector<TensorInfo> inputs, outputs;
-      for (ValueId id : node.inputs) inputs.push_back(info(id));
-      for (ValueId id : node.outputs) outputs.push_back(info(id));
-      std::vector<BoxView> boxes = node.kind->boxes(node.attributes.get(), inputs, outputs);
-      if (boxes.empty()) return copy(action.outputs[0]).reshaped;
-      return std::all_of(boxes.begin(), boxes.end(), [&](const BoxView& box) {
-        const Candidate& chosen = candidate(action);
-        auto input = std::find(chosen.inputs.begin(), chosen.inputs.end(),
-                               node.inputs[static_cast<std::size_t>(box.input)]);
-        if (input == chosen.inputs.end()) return false;
-        int in = action.inputs[static_cast<std::size_t>(input - chosen.inputs.begin())];
-        int out = action.outputs[static_cast<std::size_t>(box.output)];
-        int inner = box.outputInsideInput ? out : in, outer = box.outputInsideInput ? in : out;
-        return copy(inner).parent == outer && copy(inner).offset == box.offset;
-      });
+      std::vector<Placement> placements = placementsOf(action);
+      if (placements.empty()) return copy(action.outputs[0]).reshaped;
+      return std::all_of(placements.begin(), placements.end(),
+                         [&](const Placement& p) { return liesInside(p); });
     });
   }
 
