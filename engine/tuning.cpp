@@ -37,6 +37,9 @@ Effort effortOf(int level) {
 // noise.
 constexpr double kClearGain = 0.97;
 
+// A candidate whose estimate is this many times the best one's is not measured.
+constexpr double kHopeless = 5;
+
 /// Everything a candidate's time depends on, as a hash.
 std::string timingKey(const MatchContext& context, const Backend& backend,
                       const Candidate& candidate) {
@@ -101,37 +104,76 @@ class Measurement {
   double best_ = std::numeric_limits<double>::infinity();
 };
 
-/// Sets the group's seconds to measured ones and returns the index of the winner.
-std::size_t measureGroup(const MatchContext& context, const Backend& backend,
-                         const TuningOptions& options, TimingCache& cache,
-                         std::vector<Candidate*>& group) {
-  Effort effort = effortOf(options.level);
-  std::stable_sort(group.begin(), group.end(),
-                   [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
-  std::size_t count = std::min(group.size(), effort.candidates);
-  std::vector<double> seconds(count);
-  std::map<std::size_t, std::unique_ptr<Measurement>> missing;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (auto known = cache.find(timingKey(context, backend, *group[i])))
-      seconds[i] = *known;
+/// Candidates that differ in nothing but tactic and parameters, the cost model's favourite first.
+struct Group {
+  std::vector<Candidate*> candidates;
+  std::size_t measured = 0;  ///< how many of them
+};
+
+std::vector<Group> groupsOf(Region& region, const Effort& effort) {
+  std::map<std::string, Group> bySignature;
+  for (Candidate& c : region.alternatives) bySignature[layoutSignature(c)].candidates.push_back(&c);
+  double best = std::numeric_limits<double>::infinity();
+  for (const Candidate& c : region.alternatives) best = std::min(best, c.seconds);
+  std::vector<Group> groups;
+  for (auto& [signature, group] : bySignature) {
+    std::stable_sort(
+        group.candidates.begin(), group.candidates.end(),
+        [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
+    // What the cost model thinks hopeless is not worth the time.
+    auto hopeful = std::count_if(group.candidates.begin(), group.candidates.end(),
+                                 [&](const Candidate* c) { return c->seconds < best * kHopeless; });
+    group.measured = std::min(static_cast<std::size_t>(hopeful), effort.candidates);
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+/// Times the candidates in turn, round by round, so that a change of the machine's speed hits all
+/// of them: at least the level's number of rounds, and more for what is over in no time.
+void measure(const MatchContext& context, const Backend& backend, const TuningOptions& options,
+             TimingCache& cache, const std::vector<Candidate*>& candidates) {
+  constexpr double kEnoughSeconds = 2e-3;
+  constexpr int kMostRounds = 20;
+  std::map<Candidate*, std::unique_ptr<Measurement>> missing;
+  for (Candidate* c : candidates) {
+    if (auto known = cache.find(timingKey(context, backend, *c)))
+      c->seconds = *known;
     else
-      missing[i] = std::make_unique<Measurement>(context, backend, *group[i], options.pool);
+      missing[c] = std::make_unique<Measurement>(context, backend, *c, options.pool);
   }
-  for (int round = 0; round < effort.rounds; ++round)
-    for (auto& [i, measurement] : missing) measurement->round();
-  for (auto& [i, measurement] : missing) {
-    seconds[i] = measurement->seconds();
-    cache.insert(timingKey(context, backend, *group[i]), seconds[i]);
+  int rounds = effortOf(options.level).rounds;
+  for (int round = 0; round < rounds; ++round) {
+    double fastest = std::numeric_limits<double>::infinity();
+    for (auto& [c, measurement] : missing) {
+      measurement->round();
+      fastest = std::min(fastest, measurement->seconds());
+    }
+    if (round == 0 && !missing.empty())
+      rounds = std::clamp(static_cast<int>(kEnoughSeconds / fastest), rounds, kMostRounds);
   }
+  for (auto& [c, measurement] : missing) {
+    c->seconds = measurement->seconds();
+    cache.insert(timingKey(context, backend, *c), c->seconds);
+  }
+}
+
+/// Leaves the group's winner the fastest of it, so that the layouts are chosen among winners; the
+/// losers stay for the inspector.
+void settle(Group& group) {
+  if (group.measured == 0) return;
   std::size_t winner = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    group[i]->seconds = seconds[i];
-    bool clear = seconds[i] < seconds[0] * kClearGain;
-    if (clear && seconds[i] < seconds[winner]) winner = i;
+  for (std::size_t i = 1; i < group.measured; ++i)
+    if (group.candidates[i]->seconds <
+        std::min(group.candidates[winner]->seconds, group.candidates[0]->seconds * kClearGain))
+      winner = i;
+  double best = group.candidates[winner]->seconds;
+  for (std::size_t i = 0; i < group.candidates.size(); ++i) {
+    if (i == winner) continue;
+    double& seconds = group.candidates[i]->seconds;
+    seconds = i < group.measured ? std::max(seconds, best * (1 + 1e-6))
+                                 : std::numeric_limits<double>::infinity();
   }
-  for (std::size_t i = count; i < group.size(); ++i)
-    group[i]->seconds = std::numeric_limits<double>::infinity();
-  return winner;
 }
 
 }  // namespace
@@ -147,17 +189,17 @@ void tuneRegions(const MatchContext& context, const Backend& backend, const Tuni
         !options.progress(static_cast<double>(r) / static_cast<double>(selection.regions.size()),
                           "timing tactics"))
       throw Error(ErrorCode::kCancelled, "[builder] cancelled while timing tactics");
-    std::map<std::string, std::vector<Candidate*>> groups;
-    for (Candidate& c : region.alternatives) groups[layoutSignature(c)].push_back(&c);
-    for (auto& [signature, group] : groups) {
-      if (group.size() < 2) continue;
-      std::size_t winner = measureGroup(context, backend, options, cache, group);
-      // The layouts are chosen among the winners; the losers stay for the inspector.
-      double best = group[winner]->seconds;
-      for (std::size_t i = 0; i < group.size(); ++i)
-        if (i != winner) group[i]->seconds = std::max(group[i]->seconds, best * (1 + 1e-6));
-      region.measured = true;
-    }
+    std::vector<Group> groups = groupsOf(region, effortOf(options.level));
+    std::vector<Candidate*> candidates;
+    for (const Group& group : groups)
+      candidates.insert(candidates.end(), group.candidates.begin(),
+                        group.candidates.begin() + static_cast<std::ptrdiff_t>(group.measured));
+    // One candidate of each layout and nothing to choose between but layouts: the cost model knows
+    // enough.
+    if (candidates.size() == groups.size()) continue;
+    measure(context, backend, options, cache, candidates);
+    for (Group& group : groups) settle(group);
+    region.measured = true;
   }
 }
 

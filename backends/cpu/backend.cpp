@@ -12,8 +12,8 @@ namespace {
 
 // What a core moves and how long a barrier takes, roughly: the cost model needs the order of
 // magnitude.
-constexpr double kBytesPerSecond = 8e9;
-constexpr double kStepSeconds = 3e-6;
+constexpr double kBytesPerSecond = 5e9;
+constexpr double kStepSeconds = 6e-6;
 
 class CpuBackend final : public Backend {
  public:

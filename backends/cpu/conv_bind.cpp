@@ -182,6 +182,10 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
                 fmt::format("[cpu convolution] {} reads and writes channels-last tensors only",
                             convMethodName(config.method)));
   }
+  if (epilogue.residual != ResidualPlace::kNone && residual.channel != 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[cpu convolution] the residual must be a channels-last tensor");
+  }
   ConvPlan p;
   p.shape = shape;
   p.config = config;

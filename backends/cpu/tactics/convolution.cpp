@@ -228,7 +228,7 @@ class ConvolutionTactic final : public Tactic {
     c.seconds = estimate(shape, context.workers) * (1 + 0.02 * place);
     auto add = [&](const Layout& from, const Layout& to, double factor) {
       Candidate placed = c;
-      placed.inputLayouts.assign(c.inputs.size(), to);
+      placed.inputLayouts.assign(c.inputs.size(), last);  // the residual is read channels-last
       placed.inputLayouts[0] = from;
       placed.outputLayouts = {to};
       placed.seconds *= factor;
