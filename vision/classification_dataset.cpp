@@ -9,6 +9,7 @@
 #include "layerwise/dataset.h"
 #include "layerwise/error.h"
 #include "vision/text_lines.h"
+#include "weights/gzip.h"
 
 namespace layerwise {
 namespace {
@@ -76,7 +77,12 @@ std::vector<std::uint8_t> readIdx(const std::string& path, std::uint32_t rank,
                                   std::vector<std::uint32_t>& shape) {
   constexpr std::uint32_t kBytes = 0x0800;
   const MappedFile file(path, "idx");
-  const std::string_view bytes = file.bytes();
+  std::string unpacked;
+  std::string_view bytes = file.bytes();
+  if (isGzip(bytes)) {
+    unpacked = gunzip(bytes, "idx " + path, [](std::string_view) {});
+    bytes = unpacked;
+  }
   const auto refuse = [&](const std::string& why) {
     return Error(ErrorCode::kBadFile, fmt::format("[idx {}] {}", path, why));
   };

@@ -84,7 +84,7 @@ void classificationInput(const ImageView& image, const ClassificationOptions& op
   });
 }
 
-void centerSquareInput(const ImageView& image, int size, const Normalization& normalization,
+void centerSquareInput(const ImageView& image, int size, const PixelNormalization& normalization,
                        float* planes, ResizeFilter filter) {
   checkView(image, "classification input");
   const int side = std::min(image.width, image.height);
@@ -94,7 +94,7 @@ void centerSquareInput(const ImageView& image, int size, const Normalization& no
 }
 
 void stretchInput(const ImageView& image, int width, int height, float* planes,
-                  const Normalization& normalization, ResizeFilter filter) {
+                  const PixelNormalization& normalization, ResizeFilter filter) {
   const PlaneWriter writer(normalization);
   const std::int64_t area = std::int64_t{width} * height;
   resizeRows(image, width, height, filter, [&](int y, const std::uint8_t* row) {
@@ -102,8 +102,8 @@ void stretchInput(const ImageView& image, int width, int height, float* planes,
   });
 }
 
-void grayInput(const ImageView& image, int size, int border, const Normalization& normalization,
-               float* plane) {
+void grayInput(const ImageView& image, int size, int border,
+               const PixelNormalization& normalization, float* plane) {
   checkView(image, "grey input");
   if (border < 0 || size <= 2 * border) {
     throw Error(ErrorCode::kInvalidArgument,

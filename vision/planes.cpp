@@ -2,7 +2,7 @@
 
 namespace layerwise {
 
-PlaneWriter::PlaneWriter(const Normalization& normalization) {
+PlaneWriter::PlaneWriter(const PixelNormalization& normalization) {
   for (int c = 0; c < 3; ++c) {
     for (int i = 0; i < 256; ++i) {
       tables_[c][i] =

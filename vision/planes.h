@@ -11,7 +11,7 @@ namespace layerwise {
 /// which holds exactly what the float arithmetic of PyTorch gives.
 class PlaneWriter {
  public:
-  explicit PlaneWriter(const Normalization& normalization);
+  explicit PlaneWriter(const PixelNormalization& normalization);
 
   /// `count` pixels of a row to plane[c] + offset.
   void write(const std::uint8_t* row, PixelFormat format, int count, float* planes,

@@ -1,13 +1,23 @@
 #pragma once
 
 /// The whole public API.
+#include "layerwise/box.h"
 #include "layerwise/builder.h"
 #include "layerwise/data_type.h"
+#include "layerwise/dataset.h"
 #include "layerwise/dims.h"
+#include "layerwise/draw.h"
 #include "layerwise/engine.h"
 #include "layerwise/error.h"
 #include "layerwise/image.h"
+#include "layerwise/lane.h"
+#include "layerwise/mask.h"
+#include "layerwise/metrics.h"
 #include "layerwise/network.h"
 #include "layerwise/network_registry.h"
+#include "layerwise/nms.h"
 #include "layerwise/plugin.h"
+#include "layerwise/preprocess.h"
+#include "layerwise/thread_pool.h"
+#include "layerwise/timing_cache.h"
 #include "layerwise/weights.h"

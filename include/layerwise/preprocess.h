@@ -26,12 +26,13 @@ LAYERWISE_API void resizeImage(const ImageView& from, const MutableImageView& to
                                ResizeFilter filter);
 
 /// value = (pixel / 255 - mean) / deviation, a channel in the order red, green, blue.
-struct Normalization {
+struct PixelNormalization {
   std::array<float, 3> mean{0.0f, 0.0f, 0.0f};
   std::array<float, 3> deviation{1.0f, 1.0f, 1.0f};
 };
-inline constexpr Normalization kUnitRange{};
-inline constexpr Normalization kImageNetRange{{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+inline constexpr PixelNormalization kUnitRange{};
+inline constexpr PixelNormalization kImageNetRange{{0.485f, 0.456f, 0.406f},
+                                                   {0.229f, 0.224f, 0.225f}};
 
 // ---- YOLOv5: the letterbox ----------------------------------------------------------------------
 
@@ -98,26 +99,26 @@ LAYERWISE_API Box labelToImage(const Letterbox& plan, float cx, float cy, float 
 struct ClassificationOptions {
   int resize = 256;  ///< the shorter side; 0: no resize
   int crop = 224;    ///< a square; a smaller picture is padded with black
-  Normalization normalization = kImageNetRange;
+  PixelNormalization normalization = kImageNetRange;
 };
 LAYERWISE_API void classificationInput(const ImageView& image, const ClassificationOptions& options,
                                        float* planes);
 
 /// YOLOv5's classify_transforms: the centre square resized with `filter` to size x size.
 LAYERWISE_API void centerSquareInput(const ImageView& image, int size,
-                                     const Normalization& normalization, float* planes,
+                                     const PixelNormalization& normalization, float* planes,
                                      ResizeFilter filter = ResizeFilter::kLinear);
 
 /// The whole picture resized to width x height, its aspect ratio not kept. With the defaults this
 /// is what Ultra-Fast-Lane-Detection feeds at 800 x 288.
 LAYERWISE_API void stretchInput(const ImageView& image, int width, int height, float* planes,
-                                const Normalization& normalization = kImageNetRange,
+                                const PixelNormalization& normalization = kImageNetRange,
                                 ResizeFilter filter = ResizeFilter::kAntialias);
 
 /// One grey plane[size][size] for LeNet: the picture, grey by PIL's rule and resized (antialiased)
 /// to size - 2 * border unless it is of that size or of the full size already, inside a border of
 /// black. The first mean and deviation count.
 LAYERWISE_API void grayInput(const ImageView& image, int size, int border,
-                             const Normalization& normalization, float* plane);
+                             const PixelNormalization& normalization, float* plane);
 
 }  // namespace layerwise

@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <thread>
+
+#include "apps/common/command_line.h"
+#include "apps/common/json_file.h"
+#include "apps/common/program.h"
+#include "apps/layerwise/commands.h"
+#include "layerwise/thread_pool.h"
+
+namespace layerwise::apps {
+namespace {
+
+/// The instruction sets that kernels may be written for, where this processor has them.
+std::vector<std::string> cpuFeatures() {
+  std::vector<std::string> features;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse4.2")) features.push_back("sse4.2");
+  if (__builtin_cpu_supports("avx2")) features.push_back("avx2");
+  if (__builtin_cpu_supports("fma")) features.push_back("fma");
+  if (__builtin_cpu_supports("avx512f")) features.push_back("avx512f");
+  if (__builtin_cpu_supports("avx512bw")) features.push_back("avx512bw");
+  if (__builtin_cpu_supports("avx512dq")) features.push_back("avx512dq");
+  if (__builtin_cpu_supports("avx512vl")) features.push_back("avx512vl");
+  if (__builtin_cpu_supports("avx512vnni")) features.push_back("avx512vnni");
+  if (__builtin_cpu_supports("avx512bf16")) features.push_back("avx512bf16");
+#endif
+  return features;
+}
+
+std::string cpuModel() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name"))
+      if (const std::size_t colon = line.find(": "); colon != line.npos)
+        return line.substr(colon + 2);
+  return "processor";
+}
+
+}  // namespace
+
+int devicesCommand(const Words& words) {
+  CommandLine line({.program = "layerwise devices",
+                    .summary = "Lists the devices that engines can be built for and run on.",
+                    .usage = {"[--json]"},
+                    .examples = {"layerwise devices"}});
+  line.flag("json", "As JSON");
+  if (!line.parse(words)) return 0;
+  const int threads = ThreadPool(0).size();
+  const auto features = cpuFeatures();
+  if (line.isSet("json"))
+    writeJson(
+        "-",
+        {{{"name", "cpu"}, {"model", cpuModel()}, {"threads", threads}, {"features", features}}});
+  else
+    fmt::print("cpu  {}, {} threads ({})\n", cpuModel(), threads, fmt::join(features, " "));
+  return 0;
+}
+
+}  // namespace layerwise::apps
