@@ -65,7 +65,8 @@ void describeGrid(Network& network, const Options& options, const Grid& grid) {
   metadata["lane.rows"] = std::to_string(grid.rows);
   metadata["lane.lanes"] = std::to_string(grid.lanes);
   metadata["lane.row_anchors"] = join(anchors);
-  metadata["lane.anchor_height"] = std::to_string(options.integer("anchor_height", 1, 1 << 16));
+  metadata["lane.anchor_height"] =
+      std::to_string(options.integerOr("anchor_height", 1, 1 << 16, 288));
   metadata["preprocess.kind"] = "stretch";
   describeNormalization(network, options, 3);
 }
@@ -77,9 +78,20 @@ Feature addHead(const LayerBuilder& build, const Feature& x, const std::string& 
                       build.weights().count(key + ".0.bias"));
 }
 
+/// Options that were not given are taken from what the weights' metadata says of their grid.
+std::map<std::string, std::string> withMetadata(std::map<std::string, std::string> values,
+                                                const WeightMap& weights) {
+  for (const char* name : {"cells", "rows", "lanes", "row_anchors", "anchor_height"}) {
+    const auto known = weights.metadata().find(std::string("lane.") + name);
+    if (values[name].empty() && known != weights.metadata().end()) values[name] = known->second;
+  }
+  return values;
+}
+
 void define(Network& network, const WeightMap& weights,
-            const std::map<std::string, std::string>& values) {
+            const std::map<std::string, std::string>& given) {
   requireFamily(weights, "lane");
+  const std::map<std::string, std::string> values = withMetadata(given, weights);
   const Options options("lane", values);
   const ResNet backbone(weights, "model.");
   const LayerBuilder build(network, weights);
@@ -118,16 +130,17 @@ void define(Network& network, const WeightMap& weights,
 void registerNetwork_lane(NetworkRegistry& registry) {
   std::vector<NetworkOption> options = imageOptions(
       "", "input size HxW (default: the weights' own, or 288x800); checked against cls.0");
-  options.push_back(
-      {"cells", "",
-       "cells across the picture (default: 100 TuSimple, 200 CULane, by the size of cls.2)"});
+  options.push_back({"cells", "",
+                     "cells across the picture (default: the weights' own, or by the size of "
+                     "cls.2: 100 TuSimple, 200 CULane)"});
   options.push_back({"rows", "", "row anchors (default: 56 TuSimple, 18 CULane, 32 two-headed)"});
   options.push_back({"lanes", "", "lanes (default: 4)"});
   options.push_back(
       {"attributes", "2x16", "two-headed variant: the shape of the second head's values"});
   options.push_back({"row_anchors", "",
                      "the rows' places at anchor_height, top first (default: the data set's own)"});
-  options.push_back({"anchor_height", "288", "the picture height that row_anchors count in"});
+  options.push_back(
+      {"anchor_height", "", "the picture height that row_anchors count in (default: 288)"});
   options.push_back(
       {"mean", kImageNetMean, "preprocessing: what is subtracted from red, green, blue (0 to 1)"});
   options.push_back({"std", kImageNetStd, "preprocessing: what they are divided by"});
