@@ -112,8 +112,7 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
     if (!options.tuned.empty() && options.logger)
       options.logger(Severity::kWarning,
                      fmt::format("the engine was not built for this device ({}): {} of {} regions "
-                                 "are tuned again; save the engine "
-                                 "(layerwise build with this file) to keep the result",
+                                 "are tuned again; 'layerwise retune ENGINE' keeps the result",
                                  signature, open, state->selection.regions.size()));
     tuneRegions(context, *state->backend, {options.level, options.cache, pool, options.progress},
                 state->selection);

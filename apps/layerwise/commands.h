@@ -16,6 +16,7 @@ int convertCommand(const Words& words);
 int devicesCommand(const Words& words);
 int inspectCommand(const Words& words);
 int networksCommand(const Words& words);
+int retuneCommand(const Words& words);
 int runCommand(const Words& words);
 int weightsCommand(const Words& words);
 

@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
      compareCommand},
     {"bench", "Measure an engine's latency and throughput", benchCommand},
     {"inspect", "Show an engine's layers, fusions, kernels and memory", inspectCommand},
+    {"retune", "Tune an engine that was built elsewhere for this device", retuneCommand},
     {"convert", "Convert weights between .wts and .wts.gz", convertCommand},
     {"weights", "List the tensors of a weights file", weightsCommand},
     {"devices", "List the devices of this machine", devicesCommand},
