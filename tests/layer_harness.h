@@ -1,0 +1,283 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/step.h"
+#include "backends/cpu/tactic_registry.h"
+#include "engine/make_graph.h"
+#include "engine/network_state.h"
+#include "layer_case.h"
+
+/// Runs one case through the reference and through every candidate that a tactic offers for it.
+namespace layerwise::test {
+
+/// A case's graph, with concrete inputs and the reference's values of every tensor.
+class CaseRun {
+ public:
+  CaseRun(const LayerCase& layerCase, std::uint32_t seed) : case_(layerCase) {
+    std::vector<Tensor*> inputs;
+    for (std::size_t i = 0; i < case_.inputs.size(); ++i) {
+      const CaseInput& input = case_.inputs[i];
+      inputs.push_back(&network_.addInput("input" + std::to_string(i), input.type, input.dims));
+    }
+    std::vector<Tensor*> outputs = case_.define(network_, inputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      network_.markOutput(*outputs[i], "output" + std::to_string(i));
+    graph_ = makeGraph(network_.state(), network_.state().layers.size(), WeightCopy::kCopy);
+    Random random(seed);
+    std::vector<Dims> dims;
+    for (const CaseInput& input : case_.inputs) {
+      dims.push_back(input.dims);
+      ReferenceTensor values({input.type, input.dims});
+      for (std::size_t j = 0; j < values.values.size(); ++j)
+        values.values[j] =
+            input.values.empty() ? random.real(input.low, input.high) : input.values[j];
+      values.round();
+      given_.push_back(std::move(values));
+    }
+    shapes_ = inferShapes(graph_, dims);
+    values_ = evaluate(shapes_, given_);
+  }
+
+  const Graph& graph() const { return graph_; }
+  const ShapeTable& shapes() const { return shapes_; }
+  const ReferenceTensor& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }
+
+  /// Every way to run all of the case's layers at once.
+  std::vector<Candidate> candidates() const {
+    std::vector<NodeId> wanted = computingNodes();
+    std::vector<Candidate> all, fitting;
+    for (const auto& tactic : cpu::TacticRegistry::instance().all())
+      tactic->match({graph_, shapes_, 1}, wanted.front(), all);
+    for (Candidate& candidate : all)
+      if (candidate.nodes == wanted) fitting.push_back(std::move(candidate));
+    return fitting;
+  }
+
+  /// "convolution outputs=3 kernel=1x1 ... of 3x4x9x9"
+  std::string description() const {
+    std::string text;
+    for (const Node& node : graph_.nodes)
+      text += node.kind->name + " " +
+              toString(node.kind->attributes->toFields(node.attributes.get())) + "; ";
+    for (const ReferenceTensor& input : given_)
+      text += std::string(toString(input.info.type)) + " " + toString(input.info.dims) + ", ";
+    return text;
+  }
+
+  /// The shapes, and the values of every tensor, where image `image` alone is given.
+  std::pair<ShapeTable, std::vector<ReferenceTensor>> single(std::int64_t image) const {
+    std::vector<ReferenceTensor> given;
+    std::vector<Dims> dims;
+    for (std::size_t i = 0; i < given_.size(); ++i) {
+      given.push_back(case_.inputs[i].batched ? part(given_[i], 0, image) : given_[i]);
+      dims.push_back(given.back().info.dims);
+    }
+    ShapeTable shapes = inferShapes(graph_, dims);
+    auto values = evaluate(shapes, given);
+    return {std::move(shapes), std::move(values)};
+  }
+
+  int batchAxis(int output) const {
+    return case_.outputBatchAxes.empty() ? 0
+                                         : case_.outputBatchAxes[static_cast<std::size_t>(output)];
+  }
+
+  /// Entry `index` of an axis, the axis kept with size 1.
+  static ReferenceTensor part(const ReferenceTensor& whole, int axis, std::int64_t index) {
+    TensorInfo info = whole.info;
+    info.dims[axis] = 1;
+    ReferenceTensor made(info);
+    std::int64_t inner = 1, size = whole.info.dims[axis];
+    for (int i = axis + 1; i < info.dims.rank(); ++i) inner *= info.dims[i];
+    for (std::size_t i = 0; i < made.values.size(); ++i) {
+      auto at = static_cast<std::int64_t>(i);
+      made.values[i] =
+          whole.values[static_cast<std::size_t>((at / inner * size + index) * inner + at % inner)];
+    }
+    return made;
+  }
+
+ private:
+  /// All nodes but the constants, which are inputs of a layer; those too where there is nothing
+  /// else.
+  std::vector<NodeId> computingNodes() const {
+    std::vector<NodeId> nodes;
+    for (NodeId id = 0; id < static_cast<NodeId>(graph_.nodes.size()); ++id)
+      if (!graph_.node(id).as<Constant>()) nodes.push_back(id);
+    if (nodes.empty()) nodes.push_back(0);
+    return nodes;
+  }
+
+  std::vector<ReferenceTensor> evaluate(const ShapeTable& shapes,
+                                        const std::vector<ReferenceTensor>& given) const {
+    std::vector<ReferenceTensor> values(graph_.values.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+      values[static_cast<std::size_t>(graph_.inputs[i].value)] = given[i];
+    for (const Node& node : graph_.nodes) {
+      std::vector<ReferenceTensor> inputs, weights, outputs;
+      for (ValueId id : node.inputs) inputs.push_back(values[static_cast<std::size_t>(id)]);
+      for (const ConstantData& w : node.weights)
+        weights.push_back(ReferenceTensor::read({w.type, {w.count}}, w.bytes.get()));
+      for (ValueId id : node.outputs)
+        outputs.emplace_back(shapes.values[static_cast<std::size_t>(id)]);
+      node.kind->reference(node.attributes.get(), {inputs, weights, outputs});
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        values[static_cast<std::size_t>(node.outputs[i])] = std::move(outputs[i]);
+    }
+    return values;
+  }
+
+  const LayerCase& case_;
+  Network network_;
+  Graph graph_;
+  ShapeTable shapes_;
+  std::vector<ReferenceTensor> given_, values_;
+};
+
+/// A tensor in memory of its own, as a tactic meets it: dense, or a box inside a larger tensor.
+/// Whatever does not belong to the tensor is 0xff, NaN as a float.
+class PlacedTensor {
+ public:
+  PlacedTensor(int buffer, DataType type, const Layout& layout, const Dims& dims, bool boxed,
+               Random& random) {
+    Dims larger = dims, offset = Dims::filled(dims.rank(), 0);
+    for (int axis = 0; boxed && axis < dims.rank(); ++axis) {
+      offset[axis] = random.pick(0, 2);
+      larger[axis] += offset[axis] + random.pick(0, 2);
+    }
+    Layout stored{type, layout.order};
+    view_ = {buffer, kGuard, type, dims, denseStrides(stored, larger)};
+    for (int axis = 0; axis < dims.rank(); ++axis)
+      view_.byteOffset +=
+          static_cast<std::size_t>(offset[axis] * view_.strides[axis]) * sizeOf(type);
+    std::size_t bytes =
+        2 * kGuard + (static_cast<std::size_t>(larger.volume()) * sizeOf(type) + 63) / 64 * 64;
+    memory_.assign(bytes + 64, std::byte{0xff});
+  }
+
+  const BufferView& view() const { return view_; }
+  /// 64-byte aligned.
+  std::byte* data() {
+    auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+    return memory_.data() + (64 - address % 64) % 64;
+  }
+
+  void write(const ReferenceTensor& values) {
+    ReferenceTensor stored = values;
+    stored.info.type = view_.type;
+    std::vector<std::byte> dense(values.values.size() * sizeOf(view_.type));
+    stored.write(dense.data());
+    forEachElement([&](std::byte* element, std::size_t i) {
+      std::memcpy(element, dense.data() + i * sizeOf(view_.type), sizeOf(view_.type));
+    });
+  }
+
+  ReferenceTensor read() {
+    std::vector<std::byte> dense(static_cast<std::size_t>(view_.dims.volume()) *
+                                 sizeOf(view_.type));
+    forEachElement([&](std::byte* element, std::size_t i) {
+      std::memcpy(dense.data() + i * sizeOf(view_.type), element, sizeOf(view_.type));
+    });
+    return ReferenceTensor::read({view_.type, view_.dims}, dense.data());
+  }
+
+  /// Whether all bytes around the tensor are as they were. Ends the tensor's use.
+  bool guardsAreWhole() {
+    forEachElement(
+        [&](std::byte* element, std::size_t) { std::memset(element, 0xff, sizeOf(view_.type)); });
+    return std::all_of(memory_.begin(), memory_.end(),
+                       [](std::byte b) { return b == std::byte{0xff}; });
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 128;
+
+  template <class F>
+  void forEachElement(F&& f) {
+    std::int64_t count = view_.dims.volume();
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::int64_t offset = 0, rest = i;
+      for (int axis = view_.dims.rank() - 1; axis >= 0; rest /= view_.dims[axis--])
+        offset += rest % view_.dims[axis] * view_.strides[axis];
+      f(data() + view_.byteOffset + static_cast<std::size_t>(offset) * sizeOf(view_.type),
+        static_cast<std::size_t>(i));
+    }
+  }
+
+  BufferView view_;
+  std::vector<std::byte> memory_;
+};
+
+struct Placement {
+  bool boxed = false;
+  int workers = 1;
+};
+
+/// What a candidate computes; `guards` says whether it kept to its tensors.
+struct CandidateResult {
+  std::vector<ReferenceTensor> outputs;
+  bool guards = true;
+};
+
+/// Runs the phases as `workers` workers would, the tiles from the last to the first and handed
+/// round, each worker with scratch memory of its own.
+inline void runStep(const cpu::CpuStep& step, std::span<std::byte* const> buffers, int workers) {
+  auto aligned = [](std::vector<std::byte>& memory) {
+    auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    return memory.data() + (64 - address % 64) % 64;
+  };
+  std::vector<std::byte> workspace(step.workspaceBytes() + 128, std::byte{0xff});
+  std::vector<std::vector<std::byte>> scratch(
+      static_cast<std::size_t>(workers),
+      std::vector<std::byte>(step.scratchBytes() + 128, std::byte{0xff}));
+  for (int phase = 0; phase < step.phases(); ++phase) {
+    std::int64_t tiles = step.tiles(phase);
+    for (std::int64_t i = 0; i < tiles; ++i) {
+      std::int64_t tile = workers > 1 ? tiles - 1 - i : i;
+      auto& own = scratch[static_cast<std::size_t>(i % workers)];
+      step.run(phase, tile, {buffers, aligned(own), aligned(workspace)});
+    }
+  }
+}
+
+inline CandidateResult runCandidate(const CaseRun& run, const Candidate& candidate,
+                                    const std::shared_ptr<const void>& packed,
+                                    const ShapeTable& shapes,
+                                    const std::vector<const ReferenceTensor*>& inputs,
+                                    const Placement& placement, std::uint32_t seed) {
+  Random random(seed);
+  std::vector<PlacedTensor> tensors;
+  int buffer = 1;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    tensors.emplace_back(buffer++, candidate.inputLayouts[i].type, candidate.inputLayouts[i],
+                         inputs[i]->info.dims, placement.boxed, random);
+  for (std::size_t i = 0; i < candidate.outputs.size(); ++i)
+    tensors.emplace_back(buffer++, candidate.outputLayouts[i].type, candidate.outputLayouts[i],
+                         shapes.values[static_cast<std::size_t>(candidate.outputs[i])].dims,
+                         placement.boxed, random);
+  std::vector<BufferView> views;
+  std::vector<std::byte*> buffers{nullptr};
+  for (PlacedTensor& tensor : tensors) {
+    views.push_back(tensor.view());
+    buffers.push_back(tensor.data());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) tensors[i].write(*inputs[i]);
+  std::span<const BufferView> all(views);
+  auto step = candidate.tactic->bind({run.graph(), candidate, shapes, all.first(inputs.size()),
+                                      all.subspan(inputs.size()), packed, placement.workers});
+  runStep(static_cast<const cpu::CpuStep&>(*step), buffers, placement.workers);
+  CandidateResult result;
+  for (std::size_t i = inputs.size(); i < tensors.size(); ++i) {
+    result.outputs.push_back(tensors[i].read());
+    result.guards = result.guards && tensors[i].guardsAreWhole();
+  }
+  return result;
+}
+
+}  // namespace layerwise::test

@@ -1,0 +1,160 @@
+// Every tactic of the CPU against the reference: random attributes, odd sizes, tensors inside
+// larger ones, workers, and images alone against images in a batch. Tactics are found in the
+// registry; cases in layer_cases.h.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <iostream>
+#include <set>
+
+#include "engine/selection.h"
+#include "layer_cases.h"
+#include "layer_harness.h"
+
+namespace layerwise::test {
+namespace {
+
+/// What a result may differ from the reference by, as a share of the largest value.
+double toleranceOf(const LayerCase& layerCase, const Candidate& candidate) {
+  double tolerance = layerCase.tolerance;
+  auto allow = [&](const std::vector<Layout>& layouts) {
+    for (const Layout& layout : layouts) {
+      if (layout.type == DataType::kFloat16) tolerance = std::max(tolerance, 4e-3);
+      if (layout.type == DataType::kBFloat16) tolerance = std::max(tolerance, 3e-2);
+    }
+  };
+  allow(candidate.inputLayouts);
+  allow(candidate.outputLayouts);
+  return tolerance;
+}
+
+/// "" where `got` is close enough to `want`, otherwise the first place where it is not.
+std::string difference(const ReferenceTensor& got, ReferenceTensor want, double tolerance) {
+  want.info.type = got.info.type;
+  want.round();
+  double range = 0;
+  for (double value : want.values)
+    if (std::isfinite(value)) range = std::max(range, std::abs(value));
+  bool exact = !isFloat(got.info.type);
+  for (std::size_t i = 0; i < want.values.size(); ++i) {
+    double a = got.values[i], b = want.values[i];
+    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    if (!exact && std::abs(a - b) <= tolerance * range) continue;
+    return fmt::format("element {} of {} is {}, the reference says {} (range {}, error {:.2g})", i,
+                       toString(want.info.dims), a, b, range, std::abs(a - b) / range);
+  }
+  return "";
+}
+
+bool sameBits(const std::vector<ReferenceTensor>& a, const std::vector<ReferenceTensor>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (std::memcmp(a[i].values.data(), b[i].values.data(), a[i].values.size() * sizeof(double)))
+      return false;
+  return true;
+}
+
+class Layers : public testing::TestWithParam<LayerFamily> {};
+
+void checkCandidate(const CaseRun& run, const LayerCase& layerCase, const Candidate& candidate,
+                    std::uint32_t seed) {
+  auto packed = candidate.tactic->pack(run.graph(), candidate);
+  std::vector<const ReferenceTensor*> inputs;
+  for (ValueId id : candidate.inputs) inputs.push_back(&run.value(id));
+  auto compute = [&](const Placement& placement) {
+    return runCandidate(run, candidate, packed, run.shapes(), inputs, placement, seed);
+  };
+  double tolerance = toleranceOf(layerCase, candidate);
+  auto check = [&](const CandidateResult& result, const char* how) {
+    EXPECT_TRUE(result.guards) << how << ": wrote outside of its output";
+    for (std::size_t i = 0; i < result.outputs.size(); ++i)
+      EXPECT_EQ(difference(result.outputs[i], run.value(candidate.outputs[i]), tolerance), "")
+          << how << ", output " << i;
+  };
+  CandidateResult dense = compute({.boxed = false, .workers = 1});
+  check(dense, "dense");
+  CandidateResult boxed = compute({.boxed = true, .workers = 1});
+  check(boxed, "inside larger tensors");
+  CandidateResult shared = compute({.boxed = true, .workers = 3});
+  EXPECT_TRUE(shared.guards);
+  EXPECT_TRUE(sameBits(boxed.outputs, shared.outputs)) << "3 workers give other bits than 1";
+  if (!layerCase.batched) return;
+  for (std::int64_t image = 0; image < kBatch; ++image) {
+    auto [shapes, values] = run.single(image);
+    std::vector<const ReferenceTensor*> alone;
+    for (ValueId id : candidate.inputs) alone.push_back(&values[static_cast<std::size_t>(id)]);
+    CandidateResult single = runCandidate(run, candidate, packed, shapes, alone, {}, seed);
+    std::vector<ReferenceTensor> parts;
+    for (std::size_t i = 0; i < dense.outputs.size(); ++i)
+      parts.push_back(CaseRun::part(dense.outputs[i], run.batchAxis(static_cast<int>(i)), image));
+    EXPECT_TRUE(sameBits(single.outputs, parts))
+        << "image " << image << " alone gives other bits than in a batch";
+  }
+}
+
+TEST_P(Layers, EveryTacticAgreesWithTheReference) {
+  const LayerFamily& family = GetParam();
+  int unmatched = 0;
+  for (int i = 0; i < family.count && !HasFailure(); ++i) {
+    auto seed = static_cast<std::uint32_t>(i + 1);
+    Random random(seed);
+    LayerCase layerCase = family.make(random, i);
+    CaseRun run(layerCase, seed);
+    SCOPED_TRACE(run.description());
+    std::vector<Candidate> candidates = run.candidates();
+    if (candidates.empty()) ++unmatched;
+    for (const Candidate& candidate : candidates) {
+      SCOPED_TRACE(fmt::format("{} {} {}", candidate.tactic->name(), candidate.parameters,
+                               layoutSignature(candidate)));
+      checkCandidate(run, layerCase, candidate, seed);
+    }
+  }
+  // A single layer must have a tactic whatever its attributes; a group of layers need not.
+  if (LayerRegistry::instance().find(family.name)) {
+    EXPECT_EQ(unmatched, 0) << "cases that no tactic takes";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Layers, testing::ValuesIn(layerFamilies()),
+                         [](const auto& family) { return family.param.name; });
+
+TEST(LayerTable, HoldsEveryLayer) {
+  std::set<std::string> tried;
+  for (const LayerFamily& family : layerFamilies()) tried.insert(family.name);
+  for (const std::string& layer : LayerRegistry::instance().names())
+    EXPECT_TRUE(tried.contains(layer)) << layer << " has no cases";
+}
+
+// Of each layer's cases, how many each tactic takes, and in which layouts.
+TEST(LayerTable, SupportMatrix) {
+  std::cout << fmt::format("{:<24}{:<36}{:>9}  {}\n", "layer", "tactic", "cases", "layouts");
+  for (const LayerFamily& family : layerFamilies()) {
+    struct Support {
+      int cases = 0;
+      std::set<std::string> layouts;
+    };
+    std::map<std::string, Support> tactics;
+    for (int i = 0; i < family.count; ++i) {
+      Random random(static_cast<std::uint32_t>(i + 1));
+      LayerCase layerCase = family.make(random, i);
+      CaseRun run(layerCase, static_cast<std::uint32_t>(i + 1));
+      std::set<std::string> taking;
+      for (const Candidate& candidate : run.candidates()) {
+        Support& support = tactics[std::string(candidate.tactic->name())];
+        if (taking.insert(std::string(candidate.tactic->name())).second) ++support.cases;
+        support.layouts.insert(toString(candidate.outputLayouts[0]));
+      }
+    }
+    if (tactics.empty()) tactics["-"];
+    std::string name = family.name;
+    for (const auto& [tactic, support] : tactics) {
+      std::cout << fmt::format("{:<24}{:<36}{:>9}  {}\n", name, tactic,
+                               fmt::format("{}/{}", support.cases, family.count),
+                               fmt::join(support.layouts, ", "));
+      name.clear();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace layerwise::test
