@@ -62,6 +62,11 @@ SpatialWindow resolve(const Dims& input, const Dims& kernel, const Dims& stride,
       bool up = mode == PaddingMode::kExplicitRoundUp;
       out = (room + (up ? w.stride[i] - 1 : 0)) / w.stride[i] + 1;
       if (up && dropLastInPadding && (out - 1) * w.stride[i] >= size + w.prePadding[i]) --out;
+      // What the last window reads beyond the given padding is padding too. An average counts the
+      // given one alone.
+      if (up && !dropLastInPadding)
+        w.postPadding[i] =
+            std::max(w.postPadding[i], (out - 1) * w.stride[i] + span - size - w.prePadding[i]);
     }
     w.output.append(out);
   }

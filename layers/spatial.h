@@ -31,7 +31,8 @@ struct Window3 {
   }
 };
 
-/// The window of a convolution over `input` (N, C, spatial). Throws Error naming the attribute.
+/// The window of a convolution over `input` (N, C, spatial); postPadding covers all that the last
+/// window reads. Throws Error naming the attribute.
 SpatialWindow resolveWindow(const Convolution& attributes, const Dims& input);
 /// The window of a transposed convolution: the padding is what is cut off the output's ends.
 SpatialWindow resolveWindow(const Deconvolution& attributes, const Dims& input);
