@@ -17,22 +17,18 @@ def iou_matrix(a, b):
 def matches(found, truth):
     """Which found boxes hit, at each IoU threshold: len(found) x 10 booleans.
 
-    `found` rows are class, score, box; `truth` rows class, box. Pairs of one class are taken from
-    the highest IoU down, each box once.
+    `found` rows are class, score, box, the best score first; `truth` rows class, box. As YOLOv5
+    counts: a found box goes for the true box of its class that it overlaps most, and a true box
+    takes the first that goes for it.
     """
     hit = np.zeros((len(found), len(IOU_THRESHOLDS)), bool)
     if not len(found) or not len(truth):
         return hit
     overlap = iou_matrix(found[:, 2:], truth[:, 1:]) * (found[:, :1] == truth[:, 0])
+    aims, heights = overlap.argmax(1), overlap.max(1)
     for column, threshold in enumerate(IOU_THRESHOLDS):
-        rows, partners = np.nonzero(overlap >= threshold)
-        order = np.argsort(-overlap[rows, partners], kind="stable")
-        used_rows, used_partners = set(), set()
-        for row, partner in zip(rows[order], partners[order]):
-            if row not in used_rows and partner not in used_partners:
-                used_rows.add(row)
-                used_partners.add(partner)
-                hit[row, column] = True
+        rows = np.flatnonzero(heights >= threshold)
+        hit[rows[np.unique(aims[rows], return_index=True)[1]], column] = True
     return hit
 
 
