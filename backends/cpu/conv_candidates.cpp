@@ -9,10 +9,15 @@ namespace {
 
 // Cycles of one step in k for a row of `columns` pixels and all channels of a group, on a core with
 // two FMA pipes of latency four and two loads a cycle; among equals, the fewer loads.
-double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t channels) {
-  const auto tile = [](int64_t pixels, int64_t vectors) {
+double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t channels,
+                  int64_t depth) {
+  // Panels of weights beyond a part of the second-level cache come from farther than the input
+  // does.
+  const bool farWeights = depth * c.width * c.vectors > 32 * 1024;
+  const auto tile = [&](int64_t pixels, int64_t vectors) {
     const double loads = static_cast<double>(pixels + vectors);
-    return std::max({0.5 * pixels * vectors, 0.5 * loads, 4.5}) + 0.02 * loads;
+    const double tieBreak = static_cast<double>(pixels + (farWeights ? 2 : 1) * vectors);
+    return std::max({0.5 * pixels * vectors, 0.5 * loads, 4.5}) + 0.02 * tieBreak;
   };
   const int64_t height = c.twoRows ? 2 : 1, most = c.pixels / height;
   const int64_t pieces = divideUp(columns, most);
@@ -39,6 +44,7 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& 
   const bool flat =
       s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt + s.pl + s.pb + s.pr == 0;
   const int64_t rows = flat ? 1 : s.outH(), columns = flat ? s.n * s.h * s.w : s.outW();
+  const int64_t depth = s.kh * s.kw * s.ci / s.groups;
   std::vector<Rated> rated;
   for (int vectors = 1; vectors <= kMaxVectors; ++vectors) {
     ConvConfig c;
@@ -46,11 +52,12 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& 
     c.vectors = static_cast<uint8_t>(vectors);
     c.pixels = static_cast<uint8_t>(maxPixels(table.registers, vectors));
     if (vectors > 1 && (vectors - 1) * table.width >= s.co / s.groups) break;
-    rated.push_back({stepCycles(c, rows, columns, s.co / s.groups), c});
+    if (c.pixels * vectors < 9) break;  // too few chains of additions to fill two pipes
+    rated.push_back({stepCycles(c, rows, columns, s.co / s.groups, depth), c});
     c.pixels &= ~1;
     c.twoRows = true;
     if (convSupports(s, c) && rows > 1 && columns <= c.pixels / 2) {
-      rated.push_back({stepCycles(c, rows, columns, s.co / s.groups), c});
+      rated.push_back({stepCycles(c, rows, columns, s.co / s.groups, depth), c});
     }
   }
   std::stable_sort(rated.begin(), rated.end(),

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/matmul.h"
 #include "backends/cpu/tensor_ops.h"
 
 namespace layerwise::cpu {
@@ -12,13 +13,14 @@ namespace layerwise::cpu {
 using ConvKernel = void (*)(const ConvPlan& plan, const ConvBuffers& buffers, int64_t tile,
                             float* scratch);
 
-/// One instruction set's convolutions, by method.
+/// One instruction set's convolutions, by method, and the matrix product on the same microkernel.
 struct ConvKernels {
   ConvKernel direct;
   ConvKernel grouped;
   ConvKernel depthwise;
   ConvKernel winograd2;
   ConvKernel winograd4;
+  MatMulKernel matMul;
 };
 
 struct KernelTable {
