@@ -1,0 +1,69 @@
+"""Talks with the processes that run the models."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+
+class WorkerError(RuntimeError):
+    pass
+
+
+class Worker:
+    """A process that runs one model when told to and is stopped (SIGSTOP) meanwhile: no thread
+    pool of an idle runtime spins beside the one that is measured."""
+
+    def __init__(self, name, command, output_path):
+        self.name, self.output_path = name, output_path
+        # Its messages are read only where it fails.
+        self.messages = open(f"{output_path}.log", "w+")
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.messages,
+            text=True,
+        )
+        try:
+            self.ready = json.loads(self._answer())
+        except ValueError as error:
+            self.close()
+            raise WorkerError(f"[{name}] {error}") from None
+        self._pause()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.messages.seek(0)
+            lines = self.messages.read().strip().splitlines()
+            raise WorkerError(f"[{self.name}] {lines[-1] if lines else 'ended without a word'}")
+        return line
+
+    def _pause(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def run(self, count):
+        """The (wall, processor) milliseconds of `count` runs."""
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.stdin.write(f"run {count}\n")
+        self.process.stdin.flush()
+        numbers = [float(word) for word in self._answer().split()]
+        self._pause()
+        return list(zip(numbers[::2], numbers[1::2]))
+
+    def peak_mb(self):
+        """The largest resident size so far."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise WorkerError(f"[{self.name}] no VmHWM in /proc")
+
+    def close(self):
+        self.process.stdin.close()
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGCONT)
+        self.process.wait()
+        self.messages.close()
