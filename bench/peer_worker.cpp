@@ -8,7 +8,6 @@
 // standard input with 2 N numbers, the milliseconds of wall and processor time of each run. It ends
 // with standard input.
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -44,11 +43,13 @@ double processorMs() {
   return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
 }
 
-/// The largest resident size of this process so far.
+/// The largest resident size of this program so far; getrusage() would count what ran in this
+/// process before it, too.
 long peakKb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
+  throw Error(ErrorCode::kIo, "[/proc/self/status] has no VmHWM");
 }
 
 int build(const std::vector<std::string>& words) {

@@ -110,7 +110,7 @@ def cell(network, folder, threads, arguments, python):
         for worker in workers:
             entry = result["runtimes"][worker.name]
             entry.update(summary(times[worker.name]))
-            entry["peak_mb"] = worker.peak_mb()
+            entry["memory_mb"] = worker.memory_mb()
     finally:
         for worker in workers:
             worker.close()

@@ -80,8 +80,7 @@ def memory(cells):
         row = [f"{cell['network']}, {cell['threads']}"]
         for name in names:
             entry = cell["runtimes"].get(name)
-            above = entry and entry["peak_mb"] - entry["empty_kb"] / 1024
-            row.append(f"{above:.0f}" if entry else "–")
+            row.append(f"{entry['memory_mb']:.0f}" if entry else "–")
         rows.append(row)
     return table(["network, threads", *(TITLES[name] for name in names)], rows)
 

@@ -11,11 +11,12 @@ does for Layerwise). It ends with standard input.
 import importlib
 import json
 import pathlib
-import resource
 import sys
 import time
 
 import numpy as np
+
+from worker import peak_kb
 
 
 def main(runtime, folder, threads, output):
@@ -24,7 +25,7 @@ def main(runtime, folder, threads, output):
     images = np.fromfile(folder / "input.f32", np.float32).reshape(shapes["input"])
     module = importlib.import_module(f"runtimes.{runtime}")
     # What the interpreter and the libraries take is no part of the model's memory.
-    empty_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    empty_kb = peak_kb()
     start = time.perf_counter()
     session = module.Session(folder, int(threads), images)
     load_ms = 1e3 * (time.perf_counter() - start)

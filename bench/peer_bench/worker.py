@@ -11,6 +11,15 @@ class WorkerError(RuntimeError):
     pass
 
 
+def peak_kb(process="self"):
+    """The largest resident size of a process so far (getrusage would count what ran in it before
+    its program did, too)."""
+    for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise WorkerError(f"[process {process}] no VmHWM in /proc")
+
+
 class Worker:
     """A process that runs one model when told to and is stopped (SIGSTOP) meanwhile: no thread
     pool of an idle runtime spins beside the one that is measured."""
@@ -54,12 +63,9 @@ class Worker:
         self._pause()
         return list(zip(numbers[::2], numbers[1::2]))
 
-    def peak_mb(self):
-        """The largest resident size so far."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        raise WorkerError(f"[{self.name}] no VmHWM in /proc")
+    def memory_mb(self):
+        """The peak above what the process took before it loaded the model."""
+        return (peak_kb(self.process.pid) - self.ready["empty_kb"]) / 1024
 
     def close(self):
         self.process.stdin.close()
