@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "layerwise/error.h"
+#include "plugins/sigmoid.h"
 
 namespace layerwise {
 namespace {
@@ -14,10 +13,6 @@ constexpr std::int64_t kMaxClasses = 1 << 20;
 constexpr std::int64_t kMaxStride = 1 << 12;
 
 }  // namespace
-
-float sigmoid(float x) {
-  return 1.0f / (1.0f + std::exp(-x));
-}
 
 AnchorHead AnchorHead::from(const Fields& fields) {
   AnchorHead head;

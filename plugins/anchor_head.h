@@ -41,7 +41,4 @@ struct AnchorHead {
               const float* cell, std::int64_t channelStride, float* row) const;
 };
 
-/// 1 / (1 + exp(-x)) in single precision.
-float sigmoid(float x);
-
 }  // namespace layerwise

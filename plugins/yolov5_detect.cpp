@@ -1,11 +1,9 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "layerwise/error.h"
 #include "plugins/anchor_head.h"
 #include "plugins/detection_output.h"
+#include "plugins/sigmoid.h"
 
 namespace layerwise {
 namespace {
@@ -62,7 +60,7 @@ class Yolov5Detect final : public Plugin {
   void appendCandidates(const AnchorHead::Level& level, const TensorView& map, std::int64_t image,
                         float confidence, std::vector<float>& rows) const {
     const Dims& s = map.strides;
-    const float threshold = logit(std::max(confidence - kSlack, 0.0f)) - kSlack;
+    const float threshold = logitBelow(confidence);
     const std::int64_t rowSize = head_.rowSize();
     for (std::int64_t a = 0; a < level.anchorCount(); ++a) {
       const float* first = map.as<float>() + image * s[0] + a * rowSize * s[1];
@@ -75,11 +73,6 @@ class Yolov5Detect final : public Plugin {
         }
     }
   }
-
-  /// More than sigmoid and logit round in single precision.
-  static constexpr float kSlack = 1e-6f;
-
-  static float logit(float p) { return std::log(p) - std::log1p(-p); }
 
   AnchorHead head_;
   DetectionOutput output_;

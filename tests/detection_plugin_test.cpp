@@ -240,6 +240,123 @@ TEST_F(Yolov5Detect, RefusesOtherShapes) {
   refused({});
 }
 
+// ---- YOLOv8
+// -----------------------------------------------------------------------------------------
+
+class Yolov8 : public testing::Test {
+ protected:
+  static constexpr std::int64_t kBins = 4;
+  static constexpr std::int64_t kCells = 6 * 8 + 3 * 4;
+
+  Yolov8() {
+    fields_.set("classes", kClasses);
+    fields_.set("bins", kBins);
+    fields_.set("strides", std::vector<std::int64_t>{8, 16});
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal(0, 1.5f);
+    for (const Dims& dims : {Dims{kBatch, 4 * kBins, 6, 8}, Dims{kBatch, kClasses, 6, 8},
+                             Dims{kBatch, 4 * kBins, 3, 4}, Dims{kBatch, kClasses, 3, 4}}) {
+      maps_.emplace_back(DataType::kFloat32, dims);
+      for (std::int64_t i = 0; i < dims.volume(); ++i) maps_.back().floats()[i] = normal(random);
+    }
+  }
+  std::vector<TensorView> views() const {
+    std::vector<TensorView> result;
+    for (const Buffer& map : maps_) result.push_back(map.view);
+    return result;
+  }
+  /// The formula of the head in double precision: 4 + classes values of one cell.
+  std::vector<double> cell(std::int64_t image, std::size_t level, std::int64_t y,
+                           std::int64_t x) const {
+    auto at = [&](std::size_t map, std::int64_t c) {
+      const TensorView& v = maps_[map].view;
+      return double{v.as<float>()[((image * v.dims[1] + c) * v.dims[2] + y) * v.dims[3] + x]};
+    };
+    double sides[4];
+    for (std::int64_t side = 0; side < 4; ++side) {
+      double sum = 0, weighted = 0;
+      for (std::int64_t bin = 0; bin < kBins; ++bin) {
+        const double e = std::exp(at(2 * level, side * kBins + bin));
+        sum += e, weighted += e * static_cast<double>(bin);
+      }
+      sides[side] = weighted / sum;
+    }
+    const double stride = level ? 16 : 8;
+    const double cx = static_cast<double>(x) + 0.5, cy = static_cast<double>(y) + 0.5;
+    std::vector<double> values{(cx + (sides[2] - sides[0]) / 2) * stride,
+                               (cy + (sides[3] - sides[1]) / 2) * stride,
+                               (sides[0] + sides[2]) * stride, (sides[1] + sides[3]) * stride};
+    for (std::int64_t c = 0; c < kClasses; ++c) values.push_back(sigmoid(at(2 * level + 1, c)));
+    return values;
+  }
+
+  Fields fields_;
+  std::vector<Buffer> maps_;
+};
+
+TEST_F(Yolov8, DecodeIsTheFormula) {
+  std::vector<Buffer> out = runPlugin(*createPlugin("yolov8_decode", 1, fields_), views());
+  ASSERT_EQ(out[0].view.dims, (Dims{kBatch, 4 + kClasses, kCells}));
+  for (std::int64_t n = 0; n < kBatch; ++n)
+    for (std::size_t level = 0; level < 2; ++level) {
+      const Dims& dims = maps_[2 * level].view.dims;
+      for (std::int64_t y = 0; y < dims[2]; ++y)
+        for (std::int64_t x = 0; x < dims[3]; ++x) {
+          const std::vector<double> expected = cell(n, level, y, x);
+          const std::int64_t place = (level ? 48 : 0) + y * dims[3] + x;
+          for (std::int64_t c = 0; c < 4 + kClasses; ++c)
+            ASSERT_NEAR(out[0].floats()[(n * (4 + kClasses) + c) * kCells + place],
+                        expected[static_cast<std::size_t>(c)], 1e-4);
+        }
+    }
+}
+
+TEST_F(Yolov8, DetectIsDecodeAndSuppressionWithoutObjectness) {
+  std::vector<Buffer> decoded = runPlugin(*createPlugin("yolov8_decode", 1, fields_), views());
+  fields_.set("capacity", kCapacity);
+  Buffer options(DataType::kFloat32, {5}), filter(DataType::kFloat32, {kClasses});
+  std::copy_n(std::array{0.7f, 0.5f, 20.0f, 0.0f, 1.0f}.begin(), 5, options.floats());
+  std::fill_n(filter.floats(), kClasses, 1.0f);
+  std::vector<TensorView> inputs = views();
+  inputs.insert(inputs.end(), {options.view, filter.view});
+  std::vector<Buffer> out = runPlugin(*createPlugin("yolov8_detect", 1, fields_), inputs);
+  for (std::int64_t n = 0; n < kBatch; ++n) {
+    std::vector<float> rows;
+    for (std::int64_t i = 0; i < kCells; ++i)
+      for (std::int64_t c = -1; c < 4 + kClasses; ++c) {
+        // The objectness stands behind the box.
+        const std::int64_t channel = c < 3 ? c + 1 : c;
+        rows.push_back(c == 3 ? 1.0f
+                              : decoded[0].floats()[(n * (4 + kClasses) + channel) * kCells + i]);
+      }
+    auto expected = nonMaxSuppression(
+        rows.data(), kCells, kClasses, 0,
+        {.confidence = 0.7f, .iou = 0.5, .maxDetections = 20, .multiLabel = true});
+    ASSERT_FALSE(expected.empty());
+    ASSERT_EQ(out[0].view.as<std::int32_t>()[n], static_cast<int>(expected.size()));
+    const float* box = out[1].floats() + n * kCapacity * 6;
+    for (const Detection& d : expected) {
+      const float values[6] = {d.box.x1, d.box.y1, d.box.x2,
+                               d.box.y2, d.score,  static_cast<float>(d.classId)};
+      for (float value : values) ASSERT_EQ(*box++, value);
+    }
+  }
+}
+
+TEST_F(Yolov8, HostileNumbersAreErrors) {
+  auto refused = [&](const char* name, Field::Value value) {
+    Fields fields = fields_;
+    fields.set(name, std::move(value));
+    EXPECT_THROW(createPlugin("yolov8_decode", 1, fields), Error) << name;
+  };
+  refused("classes", std::int64_t{0});
+  refused("bins", std::int64_t{1} << 40);
+  refused("strides", std::vector<std::int64_t>{});
+  refused("strides", std::vector<std::int64_t>{-8});
+  Fields none;
+  EXPECT_THROW(createPlugin("yolov8_decode", 1, none), Error);
+}
+
 TEST(AnchorHeadFields, HostileNumbersAreErrors) {
   auto refused = [](const char* name, Field::Value value) {
     Fields fields = headFields();

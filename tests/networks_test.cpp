@@ -289,6 +289,52 @@ TEST(LeNet, ReadsItsInputOffTheCounts) {
   expectHas(errorOf("lenet", lenet(400), {{"pool", "min"}}), {"'min'", "max", "average"});
 }
 
+TEST(SqueezeNet, ReadsItsVersionOffTheStem) {
+  for (std::int64_t kernel : {7, 3}) {
+    SyntheticWeights made;
+    made.dense("features.0", 3 * kernel * kernel, 16);
+    // 1.0 pools before the first, fourth and eighth fire module: here before the first and third.
+    std::int64_t channels = 16;
+    for (int i : {3, 4, 6}) {
+      const std::string key = "features." + std::to_string(i);
+      made.dense(key + ".squeeze", channels, 4);
+      made.dense(key + ".expand1x1", 4, 8);
+      made.dense(key + ".expand3x3", 4 * 9, 8);
+      channels = 16;
+    }
+    made.dense("classifier.1", channels, 6);
+    WeightMap weights = made.take();
+    Network network = define("squeezenet", weights, {{"imgsz", "65"}});
+    EXPECT_EQ(network.metadata().at("variant"), kernel == 7 ? "squeezenet1_0" : "squeezenet1_1");
+    EXPECT_EQ(outputDims(network, "scores"), (Dims{1, 6}));
+    EXPECT_EQ(strayKeys(weights), std::vector<std::string>{});
+  }
+}
+
+TEST(Vgg, FindsConvolutionsNormsAndPoolings) {
+  for (bool norm : {false, true}) {
+    SyntheticWeights made;
+    std::int64_t channels = 3, index = 0;
+    for (int stage = 0; stage < 5; ++stage) {
+      for (int conv = 0; conv <= stage % 2; ++conv) {
+        made.dense("features." + std::to_string(index), channels * 9, 4);
+        if (norm) made.norm("features." + std::to_string(index + 1), 4);
+        index += norm ? 3 : 2;
+        channels = 4;
+      }
+      ++index;
+    }
+    made.dense("classifier.0", 4 * 49, 8);
+    made.dense("classifier.3", 8, 8);
+    made.dense("classifier.6", 8, 3);
+    WeightMap weights = made.take();
+    for (const char* size : {"224", "448"})
+      EXPECT_EQ(outputDims(define("vgg", weights, {{"imgsz", size}}), "scores"), (Dims{1, 3}));
+    EXPECT_EQ(strayKeys(weights), std::vector<std::string>{});
+    expectHas(errorOf("vgg", weights, {{"imgsz", "256"}}), {"256x256", "8x8", "7x7"});
+  }
+}
+
 TEST(Networks, EveryOptionHasADescription) {
   const NetworkRegistry& registry = NetworkRegistry::instance();
   for (const std::string& name : registry.names()) {
@@ -317,6 +363,15 @@ TEST_F(RealWeights, Yolov5n) {
   EXPECT_EQ(network.metadata().at("classes"), "80");
   EXPECT_EQ(inputDims(network, "images"), (Dims{1, 3, 640, 640}));
   EXPECT_EQ(outputDims(network, "detections"), (Dims{1, 1000, 6}));
+  EXPECT_EQ(strayKeys(weights), std::vector<std::string>{});
+}
+
+TEST_F(RealWeights, Yolov8n) {
+  WeightMap weights = load("yolov8n.wts.gz");
+  Network network = define("yolov8", weights, {{"raw", "true"}});
+  EXPECT_EQ(network.metadata().at("classes"), "80");
+  EXPECT_EQ(outputDims(network, "detections"), (Dims{1, 1000, 6}));
+  EXPECT_EQ(outputDims(network, "raw"), (Dims{1, 84, 8400}));
   EXPECT_EQ(strayKeys(weights), std::vector<std::string>{});
 }
 

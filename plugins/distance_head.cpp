@@ -1,0 +1,80 @@
+#include "plugins/distance_head.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace {
+
+// Far above any network; keeps the products of a hostile plan's numbers small.
+constexpr std::int64_t kMaxClasses = 1 << 20;
+constexpr std::int64_t kMaxBins = 1 << 10;
+constexpr std::int64_t kMaxStride = 1 << 12;
+
+/// The expectation over the softmax of `bins` logits.
+float expectation(const float* logits, std::int64_t stride, std::int64_t bins) {
+  float most = logits[0];
+  for (std::int64_t i = 1; i < bins; ++i) most = std::max(most, logits[i * stride]);
+  float sum = 0.0f, weighted = 0.0f;
+  for (std::int64_t i = 0; i < bins; ++i) {
+    const float e = std::exp(logits[i * stride] - most);
+    sum += e;
+    weighted += e * static_cast<float>(i);
+  }
+  return weighted / sum;
+}
+
+}  // namespace
+
+DistanceHead DistanceHead::from(const Fields& fields) {
+  DistanceHead head{fields.integer("classes"), fields.integer("bins"), fields.integers("strides")};
+  const bool sane = std::all_of(head.strides.begin(), head.strides.end(),
+                                [](std::int64_t s) { return s >= 1 && s <= kMaxStride; });
+  if (head.classes < 1 || head.classes > kMaxClasses || head.bins < 1 || head.bins > kMaxBins ||
+      head.strides.empty() || !sane)
+    throw Error(ErrorCode::kBadFile, fmt::format("[distance head] {} classes, {} bins, {} strides",
+                                                 head.classes, head.bins, head.strides.size()));
+  return head;
+}
+
+void DistanceHead::writeTo(Fields& fields) const {
+  fields.set("classes", classes);
+  fields.set("bins", bins);
+  fields.set("strides", strides);
+}
+
+std::int64_t DistanceHead::cells(std::span<const TensorInfo> inputs) const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < maps(); ++i) {
+    const Dims& map = inputs[i].dims;
+    const Dims& beside = inputs[i & ~std::size_t{1}].dims;
+    const std::int64_t channels = i % 2 ? classes : 4 * bins;
+    if (inputs[i].type != DataType::kFloat32 || map.rank() != 4 || map[1] != channels ||
+        map[0] != inputs[0].dims[0] || map[2] != beside[2] || map[3] != beside[3])
+      throw Error(
+          ErrorCode::kInvalidShape,
+          fmt::format("[distance head] map {} is {} of type {}, {}x{}xHxW of float32 needed", i,
+                      toString(map), toString(inputs[i].type), inputs[0].dims[0], channels));
+    if (i % 2) total += map[2] * map[3];
+  }
+  return total;
+}
+
+void DistanceHead::decodeBox(std::int64_t stride, std::int64_t y, std::int64_t x, const float* cell,
+                             std::int64_t channelStride, float box[4]) const {
+  float sides[4];
+  for (std::int64_t i = 0; i < 4; ++i)
+    sides[i] = expectation(cell + i * bins * channelStride, channelStride, bins);
+  const float centre[2] = {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
+  for (int axis = 0; axis < 2; ++axis) {
+    const float low = centre[axis] - sides[axis], high = centre[axis] + sides[axis + 2];
+    box[axis] = (low + high) / 2.0f * static_cast<float>(stride);
+    box[axis + 2] = (high - low) * static_cast<float>(stride);
+  }
+}
+
+}  // namespace layerwise

@@ -1,0 +1,18 @@
+#include "plugins/sigmoid.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace layerwise {
+
+float sigmoid(float x) {
+  return 1.0f / (1.0f + std::exp(-x));
+}
+
+float logitBelow(float probability) {
+  constexpr float kSlack = 1e-6f;
+  const float p = std::max(probability - kSlack, 0.0f);
+  return std::log(p) - std::log1p(-p) - kSlack;
+}
+
+}  // namespace layerwise
