@@ -246,7 +246,7 @@ inline void runStep(const cpu::CpuStep& step, std::span<std::byte* const> buffer
   }
 }
 
-inline CandidateResult runCandidate(const CaseRun& run, const Candidate& candidate,
+inline CandidateResult runCandidate(const Graph& graph, const Candidate& candidate,
                                     const std::shared_ptr<const void>& packed,
                                     const ShapeTable& shapes,
                                     const std::vector<const ReferenceTensor*>& inputs,
@@ -269,7 +269,7 @@ inline CandidateResult runCandidate(const CaseRun& run, const Candidate& candida
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) tensors[i].write(*inputs[i]);
   std::span<const BufferView> all(views);
-  auto step = candidate.tactic->bind({run.graph(), candidate, shapes, all.first(inputs.size()),
+  auto step = candidate.tactic->bind({graph, candidate, shapes, all.first(inputs.size()),
                                       all.subspan(inputs.size()), packed, placement.workers});
   runStep(static_cast<const cpu::CpuStep&>(*step), buffers, placement.workers);
   CandidateResult result;

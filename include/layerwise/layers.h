@@ -32,7 +32,7 @@ struct EnumNames;
 enum class PaddingMode : std::int32_t {
   kExplicitRoundDown,  ///< floor((in + pre + post - dilatedKernel) / stride) + 1
   kExplicitRoundUp,  ///< the same with ceil; for pooling, a last window that begins in the padding
-                     ///< is dropped (PyTorch)
+                     ///< is dropped (PyTorch); a convolution reads zeros beyond the padding
   kSameUpper,        ///< ceil(in / stride), the odd element of padding goes to the end
   kSameLower,        ///< ceil(in / stride), the odd element of padding goes to the start
 };
@@ -97,8 +97,8 @@ struct Convolution {
 };
 
 /// Transposed convolution (PyTorch's conv_transpose): out = (in - 1) stride - pre - post + dilation
-/// (kernel - 1) + 1 + outputPadding. Weights: kernel [C x outputs/groups x kernel...], bias
-/// [outputs] or none.
+/// (kernel - 1) + 1 + outputPadding, which is below the stride or the dilation. Weights: kernel [C
+/// x outputs/groups x kernel...], bias [outputs] or none.
 struct Deconvolution {
   static constexpr std::string_view kKind = "deconvolution";
   std::int64_t outputs = 0;
@@ -125,6 +125,8 @@ enum class PoolingType : std::int32_t { kMax, kAverage };
 LAYERWISE_ENUM_NAMES(PoolingType, "max", "average");
 
 /// Input: N x C x spatial. `global` pools over all spatial axes to size 1 and ignores the window.
+/// The padding is smaller than the window; a maximum does not see it; an average counts the given
+/// padding (and nothing beyond it, where the size is rounded up) or leaves it out.
 struct Pooling {
   static constexpr std::string_view kKind = "pooling";
   PoolingType type = PoolingType::kMax;
@@ -179,11 +181,11 @@ enum class ElementWiseOperation : std::int32_t {
   kMax,
   kMin,
   kSubtract,
-  kDivide,  ///< integers: rounded towards zero
-  kPower,
-  kFloorDivide,
-  kModulo,  ///< the sign of the divisor, as Python's %
-  kEqual,   ///< this and the next ones: bool
+  kDivide,       ///< integers: rounded towards zero
+  kPower,        ///< integers: a negative exponent gives 0, but for bases of 1 and -1
+  kFloorDivide,  ///< the floor of the exact quotient
+  kModulo,       ///< the sign of the divisor, as Python's %
+  kEqual,        ///< this and the next ones: bool
   kGreater,
   kLess,
   kAnd,  ///< bool
@@ -194,7 +196,8 @@ LAYERWISE_ENUM_NAMES(ElementWiseOperation, "sum", "product", "max", "min", "subt
                      "power", "floor_divide", "modulo", "equal", "greater", "less", "and", "or",
                      "xor");
 
-/// Inputs: a, b of one type; NumPy broadcasting (aligned at the last axis).
+/// Inputs: a, b of one type; NumPy broadcasting (aligned at the last axis). Integers wrap around,
+/// and a division by zero gives 0.
 struct ElementWise {
   static constexpr std::string_view kKind = "elementwise";
   ElementWiseOperation operation = ElementWiseOperation::kSum;
@@ -235,6 +238,8 @@ LAYERWISE_ENUM_NAMES(UnaryOperation, "exp", "log", "sqrt", "reciprocal", "abs", 
                      "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh",
                      "atanh", "ceil", "floor", "erf", "not", "sign", "round", "is_inf", "is_nan");
 
+/// Input: x. Pointwise. Integers: kAbs, kNegate, kSign and the roundings; kNot takes bool; the
+/// others take floating-point types.
 struct Unary {
   static constexpr std::string_view kKind = "unary";
   UnaryOperation operation = UnaryOperation::kExp;
@@ -255,8 +260,8 @@ struct Concatenation {
 };
 
 /// transpose(firstTranspose), reshape, transpose(secondTranspose), each optional (empty). In
-/// `reshape`, 0 copies the dimension at that place, -1 (once) takes what remains. A second input,
-/// an int tensor, replaces `reshape`.
+/// `reshape`, 0 copies the dimension at that place (after the first transposition), -1 (once) takes
+/// what remains. A second input, an int tensor that follows from shapes, replaces `reshape`.
 struct Shuffle {
   static constexpr std::string_view kKind = "shuffle";
   Dims firstTranspose;
@@ -271,8 +276,9 @@ struct Shuffle {
   }
 };
 
-/// out[i] = in[start + i step] for i < size, a number an axis; steps may be negative; size -1 takes
-/// all that is left. Inputs 1 to 3, int tensors, replace start, size, step.
+/// out[i] = in[start + i step] for i < size, a number an axis; a negative start counts from the
+/// end; steps may be negative; size -1 takes all that is left. Inputs 1 to 3, int tensors that
+/// follow from shapes, replace start, size, step.
 struct Slice {
   static constexpr std::string_view kKind = "slice";
   Dims start;
@@ -287,7 +293,8 @@ struct Slice {
 enum class PaddingFill : std::int32_t { kConstant, kReflect, kEdge };
 LAYERWISE_ENUM_NAMES(PaddingFill, "constant", "reflect", "edge");
 
-/// Adds `pre` and `post` elements to each axis (negative with kConstant: crops).
+/// Adds `pre` and `post` elements to each axis (negative with kConstant: crops). Fewer numbers than
+/// axes stand for the last ones.
 struct Padding {
   static constexpr std::string_view kKind = "padding";
   Dims pre;
@@ -317,8 +324,9 @@ enum class NearestRounding : std::int32_t { kFloor, kCeil, kHalfDown, kHalfUp };
 LAYERWISE_ENUM_NAMES(NearestRounding, "floor", "ceil", "half_down", "half_up");
 
 /// Either `size` (a number an axis of the output) or `scales` (a factor an axis; out = floor(in
-/// scale), and the ratio used is the scale itself, as PyTorch does) is given; axes of N and C are
-/// not interpolated. kLinear: up to 3 axes; kCubic: 2.
+/// scale), and the ratio used is the scale itself, as PyTorch does) is given, for all axes or for
+/// the spatial ones alone; axes of N and C are not interpolated. Up to 3 spatial axes; kCubic: 2.
+/// Positions beyond the input's edge take the edge.
 struct Resize {
   static constexpr std::string_view kKind = "resize";
   Dims size;
@@ -389,7 +397,8 @@ struct Softmax {
 enum class ReduceOperation : std::int32_t { kSum, kProduct, kMax, kMin, kAverage };
 LAYERWISE_ENUM_NAMES(ReduceOperation, "sum", "product", "max", "min", "average");
 
-/// Over `axes` (negative counts from the end).
+/// Over `axes` (negative counts from the end; none: all). Integers wrap around, their average is
+/// rounded towards zero.
 struct Reduce {
   static constexpr std::string_view kKind = "reduce";
   ReduceOperation operation = ReduceOperation::kSum;
@@ -434,7 +443,8 @@ struct Gather {
   }
 };
 
-/// float -> integer truncates towards zero and saturates (NaN: 0); anything -> bool: not equal 0.
+/// To an integer: truncates towards zero and saturates, from wider integers too (NaN: 0). Anything
+/// to bool: not equal 0.
 struct Cast {
   static constexpr std::string_view kKind = "cast";
   DataType to = DataType::kFloat32;
@@ -473,7 +483,7 @@ struct Normalization {
 };
 
 /// x / (k + alpha / window sum over `window` neighbouring channels of x^2) ^ beta (PyTorch's
-/// LocalResponseNorm).
+/// LocalResponseNorm); channel c sees c - window / 2 to c + (window - 1) / 2.
 struct Lrn {
   static constexpr std::string_view kKind = "lrn";
   std::int64_t window = 5;

@@ -9,6 +9,7 @@
 #include "backends/cpu/executor.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
+#include "backends/cpu/single_node.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
 #include "backends/cpu/tensor_view.h"
@@ -128,7 +129,7 @@ class ConvolutionTactic final : public Tactic {
     const Convolution* a = node.as<Convolution>();
     if (!a) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
-    if (in.type != DataType::kFloat32 || in.dims.rank() > 4) return;
+    if (in.type != DataType::kFloat32 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
     ConvShape shape = shapeOf(*a, in.dims);
     std::vector<ConvConfig> configs = convCandidates(shape, isa_);
     std::vector<FusedRegion> regions = fusedRegions(context, id);
@@ -155,6 +156,8 @@ class ConvolutionTactic final : public Tactic {
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
+    if (context.outputs[0].dims.volume() == 0)
+      return makeStep(0, [](std::int64_t, const Worker&) {});
     const Node& node = context.graph.node(context.candidate.nodes.front());
     ConvShape shape = shapeOf(*node.as<Convolution>(), context.inputs[0].dims);
     Epilogue epilogue = epilogueOf(context.graph, context.candidate.nodes);

@@ -36,9 +36,11 @@ std::shared_ptr<const void> packBatchNorm(const BatchNorm& a, const Node& node) 
 }
 
 /// `strides`: how an index of the tensor walks the packed values.
-std::unique_ptr<Step> bindAffine(const BindContext& c, const Dims& strides) {
+std::unique_ptr<Step> bindAffine(const BindContext& c, Dims strides) {
   BufferView in = c.inputs[0], out = c.outputs[0];
   auto packed = std::static_pointer_cast<const Affine>(c.packed);
+  // One value stands for all, whatever the mode, where no weights are given.
+  if (packed->scale.size() == 1) strides = Dims::filled(strides.rank(), 0);
   auto nest = LoopNest<3>::over(out.dims, {out.strides, in.strides, strides});
   return makeStep(nest.tiles(), [=](std::int64_t tile, const Worker& worker) {
     const float* x = worker.data<float>(in);
