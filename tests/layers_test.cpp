@@ -55,7 +55,7 @@ bool sameBits(const std::vector<ReferenceTensor>& a, const std::vector<Reference
 }
 
 /// The whole table is gone through with other random numbers each time.
-constexpr int kRounds = 4;
+constexpr int kRounds = 3;
 
 class Layers : public testing::TestWithParam<LayerFamily> {};
 
