@@ -1,0 +1,122 @@
+"""One cell of the table: a network at a number of threads, all runtimes in turn."""
+
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from worker import Worker, WorkerError
+
+HERE = pathlib.Path(__file__).resolve().parent
+OURS = "layerwise"
+RUNTIMES = ["onnxruntime", "openvino", "ncnn", "pytorch"]
+TOLERANCE = 1e-3  # of the expected output's range
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def build_engine(worker_program, network, folder, threads):
+    """Builds with Layerwise; the times and sizes of that."""
+    engine = folder / f"{threads}.engine"
+    command = [worker_program, "build", network.family, folder / "weights.wts", engine, threads]
+    result = subprocess.run(
+        [str(word) for word in [*command, *network.family_options]], capture_output=True, text=True
+    )
+    if result.returncode:
+        raise WorkerError(f"[{OURS}] {result.stderr.strip()}")
+    return {**json.loads(result.stdout), "wts_bytes": (folder / "weights.wts").stat().st_size}
+
+
+def start(runtime, python, worker_program, network, folder, threads):
+    output = folder / f"{runtime}.f32"
+    if runtime == OURS:
+        engine, images = folder / f"{threads}.engine", folder / "input.f32"
+        command = [worker_program, "serve", engine, threads, images, network.family_output, output]
+    else:
+        command = [python, HERE / "serve.py", runtime, folder, threads, output]
+    return Worker(runtime, command, output)
+
+
+def difference(worker, expected):
+    """The largest difference from PyTorch's output, as a part of that output's range."""
+    values = np.fromfile(worker.output_path, np.float32)
+    if values.size != expected.size:
+        raise WorkerError(f"[{worker.name}] {values.size} values, {expected.size} expected")
+    return float(np.abs(values - expected).max() / (expected.max() - expected.min()))
+
+
+def time_in_turn(workers, rounds, runs, warm_up, max_seconds):
+    """Worker name -> one list of (wall, processor) a round. Who begins changes every round."""
+    times = {worker.name: [] for worker in workers}
+    began = time.monotonic()
+    for number in range(rounds):
+        first = number % len(workers)
+        for worker in workers[first:] + workers[:first]:
+            times[worker.name].append(worker.run(warm_up + runs)[warm_up:])
+        if time.monotonic() - began > max_seconds:
+            break
+    return times
+
+
+def summary(rounds):
+    wall = [run[0] for one in rounds for run in one]
+    processor = [run[1] for one in rounds for run in one]
+    return {
+        "median_ms": statistics.median(wall),
+        "min_ms": min(wall),
+        "processor_median_ms": statistics.median(processor),
+        "processor_min_ms": min(processor),
+        "runs": len(wall),
+        "rounds": [[run[0] for run in one] for one in rounds],
+    }
+
+
+def paired_ratio(ours, other):
+    """The median over the rounds of our least time by the other's of the same round."""
+    return statistics.median(min(a) / min(b) for a, b in zip(ours["rounds"], other["rounds"]))
+
+
+def cell(network, folder, threads, arguments, python):
+    expected = np.fromfile(folder / "expected.f32", np.float32)
+    result = {"network": network.name, "threads": threads, "runtimes": {}, "skipped": {}}
+    workers = []
+    try:
+        for runtime in arguments.runtimes:
+            try:
+                building = {}
+                if runtime == OURS:
+                    building = build_engine(arguments.worker, network, folder, threads)
+                worker = start(runtime, python, arguments.worker, network, folder, threads)
+                workers.append(worker)
+                off = difference(worker, expected)
+                note(f"{network.name}, {threads} threads: {runtime} differs by {off:.1e}")
+                if not off <= TOLERANCE:
+                    raise WorkerError(f"[{runtime}] output differs by {off:.2e} of its range")
+            except WorkerError as error:
+                note(f"{network.name}: {error}")
+                result["skipped"][runtime] = str(error)
+                workers = [w for w in workers if w.name != runtime or w.close()]
+                continue
+            result["runtimes"][runtime] = {**worker.ready, **building, "difference": off}
+        times = time_in_turn(
+            workers, arguments.rounds, arguments.runs, arguments.warm_up, arguments.max_seconds
+        )
+        for worker in workers:
+            entry = result["runtimes"][worker.name]
+            entry.update(summary(times[worker.name]))
+            entry["memory_mb"] = worker.memory_mb()
+    finally:
+        for worker in workers:
+            worker.close()
+    peers = {name: entry for name, entry in result["runtimes"].items() if name != OURS}
+    ours = result["runtimes"].get(OURS)
+    if ours and peers:
+        result["ratios"] = {name: paired_ratio(ours, peer) for name, peer in peers.items()}
+        result["best_peer"] = min(peers, key=lambda name: peers[name]["median_ms"])
+    return result
