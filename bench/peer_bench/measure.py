@@ -43,8 +43,10 @@ def start(runtime, python, worker_program, network, folder, threads):
     return Worker(runtime, command, output)
 
 
-def difference(worker, expected):
+def difference(worker, folder):
     """The largest difference from PyTorch's output, as a part of that output's range."""
+    name = "expected_ncnn.f32" if worker.name == "ncnn" else "expected.f32"
+    expected = np.fromfile(folder / name, np.float32)
     values = np.fromfile(worker.output_path, np.float32)
     if values.size != expected.size:
         raise WorkerError(f"[{worker.name}] {values.size} values, {expected.size} expected")
@@ -83,7 +85,6 @@ def paired_ratio(ours, other):
 
 
 def cell(network, folder, threads, arguments, python):
-    expected = np.fromfile(folder / "expected.f32", np.float32)
     result = {"network": network.name, "threads": threads, "runtimes": {}, "skipped": {}}
     workers = []
     try:
@@ -94,7 +95,7 @@ def cell(network, folder, threads, arguments, python):
                     building = build_engine(arguments.worker, network, folder, threads)
                 worker = start(runtime, python, arguments.worker, network, folder, threads)
                 workers.append(worker)
-                off = difference(worker, expected)
+                off = difference(worker, folder)
                 note(f"{network.name}, {threads} threads: {runtime} differs by {off:.1e}")
                 if not off <= TOLERANCE:
                     raise WorkerError(f"[{runtime}] output differs by {off:.2e} of its range")

@@ -13,6 +13,8 @@ class Network:
     family: str  # Layerwise's network, and what it calls the same output
     family_output: str
     family_options: tuple = ()
+    # What ncnn computes where its converter cannot express the end of the network.
+    maps: tuple = ()
 
 
 def _classifier(name, arch, side, family):
@@ -22,8 +24,9 @@ def _classifier(name, arch, side, family):
 def _yolo(name, definition, variant, side):
     options = ("raw=true", f"imgsz={side}")
     size = (side, side)
+    maps = ("map0", "map1", "map2")
     return Network(
-        name, definition, {"variant": variant}, size, "decoded", definition, "raw", options
+        name, definition, {"variant": variant}, size, "decoded", definition, "raw", options, maps
     )
 
 

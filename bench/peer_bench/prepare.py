@@ -4,7 +4,8 @@
     prepare.py NETWORK FOLDER
 
 FOLDER gets weights.wts, model.onnx, model.pt (TorchScript), input.f32 and expected.f32 (plain
-float32), and shapes.json.
+float32), and shapes.json. Beside them ncnn.pt and expected_ncnn.f32: the same, or for a detector
+the maps before their decoding, which ncnn's converter cannot express.
 """
 
 import importlib
@@ -25,15 +26,17 @@ from wts import save_wts
 OPSET = 13
 
 
-class OneOutput(torch.nn.Module):
-    """A network without the outputs that are not compared."""
+class Chosen(torch.nn.Module):
+    """A network without the outputs that are not compared: a tensor, or several as a tuple."""
 
-    def __init__(self, network, output):
+    def __init__(self, network, outputs):
         super().__init__()
-        self.network, self.output = network, output
+        self.network, self.outputs = network, outputs
 
     def forward(self, images):
-        return self.network(images)[self.output]
+        results = self.network(images)
+        chosen = tuple(results[name] for name in self.outputs)
+        return chosen if len(chosen) > 1 else chosen[0]
 
 
 def main(name, folder):
@@ -47,11 +50,15 @@ def main(name, folder):
         folder / "weights.wts",
         {key: value for key, value in model.state_dict().items() if value.is_floating_point()},
     )
-    single = OneOutput(model, network.output).eval()
+    single = Chosen(model, (network.output,)).eval()
+    for_ncnn = Chosen(model, network.maps or (network.output,)).eval()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every shape that it takes as a constant
         expected = single(images)
         torch.jit.trace(single, images).save(folder / "model.pt")
+        torch.jit.trace(for_ncnn, images).save(folder / "ncnn.pt")
+        parts = for_ncnn(images) if network.maps else (expected,)
+        torch.cat([part.flatten() for part in parts]).numpy().tofile(folder / "expected_ncnn.f32")
         # The exporter that follows a trace: the newer one asks for further packages.
         trace = {"dynamo": False} if torch.__version__ >= "2.5" else {}
         torch.onnx.export(

@@ -2,6 +2,7 @@
 
 import statistics
 
+import networks
 from measure import OURS, RUNTIMES
 
 TITLES = {
@@ -131,6 +132,10 @@ def markdown(result):
     prepared = preparation(cells)
     if prepared:
         parts += ["Until the first run:", prepared]
+    if any(networks.BY_NAME[c["network"]].maps and "ncnn" in c["runtimes"] for c in cells):
+        parts.append(
+            "ncnn stops at a detector's three maps: its converter cannot express their decoding."
+        )
     skipped = [
         f"- {cell['network']}, {cell['threads']} threads: {text}"
         for cell in cells

@@ -19,19 +19,20 @@ class Session:
         options.use_sgemm_convolution = True
         for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(options, f"use_{name}", False)
-        if self.net.load_param(str(folder / "model.ncnn.param")):
+        if self.net.load_param(str(folder / "ncnn.ncnn.param")):
             raise RuntimeError("ncnn cannot read the network")
-        if self.net.load_model(str(folder / "model.ncnn.bin")):
+        if self.net.load_model(str(folder / "ncnn.ncnn.bin")):
             raise RuntimeError("ncnn cannot read the weights")
         self.images = ncnn.Mat(images[0])
-        self.result = None
+        self.names = [str(name) for name in self.net.output_names()]
 
     def run(self):
         extractor = self.net.create_extractor()
         extractor.input("in0", self.images)
-        status, self.result = extractor.extract("out0")
-        if status:
-            raise RuntimeError(f"ncnn stopped with status {status}")
+        results = [extractor.extract(name) for name in self.names]
+        if any(status for status, _ in results):
+            raise RuntimeError("ncnn stopped in the middle of a run")
+        self.results = [result for _, result in results]
 
     def output(self):
-        return np.array(self.result)
+        return np.concatenate([np.array(result).ravel() for result in self.results])
