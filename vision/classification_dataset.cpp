@@ -77,19 +77,21 @@ std::vector<std::uint8_t> readIdx(const std::string& path, std::uint32_t rank,
                                   std::vector<std::uint32_t>& shape) {
   constexpr std::uint32_t kBytes = 0x0800;
   const MappedFile file(path, "idx");
-  std::string unpacked;
-  std::string_view bytes = file.bytes();
-  if (isGzip(bytes)) {
-    unpacked = gunzip(bytes, "idx " + path, [](std::string_view) {});
-    bytes = unpacked;
-  }
   const auto refuse = [&](const std::string& why) {
     return Error(ErrorCode::kBadFile, fmt::format("[idx {}] {}", path, why));
   };
   const std::size_t header = 4 + 4 * std::size_t{rank};
-  if (bytes.size() < header || bigEndian(bytes, 0) != kBytes + rank) {
-    throw refuse(fmt::format("is not an idx file of bytes in {} dimensions", rank));
+  const auto checkHead = [&](std::string_view head) {
+    if (head.size() < header || bigEndian(head, 0) != kBytes + rank)
+      throw refuse(fmt::format("is not an idx file of bytes in {} dimensions", rank));
+  };
+  std::string unpacked;
+  std::string_view bytes = file.bytes();
+  if (isGzip(bytes)) {
+    unpacked = gunzip(bytes, "idx " + path, checkHead);
+    bytes = unpacked;
   }
+  checkHead(bytes);
   // Divided step by step, so that no product overflows.
   std::uint64_t left = bytes.size() - header;
   std::uint64_t count = 1;

@@ -60,7 +60,7 @@ struct ClassificationDataset {
 /// lines `path class`, the path relative to the file's folder.
 LAYERWISE_API ClassificationDataset openClassificationDataset(const std::string& path);
 
-/// MNIST's pair of idx files, plain or gzipped: images (magic 2051) and labels (magic 2049).
+/// MNIST's pair of idx files, images (magic 2051) and labels (magic 2049), gzipped or not.
 struct IdxDataset {
   int width = 0;
   int height = 0;
