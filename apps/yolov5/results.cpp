@@ -32,9 +32,12 @@ std::string describe(const std::vector<Detection>& detections,
   std::map<int, int> counts;
   for (const Detection& detection : detections) ++counts[detection.classId];
   std::string text;
-  for (auto [classId, count] : counts)
-    text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", count, className(names, classId),
-                        count > 1 ? "s" : "");
+  for (auto [classId, count] : counts) {
+    const std::string name = className(names, classId);
+    const bool number = name == std::to_string(classId);
+    text += fmt::format("{}{} {}{}{}", text.empty() ? "" : ", ", count, number ? "class " : "",
+                        name, count > 1 && !number ? "s" : "");
+  }
   return text.empty() ? "(no detections)" : text;
 }
 
