@@ -35,7 +35,7 @@ PicturesRequest readPicturesRequest(const CommandLine& line, const Engine& engin
   request.out = line.text("out");
   request.json = line.text("json");
   request.save = !line.isSet("nosave");
-  request.quiet = line.isSet("quiet");
+  request.quiet = line.isSet("quiet") || request.json == "-";  // the JSON stands alone
   return request;
 }
 

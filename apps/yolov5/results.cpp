@@ -25,6 +25,13 @@ nlohmann::ordered_json imageId(const InputFile& file) {
   return stem;
 }
 
+/// English, as far as class names need it: persons, buses, benches.
+std::string plural(const std::string& name) {
+  for (const char* hiss : {"s", "x", "z", "ch", "sh"})
+    if (name.ends_with(hiss)) return name + "es";
+  return name + "s";
+}
+
 }  // namespace
 
 std::string describe(const std::vector<Detection>& detections,
@@ -35,8 +42,10 @@ std::string describe(const std::vector<Detection>& detections,
   for (auto [classId, count] : counts) {
     const std::string name = className(names, classId);
     const bool number = name == std::to_string(classId);
-    text += fmt::format("{}{} {}{}{}", text.empty() ? "" : ", ", count, number ? "class " : "",
-                        name, count > 1 && !number ? "s" : "");
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count,
+                        number      ? "class " + name
+                        : count > 1 ? plural(name)
+                                    : name);
   }
   return text.empty() ? "(no detections)" : text;
 }
