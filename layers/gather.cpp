@@ -72,7 +72,8 @@ void reference(const Gather& a, const ReferenceContext& c) {
     if (a.mode == GatherMode::kDefault) {
       std::int64_t place = 0;
       for (int i = 0; i < rank; ++i) place += at[axis + i] * indexStrides[i];
-      for (int i = 0; i < dims.rank(); ++i) source[i] = at[i < axis ? i : i + rank - 1];
+      for (int i = 0; i < dims.rank(); ++i)
+        if (i != axis) source[i] = at[i < axis ? i : i + rank - 1];
       source[axis] = checkedIndex(indices.values[static_cast<std::size_t>(place)], dims[axis]);
     } else if (a.mode == GatherMode::kElements) {
       source = at;

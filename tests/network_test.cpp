@@ -36,7 +36,8 @@ TEST(Network, WrongWeightsNameTheLayerAndBothNumbers) {
     conv.output().dims();
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[convolution model.24.m.0] kernel holds 6 values, 765 needed (255x3x1x1)");
+    EXPECT_STREQ(error.what(),
+                 "[convolution model.24.m.0] kernel holds 6 values, 765 needed (255x3x1x1)");
   }
 }
 

@@ -5,7 +5,8 @@
 
 namespace layerwise {
 
-// The printable ASCII characters, 5 x 7 pixels each: a byte a row from the top, bit 4 the left pixel.
+// The printable ASCII characters, 5 x 7 pixels each: a byte a row from the top, bit 4 the left
+// pixel.
 inline constexpr int kGlyphWidth = 5;
 inline constexpr int kGlyphHeight = 7;
 inline constexpr char kFirstGlyph = ' ';
