@@ -36,14 +36,15 @@ umbrella handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_b
 skateboard surfboard tennis_racket bottle wine_glass cup fork knife spoon bowl banana apple sandwich
 orange broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed dining_table toilet tv
 laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock vase
-scissors teddy_bear hair_drier toothbrush""".replace("_", "\t").split(" ")
-COCO = [name.replace("\t", " ") for line in COCO for name in line.split("\n")]
+scissors teddy_bear hair_drier toothbrush"""
+COCO = [name.replace("_", " ") for name in COCO.split()]
 
 
 SQUARE = "yolov5n_640letterbox_conf0.25_iou0.45.txt"
 RECTANGLES = "yolov5n_rect_conf0.25_iou0.45.txt"
 
-# The lists were made from pictures that stb_image decoded: on those pixels all scores agree to 0.01.
+# The lists were made from pictures that stb_image decoded: on those pixels all scores are within
+# 0.01.
 # libjpeg's, which are PIL's and OpenCV's too, differ by a step here and there, and these boxes hang
 # on that. The second number is what PyTorch computes from PIL's pixels.
 ON_LIBJPEG_PIXELS = {

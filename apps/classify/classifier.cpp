@@ -17,7 +17,7 @@ Classifier::Classifier(std::shared_ptr<const Engine> engine, int batch, int thre
                             "--batch {}",
                             batch_, input_.maxBatch(), batch_));
   const Dims& dims = engine_->outputs().at(0).dims;
-  if (engine_->outputs().size() != 1 || dims.rank() < 2 ||
+  if (engine_->outputs().size() != 1 || dims.rank() != 2 || dims[1] < 1 ||
       engine_->outputs()[0].type != DataType::kFloat32)
     throw Error(ErrorCode::kUnsupported,
                 "[engine] has not one output of class scores: it is no classifier");

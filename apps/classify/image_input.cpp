@@ -44,7 +44,7 @@ ImageInput::ImageInput(const Engine& engine) {
   const IoInfo* images = nullptr;
   for (const IoInfo& input : engine.inputs())
     if (!input.hasDefault && !images) images = &input;
-  if (!images || images->dims.rank() != 4)
+  if (!images || images->dims.rank() != 4 || images->type != DataType::kFloat32)
     throw Error(ErrorCode::kUnsupported, "[engine] has no input for a picture (NxCxHxW)");
   name_ = images->name;
   channels_ = static_cast<int>(images->dims[1]);

@@ -45,6 +45,9 @@ LaneGrid gridOf(const Engine& engine, int inputWidth) {
   grid.lanes = number(engine, "lane.lanes");
   grid.anchorHeight = number(engine, "lane.anchor_height");
   grid.inputWidth = inputWidth;
+  if (grid.cells < 2 || grid.lanes < 1 || grid.anchorHeight < 1)
+    refuse(fmt::format("its grid of {} cells and {} lanes at a height of {} is none", grid.cells,
+                       grid.lanes, grid.anchorHeight));
   for (double anchor : numbers(engine, "lane.row_anchors"))
     grid.rowAnchors.push_back(static_cast<int>(std::lround(anchor)));
   return grid;

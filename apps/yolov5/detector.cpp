@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "apps/common/engine_source.h"
 #include "layerwise/error.h"
@@ -23,16 +24,31 @@ const IoInfo* find(const std::vector<IoInfo>& infos, std::string_view name) {
   return found == infos.end() ? nullptr : &*found;
 }
 
+int toInt(std::int64_t value) {
+  return static_cast<int>(value);
+}
+
+void require(bool condition, const std::string& what) {
+  if (!condition)
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("[engine] {}: it is no detector of this program", what));
+}
+
 const IoInfo& need(const std::vector<IoInfo>& infos, std::string_view name) {
   const IoInfo* info = find(infos, name);
-  if (!info)
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("[engine] has no '{}': it is no detector of this program", name));
+  require(info != nullptr, fmt::format("has no '{}'", name));
   return *info;
 }
 
-int toInt(std::int64_t value) {
-  return static_cast<int>(value);
+/// The network's largest stride. A plan file says what it likes.
+int strideOf(const Engine& engine) {
+  constexpr int kMaxStride = 1 << 12;
+  const std::string text = metadataOf(engine, "stride", "32");
+  int stride = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), stride).ptr;
+  require(end == text.data() + text.size() && stride >= 1 && stride <= kMaxStride,
+          fmt::format("its stride is '{}'", text));
+  return stride;
 }
 
 }  // namespace
@@ -41,9 +57,15 @@ Detector::Detector(std::shared_ptr<const Engine> engine, const DetectorOptions& 
     : engine_(std::move(engine)), options_(options) {
   const IoInfo& images = need(engine_->inputs(), kImages);
   const IoInfo& detections = need(engine_->outputs(), "detections");
-  need(engine_->outputs(), "count");
+  const IoInfo& count = need(engine_->outputs(), "count");
+  require(images.dims.rank() == 4 && images.type == DataType::kFloat32 && images.dims[1] == 3,
+          fmt::format("its input is {}", toString(images.dims)));
+  require(detections.dims.rank() == 3 && detections.type == DataType::kFloat32 &&
+              detections.dims[1] > 0 && detections.dims[2] >= kBoxValues &&
+              count.type == DataType::kInt32,
+          fmt::format("its detections are {}", toString(detections.dims)));
   filter_.assign(static_cast<std::size_t>(need(engine_->inputs(), "class_filter").dims[0]), 1.0f);
-  stride_ = std::stoi(metadataOf(*engine_, "stride", "32"));
+  stride_ = strideOf(*engine_);
   capacity_ = detections.dims[1];
   maskCount_ = toInt(detections.dims[2]) - kBoxValues;
   chooseSize(images);
@@ -122,12 +144,18 @@ std::vector<Findings> Detector::detect(std::span<const Image> images,
     context_->setInput(kImages, planes_.data(), {count, 3, height, width});
     context_->setInput("options", runTime_.data(), {static_cast<std::int64_t>(runTime_.size())});
     context_->setInput("class_filter", filter_.data(), {static_cast<std::int64_t>(filter_.size())});
+    require(
+        context_->outputDims("count") == Dims{count} &&
+            context_->outputDims("detections") == Dims{count, capacity_, kBoxValues + maskCount_},
+        "its outputs do not fit its batch");
     counts_.resize(images.size());
     detections_.resize(static_cast<std::size_t>(count * capacity_ * (kBoxValues + maskCount_)));
     context_->setOutput("count", counts_.data());
     context_->setOutput("detections", detections_.data());
     if (maskCount_ > 0) {
       protoDims_ = context_->outputDims("proto");
+      require(protoDims_.rank() == 4 && protoDims_[0] == count && protoDims_[1] == maskCount_,
+              fmt::format("its mask prototypes are {}", toString(protoDims_)));
       prototypes_.resize(static_cast<std::size_t>(protoDims_.volume()));
       context_->setOutput("proto", prototypes_.data());
     }
@@ -146,6 +174,8 @@ std::vector<Findings> Detector::detect(std::span<const Image> images,
 Findings Detector::findings(std::size_t index, const Letterbox& plan) const {
   Findings result{.letterbox = plan, .maskCount = maskCount_};
   const std::size_t values = static_cast<std::size_t>(kBoxValues + maskCount_);
+  require(counts_[index] >= 0 && counts_[index] <= capacity_,
+          fmt::format("it counts {} boxes", counts_[index]));
   const float* row = detections_.data() + index * static_cast<std::size_t>(capacity_) * values;
   for (std::int32_t i = 0; i < counts_[index]; ++i, row += values) {
     const Box box{row[0], row[1], row[2], row[3]};
