@@ -45,8 +45,15 @@ class FlatReader {
     spend(string->size() + sizeof(flatbuffers::uoffset_t));
     return string->str();
   }
+  /// The verifier checks where a vector begins, not that its elements are aligned to their size.
+  template <class T>
+  void expectAligned(const flatbuffers::Vector<T>* vector, std::size_t alignment) const {
+    if (reinterpret_cast<std::uintptr_t>(vector->Data()) % alignment != 0)
+      fail("has a malformed {} section", section_);
+  }
   template <class T>
   std::vector<T> numbers(const flatbuffers::Vector<T>* vector) {
+    expectAligned(vector, alignof(T));
     spend(std::uint64_t{vector->size()} * sizeof(T));
     return {vector->begin(), vector->end()};
   }
@@ -99,6 +106,7 @@ Fields readFields(FlatReader& reader,
 
 std::vector<ConstantData> readWeights(FlatReader& reader, const plan::Node& stored,
                                       const std::string& layer, BlobReader& blobs) {
+  reader.expectAligned(stored.weights(), alignof(plan::Weight));
   std::vector<ConstantData> weights;
   for (const plan::Weight* weight : *stored.weights()) {
     DataType type = reader.type(weight->type());
