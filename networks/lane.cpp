@@ -96,12 +96,12 @@ void define(Network& network, const WeightMap& weights,
   const ResNet backbone(weights, "model.");
   const LayerBuilder build(network, weights);
   const ImageSize size = options.imageSize(weights, {288, 800});
-  const Grid grid = readGrid(options, weights.at("cls.2.bias").count);
+  const Grid grid = readGrid(options, countOf(weights, "cls.2.bias"));
 
   // Five convolutions and poolings of stride 2, each rounding up.
   const std::int64_t cells = ((size.height + 31) / 32) * ((size.width + 31) / 32);
-  const std::int64_t flat = weights.at("pool.bias").count * cells;
-  const std::int64_t hidden = weights.at("cls.0.bias").count;
+  const std::int64_t flat = countOf(weights, "pool.bias") * cells;
+  const std::int64_t hidden = countOf(weights, "cls.0.bias");
   if (const std::int64_t held = weights.at("cls.0.weight").count; held != flat * hidden)
     options.refuse("imgsz", fmt::format("{} gives {} features to cls.0, its weights take {}",
                                         toString(size), flat, held / hidden));
@@ -114,7 +114,7 @@ void define(Network& network, const WeightMap& weights,
   network.markOutput(
       build.reshape(*points.tensor, {0, grid.cells + 1, grid.rows, grid.lanes}, "key_points"));
   describeGrid(network, options, grid);
-  if (!weights.contains("attr.0.weight")) return;
+  if (!hasModule(weights, "attr.")) return;
 
   const ImageSize wish = options.size("attributes");
   const Feature attributes = addHead(build, x, "attr", flat);

@@ -25,8 +25,8 @@ std::int64_t sideOf(std::int64_t count, const std::string& what) {
 }
 
 std::int64_t kernelOf(const WeightMap& weights, const std::string& key, std::int64_t inputs) {
-  const std::int64_t values = weights.at(key + ".weight").count;
-  const std::int64_t outputs = weights.at(key + ".bias").count;
+  const std::int64_t values = countOf(weights, key + ".weight");
+  const std::int64_t outputs = countOf(weights, key + ".bias");
   return sideOf(values / (outputs * inputs), key + ".weight");
 }
 
@@ -44,9 +44,9 @@ void define(Network& network, const WeightMap& weights,
 
   constexpr std::int64_t kChannels = 1;
   const std::int64_t first = kernelOf(weights, "conv1", kChannels);
-  const std::int64_t second = kernelOf(weights, "conv2", weights.count("conv1.bias"));
-  const std::int64_t flat = weights.at("fc1.weight").count / weights.at("fc1.bias").count;
-  const std::int64_t map = sideOf(flat / weights.count("conv2.bias"), "fc1.weight");
+  const std::int64_t second = kernelOf(weights, "conv2", countOf(weights, "conv1.bias"));
+  const std::int64_t flat = countOf(weights, "fc1.weight") / countOf(weights, "fc1.bias");
+  const std::int64_t map = sideOf(flat / countOf(weights, "conv2.bias"), "fc1.weight");
   const std::int64_t side = (2 * map + second - 1) * 2 + first - 1;
   if (options.given("imgsz"))
     if (const ImageSize wish = options.size("imgsz"); wish.height != side || wish.width != side)

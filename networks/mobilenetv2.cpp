@@ -35,7 +35,7 @@ Feature invertedResidual(const LayerBuilder& build, const Feature& x, std::int64
   Feature y = x;
   int part = 0;
   // The first block has no expansion: its depthwise convolution comes first.
-  if (build.weights().contains(key + ".1.0.weight"))
+  if (hasModule(build.weights(), key + ".1.0."))
     y = convNormRelu(build, y, fmt::format("{}.{}", key, part++), {});
   y = convNormRelu(build, y, fmt::format("{}.{}", key, part),
                    {.kernel = 3, .stride = stride, .groups = y.channels});
@@ -56,9 +56,7 @@ void define(Network& network, const WeightMap& weights,
 
   x = convNormRelu(build, x, "features.0", {.kernel = 3, .stride = 2});
   std::int64_t block = 1;
-  for (; weights.contains(fmt::format("features.{}.conv.1.weight", block)) ||
-         weights.contains(fmt::format("features.{}.conv.2.weight", block));
-       ++block)
+  for (; hasModule(weights, fmt::format("features.{}.conv.", block)); ++block)
     x = invertedResidual(build, x, block);
   x = convNormRelu(build, x, fmt::format("features.{}", block), {});
   x = build.globalAverage(x, "avgpool");

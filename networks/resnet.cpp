@@ -26,7 +26,7 @@ void define(Network& network, const WeightMap& weights,
 
   Feature x = resnet.add(build, {&images, resnet.inputChannels});
   x = build.globalAverage(x, "avgpool");
-  x = build.linear(x, weights.contains("linear.weight") ? "linear" : "fc", x.channels);
+  x = build.linear(x, hasModule(weights, "linear.") ? "linear" : "fc", x.channels);
   network.markOutput(*x.tensor, "scores");
   describeClasses(network, options, "classify", x.channels);
   describeResizeCrop(network, options, size, small ? size.height : kImageNetResize);

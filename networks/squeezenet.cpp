@@ -65,8 +65,7 @@ void define(Network& network, const WeightMap& weights,
   const std::int64_t count = featureCount(weights);
   for (std::int64_t i = 2; i < count; ++i)
     // What has no weights is a pooling.
-    x = weights.contains(key(i) + ".squeeze.weight") ? fire(build, x, key(i))
-                                                     : pool(build, x, key(i));
+    x = hasModule(weights, key(i) + ".") ? fire(build, x, key(i)) : pool(build, x, key(i));
   x = build.relu(build.convolution(x, "classifier.1", {}), "classifier.2");
   x = build.globalAverage(x, "classifier.3");
   network.markOutput(build.reshape(*x.tensor, {0, x.channels}, "flatten"), "scores");

@@ -23,10 +23,10 @@ std::string key(std::int64_t index) {
 /// The convolutions and poolings. In the list of modules a pooling, which has no weights, stands
 /// where the index before the next convolution is not taken by its predecessor's norm and ReLU.
 Feature addFeatures(const LayerBuilder& build, Feature x) {
-  auto hasConv = [&](std::int64_t i) { return build.weights().contains(key(i) + ".weight"); };
+  auto hasConv = [&](std::int64_t i) { return hasModule(build.weights(), key(i) + "."); };
   for (std::int64_t i = 0, poolings = 0; poolings < kPoolings;) {
     if (hasConv(i)) {
-      const bool norm = build.weights().contains(key(i + 1) + ".running_mean");
+      const bool norm = hasModule(build.weights(), key(i + 1) + ".");
       x = build.convolution(x, key(i), {.kernel = 3}, norm ? key(i + 1) : "");
       i += norm ? 2 : 1;
       x = build.relu(x, key(i++));

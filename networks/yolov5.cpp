@@ -21,6 +21,8 @@ namespace {
 using namespace blocks;
 
 constexpr std::int64_t kStemKernel = 6;
+// P8: a stride of 256.
+constexpr std::int64_t kMostLevels = 6;
 
 std::string key(std::int64_t layer) {
   return fmt::format("model.{}", layer);
@@ -51,22 +53,21 @@ Layout::Layout(const WeightMap& weights) : head(lastLayer(weights)) {
   auto refuse = [](const std::string& why) {
     return Error(ErrorCode::kUnsupported, "[yolov5] " + why);
   };
-  if (weights.contains(key(head) + ".linear.weight")) {
+  if (hasModule(weights, key(head) + ".linear.")) {
     task = Task::kClassify;
     // The backbone alternates convolutions of stride 2 and C3 blocks after the stem.
-    if (head < 5 || head % 2 == 0)
+    if (head < 5 || head > 2 * kMostLevels + 3 || head % 2 == 0)
       throw refuse(fmt::format("a classification head at layer {}: an odd one needed", head));
     levels = (head - 1) / 2 - 1;
     return;
   }
-  weights.at(key(head) + ".m.0.weight");
-  if (weights.contains(key(head) + ".proto.cv1.conv.weight")) task = Task::kSegment;
+  if (hasModule(weights, key(head) + ".proto.")) task = Task::kSegment;
   // Each level adds 2 layers to the backbone, 4 on the way down and 3 on the way up.
-  if (head < 24 || (head - 24) % 9 != 0)
+  if (head < 24 || head > 24 + 9 * (kMostLevels - 3) || (head - 24) % 9 != 0)
     throw refuse(fmt::format("a head at layer {}: 24 (P5) or 33 (P6) needed", head));
   levels = 3 + (head - 24) / 9;
   for (std::int64_t i = 0; i <= levels; ++i)
-    if (weights.contains(fmt::format("{}.m.{}.weight", key(head), i)) != (i < levels))
+    if (hasModule(weights, fmt::format("{}.m.{}.", key(head), i)) != (i < levels))
       throw refuse(
           fmt::format("the head at layer {} has not the {} maps of its pyramid", head, levels));
 }
@@ -109,7 +110,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> c3Blocks(const Layout& layout
 /// The first convolution's outputs.
 std::int64_t stemChannels(const WeightMap& weights) {
   const char* fused = "model.0.conv.bias";
-  return weights.at(weights.contains(fused) ? fused : "model.0.bn.weight").count;
+  return countOf(weights, weights.contains(fused) ? fused : "model.0.bn.weight");
 }
 
 /// Why the weights are not of that depth and width; nothing where they are.
@@ -211,7 +212,7 @@ std::vector<double> readAnchors(const WeightMap& weights, const std::string& hea
   const Weights stored = weights.at(head + (inPixels ? ".anchor_grid" : ".anchors"));
   if (!inPixels) weights.find(head + ".anchor_grid");
   const auto levels = static_cast<std::int64_t>(strides.size());
-  if (stored.count % (2 * levels) != 0)
+  if (stored.count < 1 || stored.count % (2 * levels) != 0)
     throw Error(ErrorCode::kInvalidShape,
                 fmt::format("[yolov5 {}.anchors] {} values are no pairs for {} levels", head,
                             stored.count, levels));
@@ -309,7 +310,7 @@ void define(Network& network, const WeightMap& weights,
   if (options.flag("dynamic") && classify)
     options.refuse("dynamic", "a classification network has a fixed input size");
   const std::int64_t channels =
-      weights.at("model.0.conv.weight").count / (stemChannels(weights) * kStemKernel * kStemKernel);
+      countOf(weights, "model.0.conv.weight") / (stemChannels(weights) * kStemKernel * kStemKernel);
   Tensor& images =
       addImageInput(network, options, channels, size, {options.flag("dynamic") ? stride : 0});
 

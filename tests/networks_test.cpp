@@ -335,6 +335,45 @@ TEST(Vgg, FindsConvolutionsNormsAndPoolings) {
   }
 }
 
+/// Each tensor in turn missing, empty, and one value longer: an Error, unless no layer uses it.
+void expectErrorsForDamage(const std::string& family, const WeightMap& whole,
+                           const Options& options = {}) {
+  ASSERT_EQ(errorOf(family, whole, options), "no error");
+  enum class Damage { kMissing, kEmpty, kLonger };
+  for (const std::string& victim : whole.keys()) {
+    if (victim.ends_with("num_batches_tracked") || victim.starts_with("aux_")) continue;
+    for (Damage damage : {Damage::kMissing, Damage::kEmpty, Damage::kLonger}) {
+      WeightMap damaged;
+      for (const std::string& key : whole.keys()) {
+        auto count = static_cast<std::size_t>(whole.count(key));
+        if (key == victim) {
+          if (damage == Damage::kMissing) continue;
+          count = damage == Damage::kEmpty ? 0 : count + 1;
+        }
+        damaged.add(key, std::vector<float>(count));
+      }
+      const std::string error = errorOf(family, damaged, options);
+      EXPECT_TRUE(error.starts_with("["))
+          << victim << " " << static_cast<int>(damage) << ": " << error;
+    }
+  }
+}
+
+TEST(Networks, DamagedTensorsAreErrors) {
+  expectErrorsForDamage("yolov5", yolov5({0.1, 0.0625, 2}), {{"imgsz", "64"}});
+  expectErrorsForDamage("yolov5", yolov5({0.1, 0.0625, 2}, true), {{"imgsz", "64"}});
+  expectErrorsForDamage("yolov5", yolov5({0.1, 0.0625, 2, 3, Task::kSegment}), {{"imgsz", "64"}});
+  expectErrorsForDamage("yolov5", yolov5({0.1, 0.0625, 2, 3, Task::kClassify}), {{"imgsz", "64"}});
+  for (bool bottleneck : {false, true}) {
+    SyntheticWeights made;
+    made.dense("fc", made.resnet({.blocks = {1, 1}, .stem = 8, .bottleneck = bottleneck}), 3);
+    expectErrorsForDamage("resnet", made.take());
+  }
+  expectErrorsForDamage("lenet", lenet(400));
+  expectErrorsForDamage("lane", lane(8 * 4 * 5, 11 * 6 * 2),
+                        {{"imgsz", "128x160"}, {"cells", "10"}, {"rows", "6"}, {"lanes", "2"}});
+}
+
 TEST(Networks, EveryOptionHasADescription) {
   const NetworkRegistry& registry = NetworkRegistry::instance();
   for (const std::string& name : registry.names()) {

@@ -2,9 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layerwise/error.h"
 
 namespace layerwise::blocks {
+
+std::int64_t countOf(const WeightMap& weights, const std::string& key) {
+  const std::int64_t count = weights.at(key).count;
+  if (count < 1)
+    throw Error(ErrorCode::kInvalidShape, fmt::format("[weights {}] hold no values", key));
+  return count;
+}
+
+bool hasModule(const WeightMap& weights, std::string_view prefix) {
+  const std::vector<std::string>& keys = weights.keys();
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const std::string& key) { return key.starts_with(prefix); });
+}
+
+std::int64_t moduleCount(const WeightMap& weights, const std::string& prefix) {
+  std::int64_t count = 0;
+  while (hasModule(weights, fmt::format("{}{}.", prefix, count))) ++count;
+  return count;
+}
 
 Feature LayerBuilder::named(Layer& layer, std::int64_t channels, const std::string& name) const {
   layer.setName(name);
@@ -14,13 +35,11 @@ Feature LayerBuilder::named(Layer& layer, std::int64_t channels, const std::stri
 
 Feature LayerBuilder::convolution(const Feature& x, const std::string& key, const Window& window,
                                   const std::string& norm) const {
-  const bool normalised = !norm.empty() && weights_.contains(norm + ".weight");
-  const std::int64_t perOutput = x.channels / window.groups * window.kernel * window.kernel;
+  const bool normalised = !norm.empty() && hasModule(weights_, norm + ".");
   // The norm or the bias says the number of channels; the kernel's own count is then checked.
-  std::int64_t outputs = weights_.count(normalised ? norm + ".weight" : key + ".bias");
-  if (outputs < 0) outputs = weights_.count(key + ".weight") / perOutput;
-  if (!norm.empty() && !normalised) weights_.at(key + ".bias", outputs);
-  const Weights kernel = weights_.at(key + ".weight", outputs * perOutput);
+  const std::int64_t outputs = countOf(weights_, normalised ? norm + ".weight" : key + ".bias");
+  const Weights kernel = weights_.at(
+      key + ".weight", outputs * (x.channels / window.groups) * window.kernel * window.kernel);
   auto& layer = network_.addConvolution(*x.tensor, outputs, {window.kernel, window.kernel}, kernel,
                                         weights_.find(key + ".bias"));
   const std::int64_t padding = window.padding < 0 ? window.kernel / 2 : window.padding;
@@ -41,11 +60,10 @@ Feature LayerBuilder::batchNorm(const Feature& x, const std::string& key) const 
 
 Feature LayerBuilder::linear(const Feature& x, const std::string& key,
                              std::int64_t features) const {
-  const Weights bias = weights_.find(key + ".bias");
-  const std::int64_t outputs =
-      bias.empty() ? weights_.count(key + ".weight") / features : bias.count;
+  const std::int64_t outputs = countOf(weights_, key + ".bias");
   const Weights kernel = weights_.at(key + ".weight", outputs * features);
-  return named(network_.addFullyConnected(*x.tensor, outputs, kernel, bias), outputs, key);
+  return named(network_.addFullyConnected(*x.tensor, outputs, kernel, weights_.at(key + ".bias")),
+               outputs, key);
 }
 
 Feature LayerBuilder::activation(const Feature& x, ActivationType type,

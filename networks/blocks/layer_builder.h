@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "layerwise/network.h"
 #include "layerwise/weights.h"
@@ -12,6 +14,14 @@ struct Feature {
   Tensor* tensor = nullptr;
   std::int64_t channels = 0;
 };
+
+/// The values of a tensor that must be there and hold some: throws Error that names the key.
+std::int64_t countOf(const WeightMap& weights, const std::string& key);
+
+/// Whether any key begins so: a module is there, even where one of its tensors is missing.
+bool hasModule(const WeightMap& weights, std::string_view prefix);
+/// How many of the modules `prefix`0., `prefix`1., ... there are, up to the first gap.
+std::int64_t moduleCount(const WeightMap& weights, const std::string& prefix);
 
 /// A square window; padding -1: half the kernel, which keeps the size at stride 1.
 struct Window {
@@ -31,8 +41,8 @@ class LayerBuilder {
   Network& network() const { return network_; }
   const WeightMap& weights() const { return weights_; }
 
-  /// `key`.weight and `key`.bias where it is there; then the batch norm `norm`, unless it is empty
-  /// or fused: then the convolution has a bias and `norm` no keys.
+  /// `key`.weight and `key`.bias; then the batch norm `norm`, unless it is empty or fused, which
+  /// shows by its missing keys. Only a convolution before a norm may be without bias.
   Feature convolution(const Feature& x, const std::string& key, const Window& window,
                       const std::string& norm = {}) const;
   /// PyTorch's nn.Linear over all axes but the first, flattened: `features` values.

@@ -27,8 +27,8 @@ std::int64_t groupsOf(const WeightMap& weights, const std::string& key, std::int
 }  // namespace
 
 ResNet::ResNet(const WeightMap& weights, const std::string& keyPrefix) : prefix(keyPrefix) {
-  const std::int64_t stem = weights.at(prefix + "bn1.weight").count;
-  const std::int64_t kernel = weights.at(prefix + "conv1.weight").count;
+  const std::int64_t stem = countOf(weights, prefix + "bn1.weight");
+  const std::int64_t kernel = countOf(weights, prefix + "conv1.weight");
   // Three input channels, or one; a 3x3 kernel over 49 / 9 channels does not exist.
   for (std::int64_t size : {7, 3})
     if (stemKernel == 0 && kernel % (stem * size * size) == 0) stemKernel = size;
@@ -39,15 +39,13 @@ ResNet::ResNet(const WeightMap& weights, const std::string& keyPrefix) : prefix(
                     prefix, kernel, stem * 3 * 49, stem * 3 * 9));
   inputChannels = kernel / (stem * stemKernel * stemKernel);
   for (std::size_t stage = 0;; ++stage) {
-    std::int64_t count = 0;
-    while (weights.contains(blockKey(prefix, stage, count) + ".conv1.weight")) ++count;
+    const std::int64_t count = moduleCount(weights, fmt::format("{}layer{}.", prefix, stage + 1));
     if (count == 0) break;
     blocks.push_back(count);
   }
   const std::string first = blockKey(prefix, 0, 0);
-  weights.at(first + ".conv1.weight");
-  bottleneck = weights.contains(first + ".conv3.weight");
-  width = weights.at(first + ".bn1.weight").count;
+  bottleneck = hasModule(weights, first + ".conv3.");
+  width = countOf(weights, first + ".bn1.weight");
   groups = bottleneck ? groupsOf(weights, first + ".conv2", width) : 1;
 }
 
@@ -55,7 +53,7 @@ Feature ResNet::addShortcut(const LayerBuilder& build, const Feature& x, const s
                             std::int64_t stride, std::int64_t channels) const {
   for (const char* name : {".downsample", ".shortcut"}) {
     const std::string projection = key + name;
-    if (build.weights().contains(projection + ".0.weight"))
+    if (hasModule(build.weights(), projection + "."))
       return build.convolution(x, projection + ".0", {.stride = stride}, projection + ".1");
   }
   if (stride == 1 && channels == x.channels) return x;

@@ -14,9 +14,7 @@ Feature YoloBuilder::bottleneck(const Feature& x, const std::string& key, std::i
 }
 
 std::int64_t YoloBuilder::repeats(const std::string& key) const {
-  std::int64_t count = 0;
-  while (weights().contains(key + ".m." + std::to_string(count) + ".cv1.conv.weight")) ++count;
-  return count;
+  return moduleCount(weights(), key + ".m.");
 }
 
 Feature YoloBuilder::c3(const Feature& x, const std::string& key, bool shortcut) const {
