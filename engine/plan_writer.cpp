@@ -57,7 +57,9 @@ Offset<plan::Node> writeNode(FlatBufferBuilder& builder, const Node& node, BlobW
   auto inputs = builder.CreateVector(node.inputs);
   auto outputs = builder.CreateVector(node.outputs);
   auto stored = builder.CreateVectorOfStructs(weights);
-  auto origin = builder.CreateVectorOfStrings(node.origin);
+  auto origin = vectorOf<plan::Text>(builder, node.origin, [&](const std::string& layer) {
+    return plan::CreateText(builder, builder.CreateString(layer));
+  });
   return plan::CreateNode(builder, kind, name, fields, inputs, outputs, stored,
                           node.precision ? static_cast<int>(*node.precision) : -1, origin);
 }

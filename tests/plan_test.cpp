@@ -424,31 +424,38 @@ TEST_F(Plan, HostileWeightRangesAreRefused) {
     EXPECT_FALSE(errorOf(changed([&](auto&& set) { set(16, offset, 8); })).empty()) << offset;
 }
 
-TEST_F(Plan, ATextReferredToManyTimesDoesNotFillTheMemory) {
+/// A file whose graph has `nodes` nodes, each with `references` to one text, all stored once.
+Bytes fileOfReferences(std::size_t nodes, std::size_t references, std::size_t textSize) {
   flatbuffers::FlatBufferBuilder builder;
-  auto text = builder.CreateString(std::string(1 << 20, 'x'));
-  std::vector<flatbuffers::Offset<flatbuffers::String>> origin(1 << 20, text);
+  auto text = plan::CreateText(builder, builder.CreateString(std::string(textSize, 'x')));
   auto none = [&](auto type) { return builder.CreateVector(std::vector<decltype(type)>()); };
   auto name = builder.CreateString("identity");
-  auto node = plan::CreateNode(
-      builder, name, name, none(flatbuffers::Offset<plan::Field>()), none(0), none(0),
-      builder.CreateVectorOfStructs(std::vector<plan::Weight>()), -1, builder.CreateVector(origin));
-  std::vector<flatbuffers::Offset<plan::Node>> nodes(1 << 10, node);
+  auto weights = builder.CreateVectorOfStructs(std::vector<plan::Weight>());
+  auto origin = builder.CreateVector(std::vector(references, text));
+  auto node = plan::CreateNode(builder, name, name, none(flatbuffers::Offset<plan::Field>()),
+                               none(0), none(0), weights, -1, origin);
   builder.Finish(plan::CreateGraph(
       builder, name, none(flatbuffers::Offset<plan::Metadata>()),
-      none(flatbuffers::Offset<plan::Value>()), builder.CreateVector(nodes),
+      none(flatbuffers::Offset<plan::Value>()), builder.CreateVector(std::vector(nodes, node)),
       none(flatbuffers::Offset<plan::Input>()), none(flatbuffers::Offset<plan::Output>())));
-  PlanPieces graph{std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()))};
   flatbuffers::FlatBufferBuilder tuned;
   tuned.Finish(plan::CreateTuned(
       tuned, tuned.CreateVector(std::vector<flatbuffers::Offset<plan::Section>>())));
-  PlanPieces empty{std::as_bytes(std::span(tuned.GetBufferPointer(), tuned.GetSize()))};
+  auto bytesOf = [](const flatbuffers::FlatBufferBuilder& from) -> PlanPieces {
+    return {std::as_bytes(std::span(from.GetBufferPointer(), from.GetSize()))};
+  };
   Bytes file;
-  writePlanSections({graph, BlobWriter().finish(), empty, BlobWriter().finish()},
-                    [&](std::span<const std::byte> piece) {
-                      file.insert(file.end(), piece.begin(), piece.end());
-                    });
-  expectError(file, "unfolds into more than it holds");
+  writePlanSections(
+      {bytesOf(builder), BlobWriter().finish(), bytesOf(tuned), BlobWriter().finish()},
+      [&](std::span<const std::byte> piece) {
+        file.insert(file.end(), piece.begin(), piece.end());
+      });
+  return file;
+}
+
+TEST_F(Plan, ATextReferredToManyTimesTakesNeitherMemoryNorTime) {
+  expectError(fileOfReferences(1, 1 << 17, 1 << 20), "unfolds into more than it holds");
+  expectError(fileOfReferences(1 << 20, 1 << 20, 8), "malformed graph section");
 }
 
 TEST_F(Plan, NamesFromTheFileStayOnOneLine) {
