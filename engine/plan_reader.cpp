@@ -130,8 +130,8 @@ Node readNode(FlatReader& reader, const plan::Node& stored, BlobReader& blobs) {
   node.outputs = reader.numbers(stored.outputs());
   node.weights = readWeights(reader, stored, layer, blobs);
   if (stored.precision() != -1) node.precision = reader.type(stored.precision());
-  for (const plan::Text* layer : *stored.origin())
-    node.origin.push_back(reader.text(layer->value()));
+  for (const plan::Text* merged : *stored.origin())
+    node.origin.push_back(reader.text(merged->value()));
   Fields fields = readFields(reader, stored.fields());
   std::vector<Weights> borrowed;
   for (const ConstantData& data : node.weights)
