@@ -38,6 +38,8 @@ def latencies(cells):
     rows = []
     for cell in cells:
         row = [f"{cell['network']}, {cell['threads']}"]
+        counts = [(len(e["rounds"]), e["runs"]) for e in cell["runtimes"].values()]
+        row.append("{} / {}".format(*counts[0]) if counts else "–")
         for name in names:
             entry = cell["runtimes"].get(name)
             row.append(f"{entry['median_ms']:.1f} ({entry['min_ms']:.1f})" if entry else "–")
@@ -49,17 +51,22 @@ def latencies(cells):
     for threads in sorted({cell["threads"] for cell in compared}):
         same = [cell for cell in compared if cell["threads"] == threads]
         ort = [c["ratios"]["onnxruntime"] for c in same if "onnxruntime" in c["ratios"]]
-        mean = [f"geometric mean, {threads}"] + [""] * len(names)
+        mean = [f"geometric mean, {threads}", ""] + [""] * len(names)
         rows.append(mean + [_geometric(ort), _geometric([_best(c) for c in same])])
-    head = ["network, threads", *(TITLES[name] for name in names), "by ONNX Runtime", "by the best"]
-    return table(head, rows)
+    head = ["network, threads", "rounds / runs", *(TITLES[name] for name in names)]
+    return table(head + ["by ONNX Runtime", "by the best"], rows)
 
 
 def processor_times(cells):
-    """Least processor milliseconds of a run, and ours by those of the others."""
+    """Least processor milliseconds of a run on one thread, and ours by those of the others.
+
+    With more threads the system's count lags: it misses what another core is in the middle of.
+    """
     names = _columns(cells)
     rows = []
     for cell in cells:
+        if cell["threads"] != 1:
+            continue
         row = [f"{cell['network']}, {cell['threads']}"]
         least = {name: entry["processor_min_ms"] for name, entry in cell["runtimes"].items()}
         row += [f"{least[name]:.1f}" if name in least else "–" for name in names]
@@ -70,7 +77,7 @@ def processor_times(cells):
         row.append(f"{ours / least[best]:.2f} {TITLES[best]}" if ours and best else "–")
         rows.append(row)
     head = ["network, threads", *(TITLES[name] for name in names), "by ONNX Runtime", "by the best"]
-    return table(head, rows)
+    return table(head, rows) if rows else ""
 
 
 def memory(cells):
@@ -122,13 +129,13 @@ def markdown(result):
         f"Load of the machine when it ended: {machine['load']:.1f}.",
         "Milliseconds, median (least) of a run:",
         latencies(cells),
-        "Processor milliseconds, least of a run; other programs hardly touch these, and with more "
-        "than one thread they count what a runtime spends waiting:",
-        processor_times(cells),
         "Largest difference from PyTorch's output, of its range: " + accuracy(cells) + ".",
         "Peak resident memory for model and run, MB:",
         memory(cells),
     ]
+    single = processor_times(cells)
+    if single:
+        parts[3:3] = ["Processor milliseconds on one thread, least of a run:", single]
     prepared = preparation(cells)
     if prepared:
         parts += ["Until the first run:", prepared]
