@@ -58,11 +58,16 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
     throw Error(
         ErrorCode::kInvalidArgument,
         fmt::format("[builder] optimisation level {} is outside 0...5", config.optimizationLevel));
+  if (!isFloat(config.precision))
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[builder] precision {} is not a floating-point type",
+                            toString(config.precision)));
   const NetworkState& definition = network.state();
   if (definition.outputs.empty())
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[network {}] has no output", network.name()));
   Graph graph = makeGraph(definition, definition.layers.size(), WeightCopy::kCopy);
+  graph.numerics = {config.precision, config.winograd};
   applyProfile(config.profile, graph);
   // Shapes first: an error then speaks of the user's layers, not of what the passes made of them.
   for (auto end : {&ShapeRange::min, &ShapeRange::opt, &ShapeRange::max})

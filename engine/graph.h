@@ -75,6 +75,16 @@ struct GraphOutput {
   std::string name;
 };
 
+/// What the builder was allowed to do to the exactness of float32 layers. It belongs to the engine,
+/// not to the device: wherever a plan is loaded, no tactic goes beyond it.
+struct Numerics {
+  /// The type that float32 tensors may be kept in between layers and that products may be taken of;
+  /// sums are float32 or better. kFloat32, kFloat16 or kBFloat16.
+  DataType floatType = DataType::kFloat32;
+  bool winograd = true;  ///< whether convolutions may be computed by Winograd's algorithm
+  bool operator==(const Numerics&) const = default;
+};
+
 /// A network in the form that the passes, the builder, the plan file and the runtime share: nodes
 /// in topological order, device-neutral. Nodes and values that a pass removed stay as holes until
 /// compact().
@@ -82,6 +92,7 @@ class Graph {
  public:
   std::string name;
   std::map<std::string, std::string> metadata;
+  Numerics numerics;
   std::vector<Value> values;
   std::vector<Node> nodes;
   std::vector<GraphInput> inputs;
@@ -92,6 +103,9 @@ class Graph {
   NodeId addNode(Node node);
   bool isAlive(NodeId node) const { return nodes[static_cast<std::size_t>(node)].kind != nullptr; }
   bool isOutput(ValueId value) const;
+  /// The floating-point type that a node may be computed in: what its layer wishes, else what the
+  /// builder was asked for.
+  DataType computeType(NodeId id) const { return node(id).precision.value_or(numerics.floatType); }
   /// Makes every use of `from`, outputs included, a use of `to`.
   void replaceUses(ValueId from, ValueId to);
   /// Recomputes producers and consumers; throws Error kBadFile where an index is outside, a value

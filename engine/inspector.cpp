@@ -98,6 +98,8 @@ std::string Engine::inspect(bool json) const {
   report["device"] = state.backend->signature();
   report["threads"] = state.workers;
   report["metadata"] = state.graph.metadata;
+  report["precision"] = toString(state.graph.numerics.floatType);
+  report["winograd"] = state.graph.numerics.winograd;
   for (const IoInfo& io : state.inputs) report["inputs"].push_back(describe(io));
   for (const IoInfo& io : state.outputs) report["outputs"].push_back(describe(io));
   std::size_t weightBytes = 0;

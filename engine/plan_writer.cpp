@@ -103,7 +103,9 @@ void writeGraph(FlatBufferBuilder& builder, const Graph& graph, BlobWriter& blob
   auto outputs = vectorOf<plan::Output>(builder, graph.outputs, [&](const GraphOutput& output) {
     return plan::CreateOutput(builder, output.value, builder.CreateString(output.name));
   });
-  builder.Finish(plan::CreateGraph(builder, name, metadata, values, nodes, inputs, outputs));
+  builder.Finish(plan::CreateGraph(builder, name, metadata, values, nodes, inputs, outputs,
+                                   static_cast<int>(graph.numerics.floatType),
+                                   graph.numerics.winograd));
 }
 
 Offset<plan::Section> writeTunedSection(FlatBufferBuilder& builder, const TunedSection& section,

@@ -114,6 +114,26 @@ TEST(Engine, GivesWhatTheReferenceGives) {
   }
 }
 
+TEST(Engine, WithoutWinogradNothingOfItIsConsidered) {
+  auto inspected = [](bool winograd) {
+    SmallNet net({1, 3, 40, 52});
+    return buildEngine(net.network, {.threads = 1, .optimizationLevel = 0, .winograd = winograd})
+        ->inspect(true);
+  };
+  EXPECT_NE(inspected(true).find("conv_winograd"), std::string::npos);
+  EXPECT_EQ(inspected(false).find("conv_winograd"), std::string::npos);
+}
+
+TEST(Engine, RefusesAPrecisionThatIsNoFloatingPointType) {
+  SmallNet net({1, 3, 40, 52});
+  try {
+    buildEngine(net.network, {.precision = DataType::kInt8});
+    FAIL() << "built";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()), "[builder] precision int8 is not a floating-point type");
+  }
+}
+
 TEST(Engine, BatchThreadsAndContextsDoNotChangeABit) {
   SmallNet net({-1, 3, 40, 52});
   BuilderConfig config{.threads = 2, .optimizationLevel = 0};

@@ -67,6 +67,7 @@ void expectError(const Bytes& file, const std::string& part) {
 void expectSameGraph(const Graph& a, const Graph& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.metadata, b.metadata);
+  EXPECT_EQ(a.numerics, b.numerics);
   ASSERT_EQ(a.values.size(), b.values.size());
   for (std::size_t i = 0; i < a.values.size(); ++i) {
     EXPECT_EQ(a.values[i].name, b.values[i].name);
@@ -117,6 +118,7 @@ PlanContents smallContents() {
   GraphMaker m;
   m.graph.name = "small";
   m.graph.metadata = {{"names", "cat\ndog"}, {"task", "detect"}, {"empty", ""}};
+  m.graph.numerics = {DataType::kBFloat16, false};
   ValueId x = m.input("images", DataType::kFloat32, {-1, 2, -1, 4},
                       {{1, 2, 3, 4}, {2, 2, 4, 4}, {4, 2, 8, 4}});
   ValueId threshold = m.input("threshold", {1});

@@ -23,6 +23,19 @@ Logger makeLogger(bool quiet, bool verbose) {
   };
 }
 
+void readPrecision(const CommandLine& line, BuildSettings& settings) {
+  std::string_view given;
+  for (const char* name : {"fp32", "fp32-direct", "bf16", "fp16"}) {
+    if (!line.isSet(name)) continue;
+    if (!given.empty())
+      throw UsageError(fmt::format("[command line] --{} and --{} exclude each other", given, name));
+    given = name;
+  }
+  settings.winograd = given != "fp32-direct";
+  if (given == "bf16") settings.precision = DataType::kBFloat16;
+  if (given == "fp16") settings.precision = DataType::kFloat16;
+}
+
 }  // namespace
 
 void declareDeviceOptions(CommandLine& line) {
@@ -35,6 +48,10 @@ void declareBuildOptions(CommandLine& line) {
               "0: nothing is measured; 1 to 5: more and more kernels are timed (default: 3)");
   line.option("timingCache,timingCacheFile", "FILE",
               "Reuse the timings in this file and add to them");
+  line.flag("fp32", "Compute in float32 (default)");
+  line.flag("fp32-direct", "Compute in float32, without Winograd's algorithm");
+  line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
+  line.flag("fp16", "Allow float16 likewise, on devices that have it");
 }
 
 BuildSettings readBuildSettings(const CommandLine& line) {
@@ -44,6 +61,7 @@ BuildSettings readBuildSettings(const CommandLine& line) {
   settings.level =
       static_cast<int>(line.integer("builderOptimizationLevel", kDefaultLevel, 0, kMaxLevel));
   settings.timingCache = line.text("timingCache");
+  readPrecision(line, settings);
   settings.quiet = line.isSet("quiet");
   settings.logger = makeLogger(settings.quiet, line.isSet("verbose"));
   return settings;

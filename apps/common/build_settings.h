@@ -3,6 +3,7 @@
 #include <string>
 
 #include "apps/common/command_line.h"
+#include "layerwise/data_type.h"
 #include "layerwise/logger.h"
 
 namespace layerwise::apps {
@@ -12,6 +13,8 @@ struct BuildSettings {
   std::string device = "cpu";
   int threads = 0;  ///< 0: one a core
   int level = 3;    ///< of optimisation
+  DataType precision = DataType::kFloat32;
+  bool winograd = true;
   std::string timingCache;
   bool quiet = false;
   Logger logger;
@@ -19,7 +22,7 @@ struct BuildSettings {
 
 /// --threads and --device.
 void declareDeviceOptions(CommandLine& line);
-/// --builderOptimizationLevel and --timingCache.
+/// --builderOptimizationLevel, --timingCache and the precisions.
 void declareBuildOptions(CommandLine& line);
 /// What was given of the options above; the others may be undeclared.
 BuildSettings readBuildSettings(const CommandLine& line);

@@ -122,6 +122,8 @@ BuiltEngine buildFromWeights(const std::string& weights, const NetworkChoice& ch
   config.device = settings.device;
   config.threads = settings.threads;
   config.optimizationLevel = settings.level;
+  config.precision = settings.precision;
+  config.winograd = settings.winograd;
   config.profile = chooseProfile(network, choice.shapes, choice.extraStrides);
   config.timingCache = settings.timingCache.empty() ? nullptr : &cache;
   config.logger = settings.logger;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "layerwise/data_type.h"
 #include "layerwise/engine.h"
 #include "layerwise/export.h"
 #include "layerwise/logger.h"
@@ -25,6 +26,14 @@ struct BuilderConfig {
   /// 0: the cost model chooses, nothing is measured, the same engine every time. 1 to 5: more and
   /// more candidates are timed.
   int optimizationLevel = 3;
+  /// What float32 tensors may be kept and multiplied in: kFloat32, kBFloat16, or, on devices that
+  /// have it, kFloat16. Sums stay float32; a layer's own Layer::setPrecision() wins; where a device
+  /// has no kernel of the type for a layer, the layer runs in float32.
+  DataType precision = DataType::kFloat32;
+  /// Whether 3x3 convolutions may be computed by Winograd's algorithm (Lavin & Gray, "Fast
+  /// Algorithms for Convolutional Neural Networks"), which rounds differently: some 1e-5 of the
+  /// output's range a layer.
+  bool winograd = true;
   OptimizationProfile profile;
   TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
   Logger logger;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
@@ -136,6 +137,7 @@ class ConvolutionTactic final : public Tactic {
     int place = 0;
     for (const ConvConfig& config : configs) {
       if (config.method != method_) continue;
+      if (winogradOutput(config.method) && !context.graph.numerics.winograd) continue;
       for (const FusedRegion& region : regions)
         addCandidates(context, shape, config, place, node.inputs[0], region, candidates);
       ++place;
