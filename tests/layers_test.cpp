@@ -1,6 +1,6 @@
 // Every tactic of the CPU against the reference: random attributes, odd sizes, tensors inside
 // larger ones, workers, and images alone against images in a batch. Tactics are found in the
-// registry; cases in layer_cases.h.
+// registry; cases in layer_cases/.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
