@@ -168,7 +168,7 @@ class ConvCase {
         ASSERT_TRUE(std::isnan(scratch.store[i])) << "wrote beyond its scratch";
       }
     }
-    const double tolerance = config.method == ConvMethod::kWinograd4   ? 2e-5
+    const double tolerance = config.method == ConvMethod::kWinograd4   ? 6e-6
                              : config.method == ConvMethod::kWinograd2 ? 4e-6
                                                                        : 2e-6;
     int64_t index = 0, bad = 0;

@@ -36,7 +36,7 @@ enum class ConvMethod : uint8_t {
   kGrouped,    ///< groups of 2, 4 or 8 channels, as many out as in, fewer than a vector holds
   kDepthwise,  ///< one channel a group
   kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group
-  kWinograd4,  ///< F(4x4, 3x3): the same; less exact (errors of some 1e-5 of the output's scale)
+  kWinograd4,  ///< F(4x4, 3x3): the same; about twice the error of F(2x2, 3x3)
 };
 const char* convMethodName(ConvMethod method);
 

@@ -3,6 +3,7 @@
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/finish.h"
 #include "backends/cpu/kernels/micro.h"
+#include "backends/cpu/kernels/winograd_matrices.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -31,23 +32,25 @@ template <class V>
 struct WinogradTransform<V, 4> {
   using Reg = typename V::Reg;
   static LW_INLINE void input(const Reg (&d)[6], Reg (&t)[6]) {
-    const Reg two = V::set1(2.0f), four = V::set1(4.0f), five = V::set1(5.0f);
-    const Reg even = V::fnma(four, d[2], d[4]), odd = V::fnma(four, d[1], d[3]);
-    const Reg even2 = V::sub(d[4], d[2]), odd2 = V::mul(two, V::sub(d[3], d[1]));
-    t[0] = V::fma(four, d[0], V::fnma(five, d[2], d[4]));
-    t[1] = V::add(even, odd);
-    t[2] = V::sub(even, odd);
-    t[3] = V::add(even2, odd2);
-    t[4] = V::sub(even2, odd2);
-    t[5] = V::fma(four, d[1], V::fnma(five, d[3], d[5]));
+    const Reg two = V::set1(2.0f), half = V::set1(0.5f), sum = V::set1(2.5f);
+    const Reg near = V::set1(kWinograd4Near), far = V::set1(kWinograd4Far);
+    const Reg even = V::fnma(two, d[2], d[4]), odd = V::fnma(two, d[1], d[3]);
+    const Reg even2 = V::fnma(half, d[2], d[4]), odd2 = V::fnma(half, d[1], d[3]);
+    t[0] = V::fnma(sum, d[2], V::add(d[0], d[4]));
+    t[1] = V::fma(near, odd, even);
+    t[2] = V::fnma(near, odd, even);
+    t[3] = V::fma(far, odd2, even2);
+    t[4] = V::fnma(far, odd2, even2);
+    t[5] = V::fnma(sum, d[3], V::add(d[1], d[5]));
   }
   static LW_INLINE void output(const Reg (&t)[6], Reg (&y)[4]) {
     const Reg even = V::add(t[1], t[2]), odd = V::sub(t[1], t[2]);
     const Reg even2 = V::add(t[3], t[4]), odd2 = V::sub(t[3], t[4]);
     y[0] = V::add(V::add(t[0], even), even2);
-    y[1] = V::fma(V::set1(2.0f), odd2, odd);
-    y[2] = V::fma(V::set1(4.0f), even2, even);
-    y[3] = V::add(V::fma(V::set1(8.0f), odd2, odd), t[5]);
+    y[1] = V::fma(V::set1(kWinograd4Near), odd, V::mul(V::set1(kWinograd4Far), odd2));
+    y[2] = V::fma(V::set1(0.5f), even, V::add(even2, even2));
+    y[3] = V::fma(V::set1(kWinograd4Near / 2), odd,
+                  V::fma(V::set1(2 * kWinograd4Far), odd2, t[5]));
   }
 };
 
