@@ -16,29 +16,31 @@ namespace {
 struct Effort {
   std::size_t candidates;  ///< of a group, the best by the cost model
   int rounds;
+  double
+      hopeless;    ///< a candidate is not measured whose estimate is this many times the best one's
+  double seconds;  ///< measuring for longer than this, the cost model decides what is left
 };
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 Effort effortOf(int level) {
   switch (level) {
     case 1:
-      return {2, 2};
+      return {2, 2, 5, 1};
     case 2:
-      return {3, 3};
+      return {3, 3, 5, 2};
     case 3:
-      return {4, 3};
+      return {4, 3, 5, 3};
     case 4:
-      return {8, 5};
+      return {8, 5, 10, 60};
     default:
-      return {std::numeric_limits<std::size_t>::max(), 8};
+      return {std::numeric_limits<std::size_t>::max(), 8, kNoLimit, kNoLimit};
   }
 }
 
 // A measured rival must be this much faster before it replaces the cost model's favourite: less is
 // noise.
 constexpr double kClearGain = 0.97;
-
-// A candidate whose estimate is this many times the best one's is not measured.
-constexpr double kHopeless = 5;
 
 /// Everything a candidate's time depends on, as a hash.
 std::string timingKey(const MatchContext& context, const Backend& backend,
@@ -121,8 +123,9 @@ std::vector<Group> groupsOf(Region& region, const Effort& effort) {
         group.candidates.begin(), group.candidates.end(),
         [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
     // What the cost model thinks hopeless is not worth the time.
-    auto hopeful = std::count_if(group.candidates.begin(), group.candidates.end(),
-                                 [&](const Candidate* c) { return c->seconds < best * kHopeless; });
+    auto hopeful =
+        std::count_if(group.candidates.begin(), group.candidates.end(),
+                      [&](const Candidate* c) { return c->seconds < best * effort.hopeless; });
     group.measured = std::min(static_cast<std::size_t>(hopeful), effort.candidates);
     groups.push_back(std::move(group));
   }
@@ -183,13 +186,24 @@ void tuneRegions(const MatchContext& context, const Backend& backend, const Tuni
   if (options.level <= 0) return;
   TimingCache own;
   TimingCache& cache = options.cache ? *options.cache : own;
-  for (std::size_t r = 0; r < selection.regions.size(); ++r) {
-    Region& region = selection.regions[r];
+  const Effort effort = effortOf(options.level);
+  // The dearest first: they have most to gain where the time does not suffice for all.
+  std::vector<Region*> regions;
+  for (Region& region : selection.regions) regions.push_back(&region);
+  std::stable_sort(regions.begin(), regions.end(), [](const Region* a, const Region* b) {
+    return a->chosen.seconds > b->chosen.seconds;
+  });
+  const auto start = std::chrono::steady_clock::now();
+  std::size_t done = 0;
+  for (Region* region : regions) {
+    double elapsed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    double fraction = static_cast<double>(done++) / static_cast<double>(regions.size());
     if (options.progress &&
-        !options.progress(static_cast<double>(r) / static_cast<double>(selection.regions.size()),
+        !options.progress(std::max(fraction, std::min(1.0, elapsed / effort.seconds)),
                           "timing tactics"))
       throw Error(ErrorCode::kCancelled, "[builder] cancelled while timing tactics");
-    std::vector<Group> groups = groupsOf(region, effortOf(options.level));
+    std::vector<Group> groups = groupsOf(*region, effort);
     std::vector<Candidate*> candidates;
     for (const Group& group : groups)
       candidates.insert(candidates.end(), group.candidates.begin(),
@@ -197,9 +211,13 @@ void tuneRegions(const MatchContext& context, const Backend& backend, const Tuni
     // One candidate of each layout and nothing to choose between but layouts: the cost model knows
     // enough.
     if (candidates.size() == groups.size()) continue;
+    bool known = std::all_of(candidates.begin(), candidates.end(), [&](const Candidate* c) {
+      return cache.find(timingKey(context, backend, *c)).has_value();
+    });
+    if (!known && elapsed > effort.seconds) continue;
     measure(context, backend, options, cache, candidates);
     for (Group& group : groups) settle(group);
-    region.measured = true;
+    region->measured = true;
   }
 }
 

@@ -318,5 +318,24 @@ TEST(Engine, ABuildCanBeCancelled) {
   }
 }
 
+TEST(Engine, ABuildTellsHowFarItIs) {
+  SmallNet net({1, 3, 40, 52});
+  for (int level : {1, 3, 5}) {
+    std::vector<double> fractions;
+    BuilderConfig config;
+    config.optimizationLevel = level;
+    config.progress = [&](double fraction, std::string_view phase) {
+      EXPECT_FALSE(phase.empty());
+      fractions.push_back(fraction);
+      return true;
+    };
+    buildEngine(net.network, config);
+    ASSERT_FALSE(fractions.empty());
+    EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+    EXPECT_GE(fractions.front(), 0);
+    EXPECT_LE(fractions.back(), 1);
+  }
+}
+
 }  // namespace
 }  // namespace layerwise
