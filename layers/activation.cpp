@@ -2,10 +2,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "layers/activate.h"
 #include "layers/layer_kind.h"
 
 namespace layerwise {
-namespace {
 
 double activate(const Activation& a, double x) {
   switch (a.type) {
@@ -49,7 +49,15 @@ double activate(const Activation& a, double x) {
   throw Error(ErrorCode::kInternal, "[activation] unknown type");
 }
 
-}  // namespace
+Activation withFloat32Parameters(Activation activation) {
+  // GCC 12 drops a pair of roundings side by side (double to float and back) where it makes one
+  // vector operation of them.
+  volatile float alpha = static_cast<float>(activation.alpha);
+  volatile float beta = static_cast<float>(activation.beta);
+  activation.alpha = alpha;
+  activation.beta = beta;
+  return activation;
+}
 
 void registerLayer_activation(LayerRegistry& registry) {
   registry.add<Activation>({

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "layers/quantized_convolution.h"
 #include "layerwise/plugin.h"
 #include "tests/graph_maker.h"
 
@@ -34,6 +35,8 @@ class ScaledBy final : public Plugin {
     return {{DataType::kFloat32, factors_.data(), static_cast<std::int64_t>(factors_.size())}};
   }
   std::vector<TensorInfo> outputs(std::span<const TensorInfo> inputs) const override {
+    if (inputs.size() != 1)
+      throw Error(ErrorCode::kInvalidShape, "[plugin " + type_ + "] needs one input");
     return {inputs[0]};
   }
   void run(std::int64_t, std::span<const TensorView> inputs, std::span<const TensorView> outputs,
@@ -94,6 +97,15 @@ inline Graph everyLayer() {
                           .paddingMode = PaddingMode::kSameLower,
                           .groups = 2};
   show(m.add(convolution, {x}, {m.random(6 * 2 * 6), m.random(6)}));
+  QuantizedConvolution quantized{.convolution = convolution,
+                                 .activated = true,
+                                 .activation = {ActivationType::kClip, -0.5, 2},
+                                 .inputScale = 0.02,
+                                 .inputZeroPoint = 3,
+                                 .outputType = DataType::kFloat32};
+  ConstantData kernel = ConstantData::of(DataType::kInt8, std::vector<std::int8_t>(72, -7));
+  ValueId bytes = m.add(Cast{DataType::kUInt8}, {x});
+  show(m.add(quantized, {bytes}, {kernel, m.random(6), m.random(6)}));
   Deconvolution deconvolution{
       .outputs = 2, .kernel = {2, 2}, .stride = {2, 2}, .outputPadding = {1, 0}};
   show(m.add(deconvolution, {x}, {m.random(4 * 2 * 4)}));

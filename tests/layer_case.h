@@ -54,6 +54,10 @@ struct LayerCase {
   double tolerance = 0;  ///< of the largest value of the reference; 0: the same values
   bool batched = true;   ///< an image's result depends on that image alone
   std::vector<int> outputBatchAxes = {};  ///< empty: 0 for all
+  /// Where the output is an integer that may be one off if it lies next to a half: the same layers
+  /// with a float output, of which `quantum` makes one.
+  std::function<std::vector<Tensor*>(Network&, const std::vector<Tensor*>&)> unrounded = {};
+  double quantum = 0;
 };
 
 /// Cases of one layer: `make` is called with a number that counts up, so that it can walk through

@@ -3,6 +3,7 @@
 #include "layer_cases/copies.h"
 #include "layer_cases/plugins.h"
 #include "layer_cases/pointwise.h"
+#include "layer_cases/quantized.h"
 #include "layer_cases/sums.h"
 #include "layer_cases/windows.h"
 
@@ -33,6 +34,8 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"pixel_shuffle", pixelShuffleCase},
       {"plugin", pluginCase},
       {"pooling", poolingCase, 60},
+      {"quantized_convolution", quantizedConvolutionCase, 102},
+      {"quantized_matrix", quantizedMatrixCase, 34},
       {"reduce", reduceCase, 50},
       {"resize", resizeCase, 60},
       {"scale", scaleCase, 36},

@@ -1,0 +1,147 @@
+#include "layers/quantized_convolution.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "layers/activate.h"
+#include "layers/layer_kind.h"
+#include "layers/spatial.h"
+
+namespace layerwise {
+namespace {
+
+void expectQuantization(const ShapeContext& c, std::string_view what, double scale,
+                        std::int64_t zeroPoint) {
+  if (!(static_cast<float>(scale) > 0) || !std::isfinite(1 / static_cast<float>(scale)) ||
+      !std::isfinite(static_cast<float>(scale)))
+    c.fail("{}_scale {} and its inverse must be numbers above 0", what, scale);
+  if (zeroPoint < 0 || zeroPoint > 255)
+    c.fail("{}_zero_point {} is outside 0...255", what, zeroPoint);
+}
+
+void expectWeightType(const ShapeContext& c, int slot, std::string_view role, DataType type) {
+  DataType given = c.weights[static_cast<std::size_t>(slot)].type;
+  if (given != type) c.fail("{} is {}, {} needed", role, toString(given), toString(type));
+}
+
+std::vector<TensorInfo> infer(const QuantizedConvolution& a, const ShapeContext& c) {
+  const Convolution& geometry = a.convolution;
+  const Dims& in = c.dims();
+  if (c.type() != DataType::kUInt8) c.fail("input 0 is {}, uint8 needed", toString(c.type()));
+  SpatialWindow window = resolveWindow(geometry, in);
+  if (geometry.outputs < 1 || geometry.groups < 1)
+    c.fail("outputs {} and groups {} must be at least 1", geometry.outputs, geometry.groups);
+  if (in[1] % geometry.groups || geometry.outputs % geometry.groups)
+    c.fail("{} groups do not divide {} input channels and {} outputs", geometry.groups, in[1],
+           geometry.outputs);
+  Dims kernel{geometry.outputs, in[1] / geometry.groups};
+  for (std::int64_t size : geometry.kernel) kernel.append(size);
+  c.expectWeights(0, "kernel", kernel);
+  c.expectWeights(1, "scales", {geometry.outputs});
+  c.expectWeights(2, "bias", {geometry.outputs});
+  expectWeightType(c, 0, "kernel", DataType::kInt8);
+  expectWeightType(c, 1, "scales", DataType::kFloat32);
+  expectWeightType(c, 2, "bias", DataType::kFloat32);
+  std::int64_t depth = kernel.volume() / geometry.outputs;
+  if (depth > kMaxQuantizedDepth)
+    c.fail("sums of {} terms may overflow: at most {}", depth, kMaxQuantizedDepth);
+  expectQuantization(c, "input", a.inputScale, a.inputZeroPoint);
+  if (a.outputType != DataType::kUInt8 && a.outputType != DataType::kFloat32)
+    c.fail("output_type {} is neither uint8 nor float32", toString(a.outputType));
+  expectQuantization(c, "output", a.outputScale, a.outputZeroPoint);
+  Dims out{in[0], geometry.outputs};
+  for (std::int64_t size : window.output) out.append(size);
+  std::size_t inputs = a.residual == ResidualOrder::kNoResidual ? 1 : 2;
+  if (c.inputs.size() != inputs)
+    c.fail("{} inputs, {} needed for this residual", c.inputs.size(), inputs);
+  if (inputs == 2) {
+    if (c.type(1) != DataType::kUInt8 && c.type(1) != DataType::kFloat32)
+      c.fail("the residual is {}, uint8 or float32 needed", toString(c.type(1)));
+    if (!(c.dims(1) == out))
+      c.fail("the residual is {}, the output {}", toString(c.dims(1)), toString(out));
+    expectQuantization(c, "residual", a.residualScale, a.residualZeroPoint);
+  }
+  return {{a.outputType, out}};
+}
+
+/// What becomes of the exact sums: the float32 steps, each rounded.
+class Finish {
+ public:
+  Finish(const QuantizedConvolution& a, DataType residualType)
+      : a_(a),
+        residualIsFloat_(residualType == DataType::kFloat32),
+        activation_(withFloat32Parameters(a.activation)) {}
+
+  double operator()(std::int64_t sum, float scale, float bias, double residual) const {
+    float weight = static_cast<float>(a_.inputScale) * scale;
+    float y = std::fma(static_cast<float>(sum), weight, bias);
+    float r = 0;
+    if (a_.residual != ResidualOrder::kNoResidual)
+      r = residualIsFloat_
+              ? static_cast<float>(residual)
+              : static_cast<float>(residual - static_cast<double>(a_.residualZeroPoint)) *
+                    static_cast<float>(a_.residualScale);
+    if (a_.residual == ResidualOrder::kBeforeActivation) y = y + r;
+    if (a_.activated) y = static_cast<float>(activate(activation_, y));
+    if (a_.residual == ResidualOrder::kAfterActivation) y = y + r;
+    if (a_.outputType == DataType::kFloat32) return y;
+    float quanta = y * (1 / static_cast<float>(a_.outputScale));
+    return std::clamp(std::nearbyint(double{quanta}) + static_cast<double>(a_.outputZeroPoint), 0.0,
+                      255.0);
+  }
+
+ private:
+  const QuantizedConvolution& a_;
+  bool residualIsFloat_;
+  Activation activation_;
+};
+
+void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
+  const Convolution& geometry = a.convolution;
+  const Dims& in = c.inputs[0].info.dims;
+  Window3 w(resolveWindow(geometry, in), in);
+  std::int64_t groupIn = in[1] / geometry.groups, groupOut = geometry.outputs / geometry.groups;
+  const double* x = c.inputs[0].values.data();
+  const double* kernel = c.weights[0].values.data();
+  const double* residual = c.inputs.size() > 1 ? c.inputs[1].values.data() : nullptr;
+  Finish finish(a, residual ? c.inputs[1].info.type : DataType::kUInt8);
+  double* y = c.outputs[0].values.data();
+  for (std::int64_t n = 0; n < in[0]; ++n)
+    for (std::int64_t o = 0; o < geometry.outputs; ++o)
+      for (std::int64_t oz = 0; oz < w.out[0]; ++oz)
+        for (std::int64_t oy = 0; oy < w.out[1]; ++oy)
+          for (std::int64_t ox = 0; ox < w.out[2]; ++ox) {
+            std::int64_t sum = 0;
+            const double* tap = kernel + o * groupIn * w.kernel[0] * w.kernel[1] * w.kernel[2];
+            for (std::int64_t i = 0; i < groupIn; ++i)
+              for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
+                for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
+                  for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx, ++tap) {
+                    std::int64_t iz = oz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
+                    std::int64_t iy = oy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
+                    std::int64_t ix = ox * w.stride[2] - w.pad[2] + kx * w.dilation[2];
+                    if (iz < 0 || iz >= w.in[0] || iy < 0 || iy >= w.in[1] || ix < 0 ||
+                        ix >= w.in[2])
+                      continue;
+                    std::int64_t channel = n * in[1] + o / groupOut * groupIn + i;
+                    auto value = static_cast<std::int64_t>(
+                        x[((channel * w.in[0] + iz) * w.in[1] + iy) * w.in[2] + ix]);
+                    sum += (value - a.inputZeroPoint) * static_cast<std::int64_t>(*tap);
+                  }
+            auto channel = static_cast<std::size_t>(o);
+            *y++ = finish(sum, static_cast<float>(c.weights[1].values[channel]),
+                          static_cast<float>(c.weights[2].values[channel]),
+                          residual ? *residual++ : 0);
+          }
+}
+
+}  // namespace
+
+void registerLayer_quantized_convolution(LayerRegistry& registry) {
+  registry.add<QuantizedConvolution>({.weightRoles = {"kernel", "scales", "bias"},
+                                      .maxInputs = 2,
+                                      .infer = infer,
+                                      .reference = reference});
+}
+
+}  // namespace layerwise
