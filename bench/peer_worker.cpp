@@ -1,6 +1,7 @@
 // Layerwise's side of bench/peers: builds an engine, or runs one when it is told to.
 //
-//   peer_worker build NETWORK FILE.wts FILE.engine THREADS [OPTION=VALUE...]
+//   peer_worker build NETWORK FILE.wts FILE.engine THREADS fp32|bf16|int8 CALIBRATION.f32
+//               [OPTION=VALUE...]
 //   peer_worker serve FILE.engine THREADS INPUT.f32 OUTPUT OUTPUT.f32
 //
 // `build` prints the seconds of its parts as one line of JSON. `serve` runs once, writes the output
@@ -52,9 +53,16 @@ long peakKb() {
   throw Error(ErrorCode::kIo, "[/proc/self/status] has no VmHWM");
 }
 
+void setPrecision(const std::string& name, BuilderConfig& config) {
+  if (name == "bf16")
+    config.precision = DataType::kBFloat16;
+  else if (name != "fp32")
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("[{}] is no precision", name));
+}
+
 int build(const std::vector<std::string>& words) {
   std::map<std::string, std::string> options;
-  for (std::size_t i = 4; i < words.size(); ++i) {
+  for (std::size_t i = 6; i < words.size(); ++i) {
     const std::size_t split = words[i].find('=');
     if (split == std::string::npos)
       throw Error(ErrorCode::kInvalidArgument, fmt::format("[{}] is no OPTION=VALUE", words[i]));
@@ -62,6 +70,7 @@ int build(const std::vector<std::string>& words) {
   }
   BuilderConfig config;
   config.threads = std::stoi(words[3]);
+  setPrecision(words[4], config);
   const double start = wallMs();
   const WeightMap weights = WeightMap::load(words[1], config.threads);
   const double parsed = wallMs();
@@ -144,10 +153,11 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   const std::vector<std::string> words(argv + std::min(argc, 2), argv + argc);
   try {
-    if (command == "build" && words.size() >= 4) return build(words);
+    if (command == "build" && words.size() >= 6) return build(words);
     if (command == "serve" && words.size() == 5) return serve(words);
     fmt::print(stderr,
-               "peer_worker build NETWORK FILE.wts FILE.engine THREADS [OPTION=VALUE...]\n"
+               "peer_worker build NETWORK FILE.wts FILE.engine THREADS fp32|bf16|int8 "
+               "CALIBRATION.f32 [OPTION=VALUE...]\n"
                "peer_worker serve FILE.engine THREADS INPUT.f32 OUTPUT OUTPUT.f32\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());

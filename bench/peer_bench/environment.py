@@ -16,7 +16,7 @@ def _has(python, module):
     return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
-def make(folder, with_torch):
+def make(folder, with_torch, with_quantiser):
     """The path of the environment's Python, which has all peers."""
     python = folder / "bin" / "python"
     if not python.exists():
@@ -32,6 +32,8 @@ def make(folder, with_torch):
         install(*missing)
     if not (folder / "bin" / "pnnx").exists():
         install("--no-deps", CONVERTER)
+    if with_quantiser and not _has(python, "nncf"):
+        install("nncf")
     if with_torch and not _has(python, "torchvision"):
         install("torch", "torchvision")
     return python

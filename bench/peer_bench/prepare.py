@@ -3,8 +3,8 @@
 
     prepare.py NETWORK FOLDER
 
-FOLDER gets weights.wts, model.onnx, model.pt (TorchScript), input.f32 and expected.f32 (plain
-float32), and shapes.json. Beside them ncnn.pt and expected_ncnn.f32: the same, or for a detector
+FOLDER gets weights.wts, model.onnx, model.pt (TorchScript), bf16.pt (the same under autocast),
+input.f32, expected.f32 and calibration.f32 (plain float32), and shapes.json. Beside them ncnn.pt and expected_ncnn.f32: the same, or for a detector
 the maps before their decoding, which ncnn's converter cannot express.
 """
 
@@ -21,6 +21,8 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "tor
 import networks
 from random_checkpoint import randomise
 from wts import save_wts
+
+CALIBRATION_IMAGES = 8
 
 # The operators of this set are what every peer reads.
 OPSET = 13
@@ -56,6 +58,8 @@ def main(name, folder):
         warnings.simplefilter("ignore")  # tracing warns of every shape that it takes as a constant
         expected = single(images)
         torch.jit.trace(single, images).save(folder / "model.pt")
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            torch.jit.trace(single, images).save(folder / "bf16.pt")
         torch.jit.trace(for_ncnn, images).save(folder / "ncnn.pt")
         parts = for_ncnn(images) if network.maps else (expected,)
         torch.cat([part.flatten() for part in parts]).numpy().tofile(folder / "expected_ncnn.f32")
@@ -71,6 +75,9 @@ def main(name, folder):
             **trace,
         )
     images.numpy().tofile(folder / "input.f32")
+    torch.rand((CALIBRATION_IMAGES, *images.shape), generator=generator).numpy().tofile(
+        folder / "calibration.f32"
+    )
     expected.numpy().tofile(folder / "expected.f32")
     shapes = {"input": list(images.shape), "output": list(expected.shape)}
     (folder / "shapes.json").write_text(json.dumps(shapes) + "\n")

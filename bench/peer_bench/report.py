@@ -3,7 +3,7 @@
 import statistics
 
 import networks
-from measure import OURS, RUNTIMES
+from measure import OURS, PEERS
 
 TITLES = {
     OURS: "Layerwise",
@@ -21,7 +21,7 @@ def table(head, rows):
 
 def _columns(cells):
     present = {name for cell in cells for name in cell["runtimes"]}
-    return [name for name in [OURS, *RUNTIMES] if name in present]
+    return [name for name in [OURS, *PEERS] if name in present]
 
 
 def _geometric(values):
@@ -112,12 +112,18 @@ def preparation(cells):
     return table(head + [f"load ms, {TITLES[name]}" for name in names], rows) if rows else ""
 
 
-def accuracy(cells):
-    worst = {}
+def accuracy(cells, precision):
+    fidelities = {}
     for cell in cells:
         for name, entry in cell["runtimes"].items():
-            worst[name] = max(worst.get(name, 0.0), entry["difference"])
-    return ", ".join(f"{TITLES[name]} {value:.0e}" for name, value in worst.items())
+            fidelities.setdefault(name, []).append((entry["difference"], entry["decibels"]))
+    if precision == "fp32":
+        words = "Largest difference from PyTorch's output, of its range: "
+        values = {name: f"{max(d for d, _ in all):.0e}" for name, all in fidelities.items()}
+    else:
+        words = "Least signal-to-noise ratio beside PyTorch's output in float32, decibels: "
+        values = {name: f"{min(db for _, db in all):.0f}" for name, all in fidelities.items()}
+    return words + ", ".join(f"{TITLES[name]} {value}" for name, value in values.items()) + "."
 
 
 def markdown(result):
@@ -129,7 +135,7 @@ def markdown(result):
         f"Load of the machine when it ended: {machine['load']:.1f}.",
         "Milliseconds, median (least) of a run:",
         latencies(cells),
-        "Largest difference from PyTorch's output, of its range: " + accuracy(cells) + ".",
+        accuracy(cells, result["precision"]),
         "Peak resident memory for model and run, MB:",
         memory(cells),
     ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A peer's process in bench/peers: one runtime, one model, run only when told to.
 
-    serve.py RUNTIME FOLDER THREADS OUTPUT.f32
+    serve.py RUNTIME FOLDER THREADS PRECISION OUTPUT.f32
 
 Runs once, writes the output and prints a line of JSON. Then each line "run N" on standard input is
 answered by 2 N numbers, the milliseconds of wall and processor time of each run (what peer_worker
@@ -19,7 +19,7 @@ import numpy as np
 from worker import peak_kb
 
 
-def main(runtime, folder, threads, output):
+def main(runtime, folder, threads, precision, output):
     folder = pathlib.Path(folder)
     shapes = json.loads((folder / "shapes.json").read_text())
     images = np.fromfile(folder / "input.f32", np.float32).reshape(shapes["input"])
@@ -27,7 +27,7 @@ def main(runtime, folder, threads, output):
     # What the interpreter and the libraries take is no part of the model's memory.
     empty_kb = peak_kb()
     start = time.perf_counter()
-    session = module.Session(folder, int(threads), images)
+    session = module.Session(folder, int(threads), images, precision)
     load_ms = 1e3 * (time.perf_counter() - start)
     session.run()
     np.ascontiguousarray(session.output(), np.float32).tofile(output)

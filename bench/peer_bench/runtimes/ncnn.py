@@ -1,4 +1,5 @@
-"""ncnn: Winograd and packed layouts, single precision, intermediate blobs freed at once."""
+"""ncnn: Winograd and packed layouts, intermediate blobs freed at once. In bfloat16 it stores blobs
+and weights; its int8 needs tools that its package lacks."""
 
 import ncnn
 import numpy as np
@@ -9,7 +10,7 @@ def version():
 
 
 class Session:
-    def __init__(self, folder, threads, images):
+    def __init__(self, folder, threads, images, precision):
         self.net = ncnn.Net()
         options = self.net.opt
         options.num_threads = threads
@@ -17,8 +18,9 @@ class Session:
         options.use_packing_layout = True
         options.use_winograd_convolution = True
         options.use_sgemm_convolution = True
-        for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+        for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic"):
             setattr(options, f"use_{name}", False)
+        options.use_bf16_storage = precision == "bf16"
         if self.net.load_param(str(folder / "ncnn.ncnn.param")):
             raise RuntimeError("ncnn cannot read the network")
         if self.net.load_model(str(folder / "ncnn.ncnn.bin")):

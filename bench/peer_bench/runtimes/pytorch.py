@@ -1,6 +1,9 @@
-"""PyTorch: a frozen TorchScript with batch norm folded, its convolutions handed to oneDNN."""
+"""PyTorch: a frozen TorchScript with batch norm folded, its convolutions handed to oneDNN. bf16 was
+traced under autocast."""
 
 import torch
+
+FILES = {"fp32": "model.pt", "bf16": "bf16.pt"}
 
 
 def version():
@@ -8,9 +11,9 @@ def version():
 
 
 class Session:
-    def __init__(self, folder, threads, images):
+    def __init__(self, folder, threads, images, precision):
         torch.set_num_threads(threads)
-        model = torch.jit.load(str(folder / "model.pt")).eval()
+        model = torch.jit.load(str(folder / FILES[precision])).eval()
         self.images = torch.from_numpy(images)
         with torch.inference_mode():
             self.model = torch.jit.optimize_for_inference(torch.jit.freeze(model))
@@ -23,4 +26,4 @@ class Session:
             self.result = self.model(self.images)
 
     def output(self):
-        return self.result.numpy()
+        return self.result.float().numpy()
