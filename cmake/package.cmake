@@ -11,6 +11,9 @@ foreach(packing layerwise layerwise_shared)
   # The objects themselves, not their target: that one stays in the build tree and out of the exported package.
   target_sources(${packing} PRIVATE $<TARGET_OBJECTS:layerwise_objects>)
   target_link_libraries(${packing} PRIVATE ZLIB::ZLIB JPEG::JPEG PNG::PNG fmt::fmt Threads::Threads)
+  if(LAYERWISE_OPENCL_FOUND)
+    target_link_libraries(${packing} PRIVATE OpenCL::OpenCL)
+  endif()
   target_include_directories(${packing} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(${packing} PUBLIC cxx_std_20)
@@ -31,6 +34,10 @@ install(FILES ${PROJECT_BINARY_DIR}/layerwise-config.cmake ${PROJECT_BINARY_DIR}
   DESTINATION ${package_dir})
 # The prefix counts from the file's own place, so that the installed tree may be moved.
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+set(pc_opencl "")
+if(LAYERWISE_OPENCL_FOUND)
+  set(pc_opencl " OpenCL")
+endif()
 configure_file(cmake/layerwise.pc.in ${PROJECT_BINARY_DIR}/layerwise.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/layerwise.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

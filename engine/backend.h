@@ -23,12 +23,21 @@ struct BoundStep {
   std::vector<std::pair<std::string, BufferView>> outputs;  ///< for a tensor listener
 };
 
+/// An input's or an output's memory, row-major without gaps.
+struct IoBuffer {
+  std::size_t bytes = 0;
+  bool written = false;  ///< by the caller, before a run: an input
+  bool read = false;     ///< by the caller, after it: an output
+};
+
 /// What runs a bound program: one a context.
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Memory for a program: `arenaBytes` for the arena, and what the steps need beside it.
-  virtual void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) = 0;
+  /// Memory for a program: `arenaBytes` for the arena, and what the steps need beside it. `io` are
+  /// the buffers from number 1 on.
+  virtual void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+                       std::span<const IoBuffer> io) = 0;
   /// `io`: host memory by buffer number from 1 on.
   virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                    const std::function<void(std::string_view, const TensorView&)>& listener) = 0;

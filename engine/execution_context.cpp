@@ -31,7 +31,7 @@ struct ExecutionContext::State {
               ErrorCode::kInvalidArgument,
               fmt::format("[input {}] is not set: its shape is needed", build().inputs[i].name));
       program = build().program(dims, pool->size());
-      executor->prepare(program->steps, program->arenaBytes);
+      executor->prepare(program->steps, program->arenaBytes, program->io);
     }
     return *program;
   }

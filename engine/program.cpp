@@ -48,6 +48,7 @@ class ProgramBinder {
   }
 
   Program bind() {
+    describeIo();
     makeCopies();
     placeOutputs();
     for (const Action& action : actions_)
@@ -66,6 +67,16 @@ class ProgramBinder {
   }
   const Candidate& candidate(const Action& action) const {
     return selection_.regions[static_cast<std::size_t>(action.region)].chosen;
+  }
+
+  void describeIo() {
+    auto bytes = [&](ValueId value) {
+      return static_cast<std::size_t>(info(value).dims.volume()) * sizeOf(info(value).type);
+    };
+    for (const GraphInput& input : graph_.inputs)
+      program_.io.push_back({bytes(input.value), true, false});
+    for (const GraphOutput& output : graph_.outputs)
+      program_.io.push_back({bytes(output.value), false, true});
   }
 
   int addCopy(ValueId value, const Layout& layout) {

@@ -15,6 +15,7 @@ struct Program {
   ShapeTable shapes;
   std::vector<BoundStep> steps;
   std::size_t arenaBytes = 0;
+  std::vector<IoBuffer> io;  ///< buffers 1...
   int reformats = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "apps/common/json_file.h"
 #include "apps/common/program.h"
 #include "apps/layerwise/commands.h"
+#include "layerwise/opencl.h"
 #include "layerwise/thread_pool.h"
 
 namespace layerwise::apps {
@@ -50,12 +51,26 @@ int devicesCommand(const Words& words) {
   if (!line.parse(words)) return 0;
   const int threads = ThreadPool(0).size();
   const auto features = cpuFeatures();
-  if (line.isSet("json"))
-    writeJson(
-        "-",
-        {{{"name", "cpu"}, {"model", cpuModel()}, {"threads", threads}, {"features", features}}});
-  else
-    fmt::print("cpu  {}, {} threads ({})\n", cpuModel(), threads, fmt::join(features, " "));
+  const std::vector<OpenClDevice> opencl = openClDevices();
+  if (line.isSet("json")) {
+    nlohmann::ordered_json list = {
+        {{"name", "cpu"}, {"model", cpuModel()}, {"threads", threads}, {"features", features}}};
+    for (const OpenClDevice& device : opencl)
+      list.push_back({{"name", device.name},
+                      {"model", device.model},
+                      {"driver", device.driver},
+                      {"compute_units", device.computeUnits},
+                      {"memory_bytes", device.memoryBytes},
+                      {"local_memory_bytes", device.localMemoryBytes},
+                      {"features", device.abilities}});
+    writeJson("-", list);
+    return 0;
+  }
+  fmt::print("cpu  {}, {} threads ({})\n", cpuModel(), threads, fmt::join(features, " "));
+  for (const OpenClDevice& device : opencl)
+    fmt::print("{}  {}, driver {}, {} compute units, {} MiB, {} KiB local ({})\n", device.name,
+               device.model, device.driver, device.computeUnits, device.memoryBytes >> 20,
+               device.localMemoryBytes >> 10, fmt::join(device.abilities, ", "));
   return 0;
 }
 

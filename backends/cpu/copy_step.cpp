@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "backends/shared/node_info.h"
+
 namespace layerwise::cpu {
 namespace {
 
@@ -63,21 +65,12 @@ class CopyStep final : public CpuStep {
   std::int64_t tiles_ = 0;
 };
 
-bool isInPlace(const CopyPiece& piece) {
-  if (piece.constant || piece.to.buffer != piece.from.buffer ||
-      piece.to.byteOffset != piece.from.byteOffset)
-    return false;
-  for (int axis = 0; axis < piece.to.dims.rank(); ++axis)
-    if (piece.to.dims[axis] > 1 && piece.to.strides[axis] != piece.from.strides[axis]) return false;
-  return true;
-}
-
 }  // namespace
 
 std::unique_ptr<Step> bindCopies(const std::vector<CopyPiece>& pieces) {
   std::vector<Piece> bound;
   for (const CopyPiece& piece : pieces) {
-    if (isInPlace(piece)) continue;
+    if (!piece.constant && liesInPlace(piece.to, piece.from)) continue;
     auto nest = LoopNest<2>::over(piece.to.dims, {piece.to.strides, piece.from.strides});
     if (nest.tiles() > 0)
       bound.push_back({piece.to, piece.from, piece.constant, std::move(nest), 0});

@@ -39,7 +39,8 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   }
 }
 
-void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) {
+void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+                          std::span<const IoBuffer>) {
   std::size_t workspace = 0, scratch = 0, phases = 0;
   for (const BoundStep& step : steps) {
     workspace = std::max(workspace, cpuStep(step).workspaceBytes());

@@ -30,7 +30,8 @@ class CpuExecutor final : public Executor {
  public:
   explicit CpuExecutor(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
 
-  void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes) override;
+  void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+               std::span<const IoBuffer> io) override;
   void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
            const std::function<void(std::string_view, const TensorView&)>& listener) override;
   void coolCaches() override;

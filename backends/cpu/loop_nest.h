@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
-#include "layerwise/dims.h"
+#include "backends/shared/loops.h"
 
 namespace layerwise::cpu {
 
@@ -17,25 +16,14 @@ template <int K>
 class LoopNest {
  public:
   using Offsets = std::array<std::int64_t, K>;
-  struct Loop {
-    std::int64_t count;
-    Offsets strides;
-  };
+  using Loop = layerwise::Loop<K>;
 
   /// A run has at most `maxRun` elements, a tile about `tileElements`.
   explicit LoopNest(std::vector<Loop> loops, std::int64_t maxRun = 4096,
                     std::int64_t tileElements = 16384) {
-    empty_ = std::any_of(loops.begin(), loops.end(), [](const Loop& l) { return l.count == 0; });
+    empty_ = isEmpty(loops);
     if (empty_) return;
-    std::erase_if(loops, [](const Loop& l) { return l.count == 1; });
-    std::stable_sort(loops.begin(), loops.end(), [](const Loop& a, const Loop& b) {
-      return std::abs(a.strides[0]) > std::abs(b.strides[0]);
-    });
-    for (std::size_t i = loops.size(); i-- > 1;)
-      if (mergeable(loops[i - 1], loops[i])) {
-        loops[i - 1] = {loops[i - 1].count * loops[i].count, loops[i].strides};
-        loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(i));
-      }
+    simplify(loops);
     if (!loops.empty()) {
       run_ = loops.back();
       loops.pop_back();
@@ -51,13 +39,7 @@ class LoopNest {
   /// Over all axes of a shape, with a stride an axis for each operand.
   static LoopNest over(const Dims& dims, const std::array<Dims, K>& strides,
                        std::int64_t maxRun = 4096, std::int64_t tileElements = 16384) {
-    std::vector<Loop> loops;
-    for (int axis = 0; axis < dims.rank(); ++axis) {
-      Loop loop{dims[axis], {}};
-      for (std::size_t k = 0; k < K; ++k) loop.strides[k] = strides[k][axis];
-      loops.push_back(loop);
-    }
-    return LoopNest(std::move(loops), maxRun, tileElements);
+    return LoopNest(loopsOver<K>(dims, strides), maxRun, tileElements);
   }
 
   std::int64_t tiles() const { return empty_ ? 0 : (units_ + unitsPerTile_ - 1) / unitsPerTile_; }
@@ -105,12 +87,6 @@ class LoopNest {
   }
 
  private:
-  static bool mergeable(const Loop& outer, const Loop& inner) {
-    for (std::size_t k = 0; k < K; ++k)
-      if (outer.strides[k] != inner.strides[k] * inner.count) return false;
-    return true;
-  }
-
   bool empty_ = false;
   std::vector<Loop> outer_;
   Loop run_{1, filledWithOnes()};

@@ -9,6 +9,7 @@
 
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
+#include "backends/shared/node_info.h"
 #include "engine/tactic.h"
 
 namespace layerwise::cpu {
@@ -33,23 +34,6 @@ inline std::unique_ptr<Step> makeStep(std::int64_t tiles, FunctionStep::Run run,
                                       std::size_t scratchBytes = 0) {
   return std::make_unique<FunctionStep>(tiles, std::move(run), scratchBytes);
 }
-
-/// The types and shapes around a node.
-struct NodeInfo {
-  NodeInfo(const Graph& graph, const ShapeTable& shapes, NodeId id);
-  const Node& node;
-  std::vector<TensorInfo> inputs, outputs;
-};
-
-/// The type in which a portable tactic keeps a tensor: float32 for every floating-point type.
-DataType memoryType(DataType type);
-/// Whether all tensors around the node are of floating-point types.
-bool allFloat(const NodeInfo& info);
-/// Whether all are float32 in memory, int32, int64 or bool.
-bool allCommonTypes(const NodeInfo& info);
-
-/// A weight's values as float32, whatever its type.
-std::vector<float> floatWeights(const ConstantData& weights);
 
 /// How many of the node's inputs the step reads; the others are shape tensors.
 inline constexpr int kAllInputs = 1 << 20;
@@ -118,9 +102,6 @@ template <class A>
 void addPortable(TacticRegistry& registry, PortableDefinition<A> definition) {
   registry.add(std::make_unique<PortableTactic<A>>(definition));
 }
-
-/// The strides with which an index of `to` reads a view that broadcasts to it.
-Dims broadcastStrides(const BufferView& view, const Dims& to);
 
 /// Calls f with a value of the type that holds `type` in memory: float, int32, int64, or uint8 for
 /// bool.

@@ -112,7 +112,7 @@ std::unique_ptr<Step> bindCast(const Cast& cast, const BindContext& c) {
 }  // namespace cpu
 
 void registerTactic_portable_cast(cpu::TacticRegistry& registry) {
-  cpu::addPortable<Cast>(registry, {.takes = [](const Cast&, const cpu::NodeInfo&) { return true; },
+  cpu::addPortable<Cast>(registry, {.takes = [](const Cast&, const NodeInfo&) { return true; },
                                     .channelsLast = true,
                                     .bind = cpu::bindCast});
 }

@@ -190,17 +190,16 @@ std::unique_ptr<Step> bindSelect(const Select&, const BindContext& c) {
 
 void registerTactic_portable_elementwise(cpu::TacticRegistry& registry) {
   cpu::addPortable<ElementWise>(
-      registry, {.takes = [](const ElementWise&,
-                             const cpu::NodeInfo& info) { return cpu::allCommonTypes(info); },
-                 .channelsLast = true,
-                 .bind = cpu::bindElementWise});
+      registry,
+      {.takes = [](const ElementWise&, const NodeInfo& info) { return allCommonTypes(info); },
+       .channelsLast = true,
+       .bind = cpu::bindElementWise});
   cpu::addPortable<ParametricRelu>(
       registry, {.flopsPerOutput = 2, .channelsLast = true, .bind = cpu::bindParametricRelu});
   cpu::addPortable<Select>(
-      registry,
-      {.takes = [](const Select&, const cpu::NodeInfo& info) { return cpu::allCommonTypes(info); },
-       .channelsLast = true,
-       .bind = cpu::bindSelect});
+      registry, {.takes = [](const Select&, const NodeInfo& info) { return allCommonTypes(info); },
+                 .channelsLast = true,
+                 .bind = cpu::bindSelect});
 }
 
 }  // namespace layerwise

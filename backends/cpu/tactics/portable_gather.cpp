@@ -123,10 +123,9 @@ std::unique_ptr<Step> bindGather(const Gather& a, const BindContext& c) {
 }  // namespace cpu
 
 void registerTactic_portable_gather(cpu::TacticRegistry& registry) {
-  cpu::addPortable<Gather>(registry,
-                           {.takes = [](const Gather&, const cpu::NodeInfo&) { return true; },
-                            .flopsPerOutput = 1,
-                            .bind = cpu::bindGather});
+  cpu::addPortable<Gather>(registry, {.takes = [](const Gather&, const NodeInfo&) { return true; },
+                                      .flopsPerOutput = 1,
+                                      .bind = cpu::bindGather});
 }
 
 }  // namespace layerwise

@@ -122,7 +122,7 @@ void registerTactic_portable_normalization(cpu::TacticRegistry& registry) {
   cpu::addPortable<Normalization>(
       registry, {.flopsPerOutput = 8, .channelsLast = true, .bind = cpu::bindNormalization});
   cpu::addPortable<Lrn>(registry, {.flops =
-                                       [](const Lrn& a, const cpu::NodeInfo& info) {
+                                       [](const Lrn& a, const NodeInfo& info) {
                                          return static_cast<double>(2 * a.window + 20) *
                                                 static_cast<double>(info.outputs[0].dims.volume());
                                        },

@@ -126,11 +126,10 @@ void registerTactic_portable_pointwise(cpu::TacticRegistry& registry) {
   cpu::addPortable<Activation>(
       registry, {.flopsPerOutput = 10, .channelsLast = true, .bind = cpu::bindActivation});
   cpu::addPortable<Unary>(
-      registry,
-      {.takes = [](const Unary&, const cpu::NodeInfo& info) { return cpu::allCommonTypes(info); },
-       .flopsPerOutput = 10,
-       .channelsLast = true,
-       .bind = cpu::bindUnary});
+      registry, {.takes = [](const Unary&, const NodeInfo& info) { return allCommonTypes(info); },
+                 .flopsPerOutput = 10,
+                 .channelsLast = true,
+                 .bind = cpu::bindUnary});
 }
 
 }  // namespace layerwise

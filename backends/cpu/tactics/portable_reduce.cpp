@@ -142,14 +142,13 @@ std::unique_ptr<Step> bindSoftmax(const Softmax& a, const BindContext& c) {
 
 void registerTactic_portable_reduce(cpu::TacticRegistry& registry) {
   cpu::addPortable<Reduce>(
-      registry,
-      {.takes = [](const Reduce&, const cpu::NodeInfo& info) { return cpu::allCommonTypes(info); },
-       .flops =
-           [](const Reduce&, const cpu::NodeInfo& info) {
-             return static_cast<double>(info.inputs[0].dims.volume());
-           },
-       .channelsLast = true,
-       .bind = cpu::bindReduce});
+      registry, {.takes = [](const Reduce&, const NodeInfo& info) { return allCommonTypes(info); },
+                 .flops =
+                     [](const Reduce&, const NodeInfo& info) {
+                       return static_cast<double>(info.inputs[0].dims.volume());
+                     },
+                 .channelsLast = true,
+                 .bind = cpu::bindReduce});
   cpu::addPortable<Softmax>(registry,
                             {.flopsPerOutput = 15, .channelsLast = true, .bind = cpu::bindSoftmax});
 }

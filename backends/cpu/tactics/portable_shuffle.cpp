@@ -94,7 +94,7 @@ std::unique_ptr<Step> bindShuffle(const Shuffle& a, const BindContext& c) {
 
 void registerTactic_portable_shuffle(cpu::TacticRegistry& registry) {
   cpu::addPortable<Shuffle>(registry,
-                            {.takes = [](const Shuffle&, const cpu::NodeInfo&) { return true; },
+                            {.takes = [](const Shuffle&, const NodeInfo&) { return true; },
                              .flopsPerOutput = 0,
                              .inputs = 1,
                              .bind = cpu::bindShuffle});

@@ -82,13 +82,12 @@ std::unique_ptr<Step> bindTopK(const TopK& a, const BindContext& c) {
 
 void registerTactic_portable_topk(cpu::TacticRegistry& registry) {
   cpu::addPortable<TopK>(
-      registry,
-      {.takes = [](const TopK&, const cpu::NodeInfo& info) { return cpu::allCommonTypes(info); },
-       .flops =
-           [](const TopK&, const cpu::NodeInfo& info) {
-             return 10 * static_cast<double>(info.inputs[0].dims.volume());
-           },
-       .bind = cpu::bindTopK});
+      registry, {.takes = [](const TopK&, const NodeInfo& info) { return allCommonTypes(info); },
+                 .flops =
+                     [](const TopK&, const NodeInfo& info) {
+                       return 10 * static_cast<double>(info.inputs[0].dims.volume());
+                     },
+                 .bind = cpu::bindTopK});
 }
 
 }  // namespace layerwise

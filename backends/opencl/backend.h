@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/backend.h"
+
+namespace layerwise::opencl {
+
+/// The backend of a device by the name that the user gives it (discovery.h); nullptr where there is
+/// no such device.
+const Backend* findBackend(std::string_view name);
+
+/// "opencl:0 (NVIDIA H200)" a device.
+std::vector<std::string> deviceNames();
+
+}  // namespace layerwise::opencl
