@@ -5,17 +5,18 @@
 #   scripts/install_deps.sh [--tests]
 #
 # --tests: also what only some tests, checks and benchmarks need: NumPy, PIL, PyTorch, torchvision, pkg-config, clang-format,
-# Google Benchmark,
+# Google Benchmark, PoCL (an OpenCL device on the CPU),
 # where the distribution has them.
 set -euo pipefail
 
 required=(g++ cmake ninja-build git libeigen3-dev libfmt-dev nlohmann-json3-dev libjpeg-dev libpng-dev zlib1g-dev
-  libxxhash-dev libflatbuffers-dev flatbuffers-compiler libcxxopts-dev libgtest-dev)
+  libxxhash-dev libflatbuffers-dev flatbuffers-compiler libcxxopts-dev libgtest-dev
+  ocl-icd-opencl-dev opencl-clhpp-headers)
 # Tests that need one of these say so and are skipped where it is missing.
 optional=()
 if [ "${1:-}" = --tests ]; then
   optional+=(python3 python3-numpy python3-pil python3-torch python3-torchvision pkgconf clang-format-14
-    libbenchmark-dev)
+    libbenchmark-dev pocl-opencl-icd)
 elif [ $# -gt 0 ]; then
   echo "install_deps.sh: [$1] there is no such option; there is --tests" >&2
   exit 2

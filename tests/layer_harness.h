@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <numeric>
@@ -8,13 +9,20 @@
 #include <vector>
 
 #include "backends/cpu/step.h"
-#include "backends/cpu/tactic_registry.h"
+#include "engine/backend.h"
 #include "engine/make_graph.h"
 #include "engine/network_state.h"
 #include "layer_case.h"
 
 /// Runs one case through the reference and through every candidate that a tactic offers for it.
 namespace layerwise::test {
+
+/// The device whose tactics are tested: the environment variable LAYERWISE_TEST_DEVICE, or the CPU.
+inline const Backend& testedBackend() {
+  const char* name = std::getenv("LAYERWISE_TEST_DEVICE");
+  static const Backend& backend = findBackend(name ? name : "cpu");
+  return backend;
+}
 
 /// A case's graph, with concrete inputs and the reference's values of every tensor.
 class CaseRun {
@@ -52,7 +60,7 @@ class CaseRun {
   std::vector<Candidate> candidates() const {
     std::vector<NodeId> wanted = computingNodes();
     std::vector<Candidate> all, fitting;
-    for (const auto& tactic : cpu::TacticRegistry::instance().all())
+    for (const Tactic* tactic : testedBackend().tactics())
       tactic->match({graph_, shapes_, 1}, wanted.front(), all);
     for (Candidate& candidate : all)
       if (candidate.nodes == wanted) fitting.push_back(std::move(candidate));
@@ -168,6 +176,8 @@ class PlacedTensor {
     return memory_.data() + (64 - address % 64) % 64;
   }
 
+  std::size_t bytes() const { return memory_.size() - 64; }
+
   void write(const ReferenceTensor& values) {
     ReferenceTensor stored = values;
     stored.info.type = view_.type;
@@ -246,6 +256,23 @@ inline void runStep(const cpu::CpuStep& step, std::span<std::byte* const> buffer
   }
 }
 
+/// Runs a step by its backend's executor, each tensor in a buffer that goes there and comes back
+/// whole, guards included.
+inline void runByExecutor(std::shared_ptr<const Step> step, std::span<PlacedTensor> tensors) {
+  static const std::unique_ptr<Executor> executor =
+      testedBackend().createExecutor(std::make_shared<ThreadPool>());
+  std::vector<BoundStep> steps(1);
+  steps[0].step = std::move(step);
+  std::vector<IoBuffer> io;
+  std::vector<void*> memory;
+  for (PlacedTensor& tensor : tensors) {
+    io.push_back({tensor.bytes(), true, true});
+    memory.push_back(tensor.data());
+  }
+  executor->prepare(steps, 0, io);
+  executor->run(steps, memory, nullptr, {});
+}
+
 inline CandidateResult runCandidate(const Graph& graph, const Candidate& candidate,
                                     const std::shared_ptr<const void>& packed,
                                     const ShapeTable& shapes,
@@ -269,9 +296,13 @@ inline CandidateResult runCandidate(const Graph& graph, const Candidate& candida
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) tensors[i].write(*inputs[i]);
   std::span<const BufferView> all(views);
-  auto step = candidate.tactic->bind({graph, candidate, shapes, all.first(inputs.size()),
-                                      all.subspan(inputs.size()), packed, placement.workers});
-  runStep(static_cast<const cpu::CpuStep&>(*step), buffers, placement.workers);
+  std::shared_ptr<const Step> step =
+      candidate.tactic->bind({graph, candidate, shapes, all.first(inputs.size()),
+                              all.subspan(inputs.size()), packed, placement.workers});
+  if (auto* cpuStep = dynamic_cast<const cpu::CpuStep*>(step.get()))
+    runStep(*cpuStep, buffers, placement.workers);
+  else
+    runByExecutor(step, tensors);
   CandidateResult result;
   for (std::size_t i = inputs.size(); i < tensors.size(); ++i) {
     result.outputs.push_back(tensors[i].read());

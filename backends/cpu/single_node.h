@@ -35,6 +35,13 @@ inline std::unique_ptr<Step> makeStep(std::int64_t tiles, FunctionStep::Run run,
   return std::make_unique<FunctionStep>(tiles, std::move(run), scratchBytes);
 }
 
+using layerwise::allCommonTypes;
+using layerwise::allFloat;
+using layerwise::broadcastStrides;
+using layerwise::floatWeights;
+using layerwise::memoryType;
+using layerwise::NodeInfo;
+
 /// How many of the node's inputs the step reads; the others are shape tensors.
 inline constexpr int kAllInputs = 1 << 20;
 
