@@ -23,6 +23,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"deconvolution", deconvolutionCase, 40},
       {"elementwise", elementwiseCase, 90},
       {"fully_connected", fullyConnectedCase},
+      {"fully_connected_activation", fullyConnectedActivationCase, 51},
       {"gather", gatherCase, 45},
       {"identity", identityCase},
       {"lrn", lrnCase},

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/fully_connected.h"
 
 namespace layerwise::cpu {
 
@@ -89,6 +90,7 @@ struct TensorKernels {
   void (*pointwise)(const PointwisePlan&, const float* a, const float* b, float* out, int64_t tile);
   void (*reformat)(const ReformatPlan&, const float* in, float* out, int64_t tile);
   void (*image)(const ImagePlan&, const unsigned char* in, float* out, int64_t tile);
+  FullyConnectedKernel fullyConnected;
 };
 
 }  // namespace layerwise::cpu

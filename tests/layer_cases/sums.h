@@ -36,6 +36,31 @@ inline LayerCase fullyConnectedCase(Random& r, int) {
   return {{{.dims = dims}}, defineOne(a, {kernel, bias}), 1e-5};
 }
 
+/// A fully connected layer, and what an epilogue may take of it: an activation, a residual.
+inline LayerCase fullyConnectedActivationCase(Random& r, int index) {
+  Dims dims =
+      index % 2 ? Dims{kBatch, r.pick(1, 9), r.pick(1, 700)} : Dims{kBatch, r.pick(1, 1500)};
+  int axis = dims.rank() - 1;
+  FullyConnected a{r.pick(1, 150), axis};
+  // Sums near 1: an activation that saturates would let rounding errors of large ones stand out.
+  double most = 3 / std::sqrt(static_cast<double>(dims[axis]));
+  auto layer = defineOne(a, {r.floats(a.outputs * dims[axis], -most, most), r.floats(a.outputs)});
+  Activation activation{nth<ActivationType>(index), r.real(0.1, 0.5), r.real(0.5, 2)};
+  Dims sum = dims;
+  sum[axis] = a.outputs;
+  bool added = r.chance(0.5), first = r.chance(0.5);
+  auto define = [=](Network& n, const std::vector<Tensor*>& in) {
+    Tensor* y = layer(n, {in[0]})[0];
+    if (added && first) y = &n.addElementWise(*y, *in[1], ElementWiseOperation::kSum).output();
+    y = &n.add(activation, {y}).output();
+    if (added && !first) y = &n.addElementWise(*y, *in[1], ElementWiseOperation::kSum).output();
+    return std::vector<Tensor*>{y};
+  };
+  LayerCase made{{{.dims = dims}}, define, 1e-5};
+  if (added) made.inputs.push_back({.dims = sum});
+  return made;
+}
+
 inline LayerCase softmaxCase(Random& r, int) {
   Dims dims = r.chance(0.7) ? imageDims(r) : Dims{kBatch, r.pick(1, 200)};
   Softmax a{r.pick(1, dims.rank() - 1)};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backends/cpu/kernels/fully_connected.h"
 #include "backends/cpu/kernels/pointwise.h"
 #include "backends/cpu/kernels/pool.h"
 #include "backends/cpu/kernels/reformat.h"
@@ -9,8 +10,8 @@ namespace {
 
 template <class V>
 constexpr TensorKernels tensorKernels() {
-  return {&Pool<V>::run,     &globalAverageTile<V>, &upsampleTile<V>,
-          &pointwiseTile<V>, &reformatTile<V>,      &imageTile<V>};
+  return {&Pool<V>::run,    &globalAverageTile<V>, &upsampleTile<V>,      &pointwiseTile<V>,
+          &reformatTile<V>, &imageTile<V>,         &fullyConnectedTile<V>};
 }
 
 }  // namespace
