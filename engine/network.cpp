@@ -170,13 +170,13 @@ Weights Network::keep(std::vector<std::int64_t> values) {
 
 LayerOf<Convolution>& Network::addConvolution(Tensor& input, std::int64_t outputs,
                                               const Dims& kernel, Weights weights, Weights bias) {
-  return add(Convolution{.outputs = outputs, .kernel = kernel}, {&input}, {weights, bias});
+  return add(Convolution{{.outputs = outputs, .kernel = kernel}}, {&input}, {weights, bias});
 }
 
 LayerOf<Deconvolution>& Network::addDeconvolution(Tensor& input, std::int64_t outputs,
                                                   const Dims& kernel, Weights weights,
                                                   Weights bias) {
-  return add(Deconvolution{.outputs = outputs, .kernel = kernel}, {&input}, {weights, bias});
+  return add(Deconvolution{{.outputs = outputs, .kernel = kernel}}, {&input}, {weights, bias});
 }
 
 LayerOf<Activation>& Network::addActivation(Tensor& input, ActivationType type, double alpha,

@@ -1,31 +1,9 @@
-#include <algorithm>
-
+#include "layers/convolution_shape.h"
 #include "layers/layer_kind.h"
 #include "layers/spatial.h"
 
 namespace layerwise {
 namespace {
-
-Dims kernelDims(const Convolution& a, std::int64_t channels) {
-  Dims dims{a.outputs, channels / a.groups};
-  for (std::int64_t size : a.kernel) dims.append(size);
-  return dims;
-}
-
-std::vector<TensorInfo> infer(const Convolution& a, const ShapeContext& c) {
-  const Dims& in = c.dims();
-  c.expectFloat();
-  SpatialWindow window = resolveWindow(a, in);
-  if (a.outputs < 1 || a.groups < 1)
-    c.fail("outputs {} and groups {} must be at least 1", a.outputs, a.groups);
-  if (in[1] % a.groups || a.outputs % a.groups)
-    c.fail("{} groups do not divide {} input channels and {} outputs", a.groups, in[1], a.outputs);
-  c.expectWeights(0, "kernel", kernelDims(a, in[1]));
-  c.expectWeights(1, "bias", {a.outputs}, true);
-  Dims out{in[0], a.outputs};
-  for (std::int64_t size : window.output) out.append(size);
-  return {{c.type(), out}};
-}
 
 void reference(const Convolution& a, const ReferenceContext& c) {
   const Dims& in = c.inputs[0].info.dims;
@@ -65,8 +43,9 @@ void reference(const Convolution& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_convolution(LayerRegistry& registry) {
-  registry.add<Convolution>(
-      {.weightRoles = {"kernel", "bias"}, .infer = infer, .reference = reference});
+  registry.add<Convolution>({.weightRoles = {"kernel", "bias"},
+                             .infer = inferConvolution<Convolution>,
+                             .reference = reference});
 }
 
 }  // namespace layerwise

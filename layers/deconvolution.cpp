@@ -1,25 +1,9 @@
+#include "layers/convolution_shape.h"
 #include "layers/layer_kind.h"
 #include "layers/spatial.h"
 
 namespace layerwise {
 namespace {
-
-std::vector<TensorInfo> infer(const Deconvolution& a, const ShapeContext& c) {
-  const Dims& in = c.dims();
-  c.expectFloat();
-  SpatialWindow window = resolveWindow(a, in);
-  if (a.outputs < 1 || a.groups < 1)
-    c.fail("outputs {} and groups {} must be at least 1", a.outputs, a.groups);
-  if (in[1] % a.groups || a.outputs % a.groups)
-    c.fail("{} groups do not divide {} input channels and {} outputs", a.groups, in[1], a.outputs);
-  Dims kernel{in[1], a.outputs / a.groups};
-  for (std::int64_t size : a.kernel) kernel.append(size);
-  c.expectWeights(0, "kernel", kernel);
-  c.expectWeights(1, "bias", {a.outputs}, true);
-  Dims out{in[0], a.outputs};
-  for (std::int64_t size : window.output) out.append(size);
-  return {{c.type(), out}};
-}
 
 /// Each input element is scattered: it adds its multiple of the kernel to the output.
 void reference(const Deconvolution& a, const ReferenceContext& c) {
@@ -63,8 +47,9 @@ void reference(const Deconvolution& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_deconvolution(LayerRegistry& registry) {
-  registry.add<Deconvolution>(
-      {.weightRoles = {"kernel", "bias"}, .infer = infer, .reference = reference});
+  registry.add<Deconvolution>({.weightRoles = {"kernel", "bias"},
+                               .infer = inferConvolution<Deconvolution>,
+                               .reference = reference});
 }
 
 }  // namespace layerwise

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "layers/activate.h"
+#include "layers/convolution_shape.h"
 #include "layers/layer_kind.h"
 #include "layers/spatial.h"
 
@@ -26,16 +27,9 @@ void expectWeightType(const ShapeContext& c, int slot, std::string_view role, Da
 
 std::vector<TensorInfo> infer(const QuantizedConvolution& a, const ShapeContext& c) {
   const Convolution& geometry = a.convolution;
-  const Dims& in = c.dims();
   if (c.type() != DataType::kUInt8) c.fail("input 0 is {}, uint8 needed", toString(c.type()));
-  SpatialWindow window = resolveWindow(geometry, in);
-  if (geometry.outputs < 1 || geometry.groups < 1)
-    c.fail("outputs {} and groups {} must be at least 1", geometry.outputs, geometry.groups);
-  if (in[1] % geometry.groups || geometry.outputs % geometry.groups)
-    c.fail("{} groups do not divide {} input channels and {} outputs", geometry.groups, in[1],
-           geometry.outputs);
-  Dims kernel{geometry.outputs, in[1] / geometry.groups};
-  for (std::int64_t size : geometry.kernel) kernel.append(size);
+  SpatialWindow window = resolveWindow(geometry, c.dims());
+  Dims kernel = kernelDims(geometry, c);
   c.expectWeights(0, "kernel", kernel);
   c.expectWeights(1, "scales", {geometry.outputs});
   c.expectWeights(2, "bias", {geometry.outputs});
@@ -49,8 +43,7 @@ std::vector<TensorInfo> infer(const QuantizedConvolution& a, const ShapeContext&
   if (a.outputType != DataType::kUInt8 && a.outputType != DataType::kFloat32)
     c.fail("output_type {} is neither uint8 nor float32", toString(a.outputType));
   expectQuantization(c, "output", a.outputScale, a.outputZeroPoint);
-  Dims out{in[0], geometry.outputs};
-  for (std::int64_t size : window.output) out.append(size);
+  Dims out = convolvedDims(geometry, window, c);
   std::size_t inputs = a.residual == ResidualOrder::kNoResidual ? 1 : 2;
   if (c.inputs.size() != inputs)
     c.fail("{} inputs, {} needed for this residual", c.inputs.size(), inputs);

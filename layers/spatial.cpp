@@ -31,9 +31,9 @@ void expectSpatial(const Dims& input) {
                 fmt::format("input is {}: 3 to 5 axes needed", toString(input)));
 }
 
-SpatialWindow resolve(const Dims& input, const Dims& kernel, const Dims& stride, const Dims& pre,
-                      const Dims& post, const Dims& dilation, PaddingMode mode,
-                      bool dropLastInPadding) {
+/// The attributes with the defaults filled in; no output yet.
+SpatialWindow withDefaults(const Dims& input, const Dims& kernel, const Dims& stride,
+                           const Dims& pre, const Dims& post, const Dims& dilation) {
   expectSpatial(input);
   SpatialWindow w;
   w.axes = input.rank() - 2;
@@ -43,6 +43,12 @@ SpatialWindow resolve(const Dims& input, const Dims& kernel, const Dims& stride,
   w.prePadding = orDefault(pre, w.axes, 0, "pre_padding", 0);
   w.postPadding = orDefault(post, w.axes, 0, "post_padding", 0);
   w.dilation = orDefault(dilation, w.axes, 1, "dilation", 1);
+  return w;
+}
+
+/// Resolves the padding mode and the output's sizes.
+SpatialWindow resolve(const Dims& input, SpatialWindow w, PaddingMode mode,
+                      bool dropLastInPadding) {
   for (int i = 0; i < w.axes; ++i) {
     std::int64_t size = input[i + 2];
     std::int64_t span = (w.kernel[i] - 1) * w.dilation[i] + 1;
@@ -76,8 +82,9 @@ SpatialWindow resolve(const Dims& input, const Dims& kernel, const Dims& stride,
 }  // namespace
 
 SpatialWindow resolveWindow(const Convolution& a, const Dims& input) {
-  return resolve(input, a.kernel, a.stride, a.prePadding, a.postPadding, a.dilation, a.paddingMode,
-                 false);
+  return resolve(input,
+                 withDefaults(input, a.kernel, a.stride, a.prePadding, a.postPadding, a.dilation),
+                 a.paddingMode, false);
 }
 
 SpatialWindow resolveWindow(const Pooling& a, const Dims& input) {
@@ -89,7 +96,8 @@ SpatialWindow resolveWindow(const Pooling& a, const Dims& input) {
     w.prePadding = w.postPadding = Dims::filled(w.axes, 0);
     for (int i = 0; i < w.axes; ++i) w.kernel.append(input[i + 2]);
   } else {
-    w = resolve(input, a.window, a.stride, a.prePadding, a.postPadding, {}, a.paddingMode, true);
+    w = resolve(input, withDefaults(input, a.window, a.stride, a.prePadding, a.postPadding, {}),
+                a.paddingMode, true);
   }
   for (int i = 0; i < w.axes; ++i) {
     if (w.prePadding[i] >= std::max<std::int64_t>(1, w.kernel[i]) ||
@@ -105,15 +113,8 @@ SpatialWindow resolveWindow(const Pooling& a, const Dims& input) {
 }
 
 SpatialWindow resolveWindow(const Deconvolution& a, const Dims& input) {
-  expectSpatial(input);
-  SpatialWindow w;
-  w.axes = input.rank() - 2;
-  if (a.kernel.empty()) throw Error(ErrorCode::kInvalidShape, "the kernel's size is not set");
-  w.kernel = orDefault(a.kernel, w.axes, 1, "kernel", 1);
-  w.stride = orDefault(a.stride, w.axes, 1, "stride", 1);
-  w.prePadding = orDefault(a.prePadding, w.axes, 0, "pre_padding", 0);
-  w.postPadding = orDefault(a.postPadding, w.axes, 0, "post_padding", 0);
-  w.dilation = orDefault(a.dilation, w.axes, 1, "dilation", 1);
+  SpatialWindow w =
+      withDefaults(input, a.kernel, a.stride, a.prePadding, a.postPadding, a.dilation);
   Dims extra = orDefault(a.outputPadding, w.axes, 0, "output_padding", 0);
   bool same = a.paddingMode == PaddingMode::kSameUpper || a.paddingMode == PaddingMode::kSameLower;
   for (int i = 0; i < w.axes; ++i) {

@@ -91,11 +91,11 @@ inline Graph everyLayer() {
       m.input("x", DataType::kFloat32, {-1, 4, 6, -1}, {{1, 4, 6, 5}, {2, 4, 6, 5}, {3, 4, 6, 9}});
   ValueId sequence = m.input("sequence", {2, 3, 4});
 
-  Convolution convolution{.outputs = 6,
-                          .kernel = {3, 2},
-                          .stride = {2, 1},
-                          .paddingMode = PaddingMode::kSameLower,
-                          .groups = 2};
+  Convolution convolution{{.outputs = 6,
+                           .kernel = {3, 2},
+                           .stride = {2, 1},
+                           .paddingMode = PaddingMode::kSameLower,
+                           .groups = 2}};
   show(m.add(convolution, {x}, {m.random(6 * 2 * 6), m.random(6)}));
   QuantizedConvolution quantized{.convolution = convolution,
                                  .activated = true,
@@ -106,8 +106,7 @@ inline Graph everyLayer() {
   ConstantData kernel = ConstantData::of(DataType::kInt8, std::vector<std::int8_t>(72, -7));
   ValueId bytes = m.add(Cast{DataType::kUInt8}, {x});
   show(m.add(quantized, {bytes}, {kernel, m.random(6), m.random(6)}));
-  Deconvolution deconvolution{
-      .outputs = 2, .kernel = {2, 2}, .stride = {2, 2}, .outputPadding = {1, 0}};
+  Deconvolution deconvolution{{.outputs = 2, .kernel = {2, 2}, .stride = {2, 2}}, {1, 0}};
   show(m.add(deconvolution, {x}, {m.random(4 * 2 * 4)}));
   show(m.activation(x, ActivationType::kClip, 0.1, 0.7));
   Pooling pooling{.type = PoolingType::kAverage, .window = {3, 3}, .averageCountsPadding = true};

@@ -45,7 +45,7 @@ class GraphMaker {
 
   ValueId convolution(ValueId x, std::int64_t inputs, std::int64_t outputs, std::int64_t kernel,
                       std::int64_t groups = 1, bool bias = true) {
-    Convolution a{.outputs = outputs, .kernel = {kernel, kernel}, .groups = groups};
+    Convolution a{{.outputs = outputs, .kernel = {kernel, kernel}, .groups = groups}};
     a.setPadding({kernel / 2, kernel / 2});
     return add(a, {x},
                {random(outputs * inputs / groups * kernel * kernel),

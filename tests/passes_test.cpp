@@ -254,7 +254,7 @@ TEST(FoldAffine, IntoDeconvolutionWithGroups) {
   for (std::int64_t groups : {1, 2, 3}) {
     GraphMaker m;
     ValueId x = m.input("x", {1, 6, 4, 5});
-    Deconvolution a{.outputs = 12, .kernel = {3, 2}, .stride = {2, 2}, .groups = groups};
+    Deconvolution a{{.outputs = 12, .kernel = {3, 2}, .stride = {2, 2}, .groups = groups}};
     ValueId y = m.add(a, {x}, {m.random(6 * 12 / groups * 6), m.random(12)});
     m.output(m.batchNorm(y, 12), "y");
     EXPECT_EQ(kinds(apply(m, foldAffine)), (Kinds{"deconvolution"}));
@@ -461,7 +461,7 @@ TEST(MergeSiblings, OthersStay) {
   m.output(m.convolution(x, 6, 6, 3), "3x3");
   m.output(m.convolution(x, 6, 6, 1, 2), "groups");
   m.output(m.elementwise(conv(), x, ElementWiseOperation::kSum), "residual");
-  Convolution strided{.outputs = 4, .kernel = {1, 1}, .stride = {2, 2}};
+  Convolution strided{{.outputs = 4, .kernel = {1, 1}, .stride = {2, 2}}};
   m.output(m.add(strided, {x}, {m.random(24)}), "strided");
   ValueId precise = conv();
   m.graph.nodes.back().precision = DataType::kFloat32;

@@ -74,18 +74,16 @@ struct Activation {
   }
 };
 
-/// Cross-correlation (PyTorch's conv1d/2d/3d). Input: N x C x spatial (1 to 3 axes).
-/// Weights: kernel [outputs x C/groups x kernel...], bias [outputs] or none.
-struct Convolution {
-  static constexpr std::string_view kKind = "convolution";
-  std::int64_t outputs = 0;
+/// What convolutions of every kind are told: sizes, a number a spatial axis.
+struct ConvolutionGeometry {
+  std::int64_t outputs = 0;  ///< channels of the output
   Dims kernel;
   Dims stride;
-  Dims prePadding;
-  Dims postPadding;
+  Dims prePadding;   ///< at the start of each axis
+  Dims postPadding;  ///< at the end of each axis
   PaddingMode paddingMode = PaddingMode::kExplicitRoundDown;
   Dims dilation;
-  std::int64_t groups = 1;
+  std::int64_t groups = 1;  ///< divides the channels of the input and of the output
   void setPadding(const Dims& both) { prePadding = postPadding = both; }
   template <class Self, class V>
   static void visit(Self& s, V&& v) {
@@ -96,28 +94,24 @@ struct Convolution {
   }
 };
 
+/// Cross-correlation (PyTorch's conv1d/2d/3d). Input: N x C x spatial (1 to 3 axes). Output: N x
+/// outputs x spatial, sizes by `paddingMode`.
+/// Weights: kernel [outputs x C/groups x kernel...], bias [outputs] or none.
+struct Convolution : ConvolutionGeometry {
+  static constexpr std::string_view kKind = "convolution";
+};
+
 /// Transposed convolution (PyTorch's conv_transpose): out = (in - 1) stride - pre - post + dilation
-/// (kernel - 1) + 1 + outputPadding, which is below the stride or the dilation. Weights: kernel [C
-/// x outputs/groups x kernel...], bias [outputs] or none.
-struct Deconvolution {
+/// (kernel - 1) + 1 + outputPadding, which is below the stride or the dilation; with kSameUpper and
+/// kSameLower, out = in stride. Input: N x C x spatial (1 to 3 axes). Weights: kernel [C x
+/// outputs/groups x kernel...], bias [outputs] or none.
+struct Deconvolution : ConvolutionGeometry {
   static constexpr std::string_view kKind = "deconvolution";
-  std::int64_t outputs = 0;
-  Dims kernel;
-  Dims stride;
-  Dims prePadding;
-  Dims postPadding;
   Dims outputPadding;
-  PaddingMode paddingMode = PaddingMode::kExplicitRoundDown;  ///< kSame*: out = in x stride
-  Dims dilation;
-  std::int64_t groups = 1;
-  void setPadding(const Dims& both) { prePadding = postPadding = both; }
   template <class Self, class V>
   static void visit(Self& s, V&& v) {
-    v("outputs", s.outputs), v("kernel", s.kernel), v("stride", s.stride),
-        v("pre_padding", s.prePadding);
-    v("post_padding", s.postPadding), v("output_padding", s.outputPadding),
-        v("padding_mode", s.paddingMode);
-    v("dilation", s.dilation), v("groups", s.groups);
+    ConvolutionGeometry::visit(s, v);
+    v("output_padding", s.outputPadding);
   }
 };
 

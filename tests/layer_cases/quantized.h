@@ -99,7 +99,7 @@ inline LayerCase quantizedConvolutionCase(Random& r, int index) {
 
 /// What a fully connected layer becomes.
 inline LayerCase quantizedMatrixCase(Random& r, int index) {
-  Convolution a{.outputs = r.pick(1, 130), .kernel = {1, 1}};
+  Convolution a{{.outputs = r.pick(1, 130), .kernel = {1, 1}}};
   return quantizedCase(r, index, a, {kBatch, r.pick(1, 300), 1, 1});
 }
 

@@ -23,7 +23,7 @@ struct Channels {
 inline Convolution randomConvolution(Random& r, const Channels& channels, const Dims& dims) {
   int axes = dims.rank() - 2;
   for (;;) {
-    Convolution a{.outputs = channels.out, .kernel = r.dims(axes, 1, axes == 1 ? 7 : 4)};
+    Convolution a{{.outputs = channels.out, .kernel = r.dims(axes, 1, axes == 1 ? 7 : 4)}};
     if (r.chance(0.4)) a.kernel = Dims::filled(axes, r.chance(0.5) ? 1 : 3);
     a.stride = perAxis(r, axes, 1, 3);
     if (r.chance(0.3)) a.dilation = r.dims(axes, 1, 3);
@@ -70,7 +70,7 @@ inline LayerCase convolutionActivationCase(Random& r, int index) {
 inline LayerCase convolutionAddCase(Random& r, int index) {
   Channels channels(r);
   Dims dims = imageDims(r, channels.in, 2);
-  Convolution a{.outputs = channels.out, .kernel = index % 2 ? Dims{3, 3} : Dims{1, 1}};
+  Convolution a{{.outputs = channels.out, .kernel = index % 2 ? Dims{3, 3} : Dims{1, 1}}};
   a.setPadding(index % 2 ? Dims{1, 1} : Dims{0, 0});
   a.groups = channels.groups;
   auto convolution = defineOne(a, convolutionWeights(r, channels, a.kernel));
@@ -93,7 +93,7 @@ inline LayerCase deconvolutionCase(Random& r, int) {
   Channels channels(r);
   auto axes = static_cast<int>(r.chance(0.6) ? 2 : r.pick(1, 3));
   Dims dims = imageDims(r, channels.in, axes);
-  Deconvolution a{.outputs = channels.out, .kernel = r.dims(axes, 1, 4)};
+  Deconvolution a{{.outputs = channels.out, .kernel = r.dims(axes, 1, 4)}};
   a.stride = r.dims(axes, 1, 3);
   if (r.chance(0.3)) a.dilation = r.dims(axes, 1, 2);
   if (r.chance(0.5)) a.prePadding = a.postPadding = r.dims(axes, 0, 1);
