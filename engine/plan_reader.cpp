@@ -4,10 +4,10 @@
 #include <cstring>
 #include <new>
 
-#include "engine/file.h"
 #include "engine/plan.h"
 #include "engine/plan_check.h"
 #include "engine/plan_file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 #include "plan_generated.h"
 #include "weights/foreign_file.h"

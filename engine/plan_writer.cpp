@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "engine/file.h"
 #include "engine/plan.h"
 #include "engine/plan_file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 #include "plan_generated.h"
 

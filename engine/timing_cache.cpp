@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 
 namespace layerwise {

@@ -1,4 +1,4 @@
-#include "engine/file.h"
+#include "files/file.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

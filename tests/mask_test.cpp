@@ -92,7 +92,7 @@ TEST(MaskToImage, FollowsTheLetterbox) {
   // 1280 x 720 in 640 x 640: half the size, 140 rows of padding above.
   const Letterbox plan = planLetterbox(1280, 720, {});
   Mask mask{100, 240, 50, 20, std::vector<std::uint8_t>(50 * 20, 1)};
-  const Mask image = toImage(plan, mask);
+  const Mask image = maskToImage(plan, mask);
   EXPECT_EQ(image.left, 200);
   EXPECT_EQ(image.top, 200);
   EXPECT_EQ(image.width, 100);
@@ -101,7 +101,7 @@ TEST(MaskToImage, FollowsTheLetterbox) {
   EXPECT_NEAR(pixels, 100 * 40, 4);  // the corners are rounded off
   // Nothing is left of what lies in the padding.
   mask.top = 100;
-  EXPECT_TRUE(toImage(plan, mask).values.empty());
+  EXPECT_TRUE(maskToImage(plan, mask).values.empty());
 }
 
 TEST(Outline, IsTheOuterBorderByItsCorners) {

@@ -135,7 +135,7 @@ TEST(Letterbox, MapsBoxesBackAndClipsThem) {
   const Letterbox plan = planLetterbox(1280, 720, {});
   EXPECT_EQ(plan.left, 0);
   EXPECT_EQ(plan.top, 140);
-  const Box box = toImage(plan, {100, 240, 200, 900});
+  const Box box = boxToImage(plan, {100, 240, 200, 900});
   EXPECT_FLOAT_EQ(box.x1, 200);
   EXPECT_FLOAT_EQ(box.y1, 200);
   EXPECT_FLOAT_EQ(box.x2, 400);

@@ -15,7 +15,7 @@
 #include <random>
 #include <sstream>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 #include "weights/hex.h"
 #include "weights/nearest_key.h"

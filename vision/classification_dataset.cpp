@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <string_view>
 
-#include "engine/file.h"
+#include "files/file.h"
+#include "files/gzip.h"
 #include "layerwise/dataset.h"
 #include "layerwise/error.h"
 #include "vision/text_lines.h"
-#include "weights/gzip.h"
 
 namespace layerwise {
 namespace {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 #include "vision/exif.h"
 #include "vision/jpeg.h"

@@ -162,7 +162,7 @@ void letterbox(const ImageView& image, const Letterbox& plan, float* planes) {
              });
 }
 
-Point toImage(const Letterbox& plan, const Point& point) {
+Point pointToImage(const Letterbox& plan, const Point& point) {
   const auto map = [&](float value, double pad, int limit) {
     const float shifted = value - static_cast<float>(pad);
     const float scaled = shifted / static_cast<float>(plan.gain);
@@ -171,9 +171,9 @@ Point toImage(const Letterbox& plan, const Point& point) {
   return {map(point.x, plan.padX, plan.imageWidth), map(point.y, plan.padY, plan.imageHeight)};
 }
 
-Box toImage(const Letterbox& plan, const Box& box) {
-  const Point upperLeft = toImage(plan, Point{box.x1, box.y1});
-  const Point lowerRight = toImage(plan, Point{box.x2, box.y2});
+Box boxToImage(const Letterbox& plan, const Box& box) {
+  const Point upperLeft = pointToImage(plan, Point{box.x1, box.y1});
+  const Point lowerRight = pointToImage(plan, Point{box.x2, box.y2});
   return {upperLeft.x, upperLeft.y, lowerRight.x, lowerRight.y};
 }
 
@@ -186,10 +186,10 @@ Box labelToImage(const Letterbox& plan, float cx, float cy, float width, float h
         static_cast<float>(extent) * (center + side * size / 2) + static_cast<float>(pad);
     return std::clamp(corner, 0.0f, static_cast<float>(limit) - kMargin);
   };
-  return toImage(plan, Box{place(cx, width, -1, plan.labelWidth, plan.padX, plan.width),
-                           place(cy, height, -1, plan.labelHeight, plan.padY, plan.height),
-                           place(cx, width, 1, plan.labelWidth, plan.padX, plan.width),
-                           place(cy, height, 1, plan.labelHeight, plan.padY, plan.height)});
+  return boxToImage(plan, Box{place(cx, width, -1, plan.labelWidth, plan.padX, plan.width),
+                              place(cy, height, -1, plan.labelHeight, plan.padY, plan.height),
+                              place(cx, width, 1, plan.labelWidth, plan.padX, plan.width),
+                              place(cy, height, 1, plan.labelHeight, plan.padY, plan.height)});
 }
 
 }  // namespace layerwise

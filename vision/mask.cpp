@@ -110,7 +110,7 @@ Mask assembleMask(const MaskPrototypes& prototypes, const float* coefficients, c
   return mask;
 }
 
-Mask toImage(const Letterbox& plan, const Mask& mask) {
+Mask maskToImage(const Letterbox& plan, const Mask& mask) {
   const auto edge = [](double network, double pad, double gain, int limit) {
     return std::clamp((network - pad) / gain, 0.0, static_cast<double>(limit));
   };

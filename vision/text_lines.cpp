@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace layerwise {
 namespace {

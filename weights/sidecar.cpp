@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "layerwise/error.h"
 #include "weights/foreign_file.h"
 

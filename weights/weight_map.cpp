@@ -6,12 +6,12 @@
 #include <new>
 #include <unordered_map>
 
-#include "engine/file.h"
+#include "files/file.h"
+#include "files/gzip.h"
 #include "layerwise/error.h"
 #include "layerwise/weights.h"
 #include "weights/aligned_floats.h"
 #include "weights/foreign_file.h"
-#include "weights/gzip.h"
 #include "weights/hex.h"
 #include "weights/nearest_key.h"
 #include "weights/sidecar.h"

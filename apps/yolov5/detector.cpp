@@ -180,7 +180,7 @@ Findings Detector::findings(std::size_t index, const Letterbox& plan) const {
   for (std::int32_t i = 0; i < counts_[index]; ++i, row += values) {
     const Box box{row[0], row[1], row[2], row[3]};
     result.networkBoxes.push_back(box);
-    result.detections.push_back({toImage(plan, box), row[4], static_cast<int>(row[5]), i});
+    result.detections.push_back({boxToImage(plan, box), row[4], static_cast<int>(row[5]), i});
     result.coefficients.insert(result.coefficients.end(), row + kBoxValues, row + values);
   }
   if (maskCount_ > 0) {

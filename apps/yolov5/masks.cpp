@@ -14,8 +14,8 @@ std::vector<ObjectMask> makeMasks(const Findings& findings) {
     const Mask mask = assembleMask(prototypes, coefficients, findings.networkBoxes[i],
                                    letterbox.width, letterbox.height);
     std::vector<Point> outline = outlineOf(mask);
-    for (Point& point : outline) point = toImage(letterbox, point);
-    masks.push_back({toImage(letterbox, mask), std::move(outline)});
+    for (Point& point : outline) point = pointToImage(letterbox, point);
+    masks.push_back({maskToImage(letterbox, mask), std::move(outline)});
   }
   return masks;
 }

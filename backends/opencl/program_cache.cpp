@@ -9,7 +9,7 @@
 
 #include "backends/opencl/error.h"
 #include "backends/opencl/kernel_text.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace layerwise::opencl {
 namespace fs = std::filesystem;

@@ -28,7 +28,7 @@ int main(int argc, char** argv) try {
   context->run();
 
   for (const float* row = rows.data(); count-- > 0; row += dims[2]) {
-    const Box box = toImage(plan, Box{row[0], row[1], row[2], row[3]});
+    const Box box = boxToImage(plan, Box{row[0], row[1], row[2], row[3]});
     std::printf("%d %.2f  %.0f %.0f %.0f %.0f\n", int(row[5]), row[4], box.x1, box.y1, box.x2,
                 box.y2);
     drawBox(image.view(), box, classColor(int(row[5])));

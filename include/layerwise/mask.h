@@ -35,11 +35,11 @@ LAYERWISE_API Mask assembleMask(const MaskPrototypes& prototypes, const float* c
                                 const Box& box, int inputWidth, int inputHeight);
 
 /// A mask in network pixels as one in the picture's.
-LAYERWISE_API Mask toImage(const Letterbox& plan, const Mask& mask);
+LAYERWISE_API Mask maskToImage(const Letterbox& plan, const Mask& mask);
 
 /// The outer outline of the mask's object with the most corners, as OpenCV's findContours gives it
 /// (external, straight runs by their ends): pixel centres, in the mask's pixels. Empty for an empty
-/// mask. Map it with toImage() for the picture's.
+/// mask. Map its points with pointToImage() for the picture's.
 LAYERWISE_API std::vector<Point> outlineOf(const Mask& mask);
 
 }  // namespace layerwise

@@ -84,12 +84,13 @@ LAYERWISE_API Letterbox planValidationLetterbox(int imageWidth, int imageHeight,
 LAYERWISE_API void letterbox(const ImageView& image, const Letterbox& plan, float* planes);
 
 /// From network pixels to picture pixels, clipped to the picture (scale_boxes).
-LAYERWISE_API Box toImage(const Letterbox& plan, const Box& box);
-LAYERWISE_API Point toImage(const Letterbox& plan, const Point& point);
+LAYERWISE_API Box boxToImage(const Letterbox& plan, const Box& box);
+LAYERWISE_API Point pointToImage(const Letterbox& plan, const Point& point);
 
 /// Where val.py's data loader puts a label (centre and size relative to the picture): into network
-/// pixels by labelWidth and labelHeight, clipped to the input, and back by toImage(). Differs from
-/// the label's own place by what the loader's resize rounds, so use it to get val.py's numbers.
+/// pixels by labelWidth and labelHeight, clipped to the input, and back by boxToImage(). Differs
+/// from the label's own place by what the loader's resize rounds, so use it to get val.py's
+/// numbers.
 LAYERWISE_API Box labelToImage(const Letterbox& plan, float cx, float cy, float width,
                                float height);
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace layerwise {
 

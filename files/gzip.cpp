@@ -1,4 +1,4 @@
-#include "weights/gzip.h"
+#include "files/gzip.h"
 
 #include <fmt/format.h>
 #include <zlib.h>

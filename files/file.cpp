@@ -1,4 +1,4 @@
-#include "engine/file.h"
+#include "files/file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
