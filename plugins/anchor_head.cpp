@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layerwise/error.h"
-#include "plugins/sigmoid.h"
+#include "layerwise/vector_math.h"
 
 namespace layerwise {
 namespace {
@@ -66,17 +68,27 @@ std::int64_t AnchorHead::rows(std::span<const TensorInfo> maps) const {
 }
 
 void AnchorHead::decode(const Level& level, std::int64_t anchor, std::int64_t y, std::int64_t x,
-                        const float* cell, std::int64_t channelStride, float* row) const {
+                        std::int64_t count, const float* cell, std::int64_t channelStride,
+                        std::int64_t cellStride, float* rows) const {
   const auto stride = static_cast<float>(level.stride);
   const float* size = level.anchors.data() + 2 * anchor;
-  auto value = [&](std::int64_t channel) { return cell[channel * channelStride]; };
   auto square = [](float v) { return v * v; };
-  row[0] = (sigmoid(value(0)) * 2.0f + (static_cast<float>(x) - 0.5f)) * stride;
-  row[1] = (sigmoid(value(1)) * 2.0f + (static_cast<float>(y) - 0.5f)) * stride;
-  row[2] = square(sigmoid(value(2)) * 2.0f) * size[0];
-  row[3] = square(sigmoid(value(3)) * 2.0f) * size[1];
-  for (std::int64_t c = 4; c < 5 + classes; ++c) row[c] = sigmoid(value(c));
-  for (std::int64_t c = 5 + classes; c < rowSize(); ++c) row[c] = value(c);
+  const std::int64_t length = rowSize();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float* from = cell + i * cellStride;
+    if (channelStride == 1)
+      std::copy_n(from, length, rows + i * length);
+    else
+      for (std::int64_t c = 0; c < length; ++c) rows[i * length + c] = from[c * channelStride];
+  }
+  applySigmoid({rows, static_cast<std::size_t>(count * length)});
+  for (std::int64_t i = 0; i < count; ++i, rows += length, cell += cellStride) {
+    rows[0] = (rows[0] * 2.0f + (static_cast<float>(x + i) - 0.5f)) * stride;
+    rows[1] = (rows[1] * 2.0f + (static_cast<float>(y) - 0.5f)) * stride;
+    rows[2] = square(rows[2] * 2.0f) * size[0];
+    rows[3] = square(rows[3] * 2.0f) * size[1];
+    for (std::int64_t c = 5 + classes; c < length; ++c) rows[c] = cell[c * channelStride];
+  }
 }
 
 }  // namespace layerwise

@@ -35,10 +35,12 @@ struct AnchorHead {
   /// Rows of all levels; throws Error where the inputs are not this head's maps.
   std::int64_t rows(std::span<const TensorInfo> maps) const;
 
-  /// Decodes one cell in single precision, as the original does: box in input pixels, sigmoid of
-  /// objectness and classes. `cell` is the first of the anchor's channels, `channelStride` apart.
+  /// Decodes `count` cells from column x of row y on, in single precision, as the original does:
+  /// box in input pixels, sigmoid of objectness and classes. `cell` is the first one's first
+  /// channel of the anchor; channels and cells lie the strides apart. Writes `count` rows.
   void decode(const Level& level, std::int64_t anchor, std::int64_t y, std::int64_t x,
-              const float* cell, std::int64_t channelStride, float* row) const;
+              std::int64_t count, const float* cell, std::int64_t channelStride,
+              std::int64_t cellStride, float* rows) const;
 };
 
 }  // namespace layerwise

@@ -3,30 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "layerwise/error.h"
+#include "layerwise/vector_math.h"
 
 namespace layerwise {
 namespace {
 
 // Far above any network; keeps the products of a hostile plan's numbers small.
 constexpr std::int64_t kMaxClasses = 1 << 20;
-constexpr std::int64_t kMaxBins = 1 << 10;
+constexpr std::int64_t kMaxBins = 1 << 7;
 constexpr std::int64_t kMaxStride = 1 << 12;
-
-/// The expectation over the softmax of `bins` logits.
-float expectation(const float* logits, std::int64_t stride, std::int64_t bins) {
-  float most = logits[0];
-  for (std::int64_t i = 1; i < bins; ++i) most = std::max(most, logits[i * stride]);
-  float sum = 0.0f, weighted = 0.0f;
-  for (std::int64_t i = 0; i < bins; ++i) {
-    const float e = std::exp(logits[i * stride] - most);
-    sum += e;
-    weighted += e * static_cast<float>(i);
-  }
-  return weighted / sum;
-}
 
 }  // namespace
 
@@ -66,9 +53,24 @@ std::int64_t DistanceHead::cells(std::span<const TensorInfo> inputs) const {
 
 void DistanceHead::decodeBox(std::int64_t stride, std::int64_t y, std::int64_t x, const float* cell,
                              std::int64_t channelStride, float box[4]) const {
-  float sides[4];
-  for (std::int64_t i = 0; i < 4; ++i)
-    sides[i] = expectation(cell + i * bins * channelStride, channelStride, bins);
+  // Each side is the expectation over the softmax of its bins.
+  float sides[4], exponents[4 * kMaxBins];
+  for (std::int64_t i = 0; i < 4 * bins; ++i) exponents[i] = cell[i * channelStride];
+  for (std::int64_t i = 0; i < 4; ++i) {
+    float* own = exponents + i * bins;
+    const float most = *std::max_element(own, own + bins);
+    for (std::int64_t j = 0; j < bins; ++j) own[j] -= most;
+  }
+  applyExp({exponents, static_cast<std::size_t>(4 * bins)});
+  for (std::int64_t i = 0; i < 4; ++i) {
+    float sum = 0.0f, weighted = 0.0f;
+    for (std::int64_t j = 0; j < bins; ++j) {
+      const float e = exponents[i * bins + j];
+      sum += e;
+      weighted += e * static_cast<float>(j);
+    }
+    sides[i] = weighted / sum;
+  }
   const float centre[2] = {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
   for (int axis = 0; axis < 2; ++axis) {
     const float low = centre[axis] - sides[axis], high = centre[axis] + sides[axis + 2];

@@ -29,26 +29,32 @@ class Yolov5Decode final : public Plugin {
   TensorFormat inputFormat(int) const override { return TensorFormat::kStrided; }
 
   std::int64_t tasks(std::span<const TensorInfo> inputs) const override {
-    return inputs[0].dims[0] * static_cast<std::int64_t>(head_.levels.size());
+    std::int64_t perImage = 0;
+    for (std::size_t i = 0; i < head_.levels.size(); ++i)
+      perImage += head_.levels[i].anchorCount() * inputs[i].dims[2];
+    return inputs[0].dims[0] * perImage;
   }
   void run(std::int64_t task, std::span<const TensorView> inputs,
            std::span<const TensorView> outputs, std::span<std::byte>) const override {
-    const auto levels = static_cast<std::int64_t>(head_.levels.size());
-    const std::int64_t image = task / levels, index = task % levels;
-    const std::int64_t rowSize = head_.rowSize();
-    float* row = outputs[0].as<float>() + image * outputs[0].dims[1] * rowSize;
-    for (std::int64_t i = 0; i < index; ++i) {
-      const auto level = static_cast<std::size_t>(i);
-      row += head_.rows(head_.levels[level], inputs[level].dims) * rowSize;
-    }
-    const AnchorHead::Level& level = head_.levels[static_cast<std::size_t>(index)];
-    const TensorView& map = inputs[static_cast<std::size_t>(index)];
-    const Dims& s = map.strides;
-    for (std::int64_t a = 0; a < level.anchorCount(); ++a) {
-      const float* first = map.as<float>() + image * s[0] + a * rowSize * s[1];
-      for (std::int64_t y = 0; y < map.dims[2]; ++y)
-        for (std::int64_t x = 0; x < map.dims[3]; ++x, row += rowSize)
-          head_.decode(level, a, y, x, first + y * s[2] + x * s[3], s[1], row);
+    const std::int64_t images = outputs[0].dims[0], image = task % images;
+    std::int64_t line = task / images;  // of all levels' and anchors' rows of cells
+    float* row = outputs[0].as<float>() + image * outputs[0].dims[1] * head_.rowSize();
+    for (std::size_t i = 0; i < head_.levels.size(); ++i) {
+      const AnchorHead::Level& level = head_.levels[i];
+      const TensorView& map = inputs[i];
+      const std::int64_t height = map.dims[2], width = map.dims[3];
+      if (line >= level.anchorCount() * height) {
+        line -= level.anchorCount() * height;
+        row += head_.rows(level, map.dims) * head_.rowSize();
+        continue;
+      }
+      const Dims& s = map.strides;
+      const std::int64_t anchor = line / height, y = line % height;
+      const float* first =
+          map.as<float>() + image * s[0] + anchor * head_.rowSize() * s[1] + y * s[2];
+      head_.decode(level, anchor, y, 0, width, first, s[1], s[3],
+                   row + line * width * head_.rowSize());
+      return;
     }
   }
 

@@ -3,7 +3,7 @@
 #include "layerwise/error.h"
 #include "plugins/anchor_head.h"
 #include "plugins/detection_output.h"
-#include "plugins/sigmoid.h"
+#include "plugins/logit.h"
 
 namespace layerwise {
 namespace {
@@ -69,7 +69,7 @@ class Yolov5Detect final : public Plugin {
           const float* cell = first + y * s[2] + x * s[3];
           if (!(cell[4 * s[1]] > threshold)) continue;
           rows.resize(rows.size() + static_cast<std::size_t>(rowSize));
-          head_.decode(level, a, y, x, cell, s[1], rows.data() + rows.size() - rowSize);
+          head_.decode(level, a, y, x, 1, cell, s[1], s[3], rows.data() + rows.size() - rowSize);
         }
     }
   }

@@ -1,15 +1,15 @@
 #include <fmt/format.h>
 
 #include "layerwise/error.h"
+#include "layerwise/vector_math.h"
 #include "plugins/distance_head.h"
-#include "plugins/sigmoid.h"
 
 namespace layerwise {
 namespace {
 
 /// "yolov8_decode": YOLOv8's decoded head, N x (4 + classes) x cells: centre x, y, width, height in
 /// input pixels, class scores; cells by level, y, x. Inputs: the head's maps (DistanceHead). A task
-/// is one level of one image.
+/// is one row of cells.
 class Yolov8Decode final : public Plugin {
  public:
   explicit Yolov8Decode(const Fields& fields) : head_(DistanceHead::from(fields)) {}
@@ -30,28 +30,35 @@ class Yolov8Decode final : public Plugin {
   TensorFormat inputFormat(int) const override { return TensorFormat::kStrided; }
 
   std::int64_t tasks(std::span<const TensorInfo> inputs) const override {
-    return inputs[0].dims[0] * static_cast<std::int64_t>(head_.strides.size());
+    std::int64_t lines = 0;
+    for (std::size_t i = 0; i < head_.maps(); i += 2) lines += inputs[i].dims[2];
+    return inputs[0].dims[0] * lines;
   }
   void run(std::int64_t task, std::span<const TensorView> inputs,
            std::span<const TensorView> outputs, std::span<std::byte>) const override {
-    const auto levels = static_cast<std::int64_t>(head_.strides.size());
-    const std::int64_t image = task / levels;
-    const auto level = static_cast<std::size_t>(task % levels);
+    const std::int64_t images = outputs[0].dims[0], image = task % images;
     const std::int64_t cells = outputs[0].dims[2];
+    std::int64_t y = task / images;  // of the rows of all levels
     float* out = outputs[0].as<float>() + image * outputs[0].dims[1] * cells;
-    for (std::size_t i = 0; i < level; ++i) out += inputs[2 * i].dims[2] * inputs[2 * i].dims[3];
+    std::size_t level = 0;
+    for (; y >= inputs[2 * level].dims[2]; ++level) {
+      y -= inputs[2 * level].dims[2];
+      out += inputs[2 * level].dims[2] * inputs[2 * level].dims[3];
+    }
     const TensorView &distances = inputs[2 * level], &classes = inputs[2 * level + 1];
     const Dims &d = distances.strides, &s = classes.strides;
-    for (std::int64_t y = 0; y < classes.dims[2]; ++y)
-      for (std::int64_t x = 0; x < classes.dims[3]; ++x, ++out) {
-        float box[4];
-        head_.decodeBox(head_.strides[level], y, x,
-                        distances.as<float>() + image * d[0] + y * d[2] + x * d[3], d[1], box);
-        for (std::int64_t i = 0; i < 4; ++i) out[i * cells] = box[i];
-        const float* logits = classes.as<float>() + image * s[0] + y * s[2] + x * s[3];
-        for (std::int64_t c = 0; c < head_.classes; ++c)
-          out[(4 + c) * cells] = sigmoid(logits[c * s[1]]);
-      }
+    const std::int64_t width = classes.dims[3];
+    out += y * width;
+    for (std::int64_t x = 0; x < width; ++x) {
+      float box[4];
+      head_.decodeBox(head_.strides[level], y, x,
+                      distances.as<float>() + image * d[0] + y * d[2] + x * d[3], d[1], box);
+      for (std::int64_t i = 0; i < 4; ++i) out[i * cells + x] = box[i];
+      const float* logits = classes.as<float>() + image * s[0] + y * s[2] + x * s[3];
+      for (std::int64_t c = 0; c < head_.classes; ++c) out[(4 + c) * cells + x] = logits[c * s[1]];
+    }
+    for (std::int64_t c = 0; c < head_.classes; ++c)
+      applySigmoid({out + (4 + c) * cells, static_cast<std::size_t>(width)});
   }
 
  private:

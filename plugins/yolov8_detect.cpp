@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
 #include "layerwise/error.h"
+#include "layerwise/vector_math.h"
 #include "plugins/detection_output.h"
 #include "plugins/distance_head.h"
-#include "plugins/sigmoid.h"
+#include "plugins/logit.h"
 
 namespace layerwise {
 namespace {
@@ -72,7 +73,8 @@ class Yolov8Detect final : public Plugin {
         head_.decodeBox(stride, y, x, distances.as<float>() + image * d[0] + y * d[2] + x * d[3],
                         d[1], row);
         row[4] = 1.0f;
-        for (std::int64_t c = 0; c < head_.classes; ++c) row[5 + c] = sigmoid(logits[c * s[1]]);
+        for (std::int64_t c = 0; c < head_.classes; ++c) row[5 + c] = logits[c * s[1]];
+        applySigmoid({row + 5, static_cast<std::size_t>(head_.classes)});
       }
   }
 

@@ -24,4 +24,5 @@
 #include "layerwise/preprocess.h"
 #include "layerwise/thread_pool.h"
 #include "layerwise/timing_cache.h"
+#include "layerwise/vector_math.h"
 #include "layerwise/weights.h"

@@ -1,13 +1,9 @@
-#include "plugins/sigmoid.h"
+#include "plugins/logit.h"
 
 #include <algorithm>
 #include <cmath>
 
 namespace layerwise {
-
-float sigmoid(float x) {
-  return 1.0f / (1.0f + std::exp(-x));
-}
 
 float logitBelow(float probability) {
   constexpr float kSlack = 1e-6f;
