@@ -3,25 +3,12 @@
 
 #include "backends/cpu/copy_step.h"
 #include "backends/cpu/single_node.h"
+#include "backends/shared/copies.h"
 #include "layers/padding_window.h"
-#include "layers/slice_window.h"
 
 namespace layerwise {
 namespace cpu {
 namespace {
-
-/// The view of a part of `view` that begins at `start` and goes on with `step`.
-BufferView box(const BufferView& view, const Dims& start, const Dims& step, const Dims& dims) {
-  BufferView part = view;
-  std::int64_t offset = 0;
-  for (int axis = 0; axis < view.dims.rank(); ++axis) {
-    offset += start[axis] * view.strides[axis];
-    part.strides[axis] = view.strides[axis] * step[axis];
-  }
-  part.dims = dims;
-  part.byteOffset += static_cast<std::size_t>(offset) * sizeOf(view.type);
-  return part;
-}
 
 std::unique_ptr<Step> bindIdentity(const Identity&, const BindContext& c) {
   return bindCopies({{c.outputs[0], c.inputs[0], nullptr}});
@@ -41,16 +28,9 @@ std::unique_ptr<Step> bindConcatenation(const Concatenation& a, const BindContex
 }
 
 std::unique_ptr<Step> bindSlice(const Slice& a, const BindContext& c) {
-  const Node& node = c.graph.node(c.candidate.nodes[0]);
-  std::vector<ShapeInput> inputs;
-  for (ValueId id : node.inputs) {
-    const auto& integers = c.shapes.integers[static_cast<std::size_t>(id)];
-    inputs.push_back(
-        {c.shapes.values[static_cast<std::size_t>(id)], integers ? &*integers : nullptr});
-  }
-  SliceWindow w = resolveSlice(a, ShapeContext(node.kind->name, node.name, inputs, {}));
-  if (w.size.volume() == 0) return bindCopies({});
-  return bindCopies({{c.outputs[0], box(c.inputs[0], w.start, w.step, w.size), nullptr}});
+  BufferView from = slicedView(a, c);
+  if (from.dims.volume() == 0) return bindCopies({});
+  return bindCopies({{c.outputs[0], from, nullptr}});
 }
 
 /// A stretch of one axis of a padded tensor that comes from the input by a stride, or is filled.
@@ -120,19 +100,7 @@ std::unique_ptr<Step> bindPadding(const Padding& a, const BindContext& c) {
 }
 
 std::unique_ptr<Step> bindPixelShuffle(const PixelShuffle& a, const BindContext& c) {
-  // The large picture's rows and columns are split into (pixel, sub-pixel); the small one's
-  // channels into (channel, sub-row, sub-column).
-  const BufferView& small = a.inverse ? c.outputs[0] : c.inputs[0];
-  const BufferView& large = a.inverse ? c.inputs[0] : c.outputs[0];
-  std::int64_t r = a.factor;
-  const Dims &s = small.strides, &l = large.strides;
-  std::vector<LoopNest<2>::Loop> loops = {
-      {large.dims[0], {l[0], s[0]}},     {large.dims[1], {l[1], s[1] * r * r}},
-      {small.dims[2], {l[2] * r, s[2]}}, {r, {l[2], s[1] * r}},
-      {small.dims[3], {l[3] * r, s[3]}}, {r, {l[3], s[1]}}};
-  if (a.inverse)
-    for (auto& loop : loops) std::swap(loop.strides[0], loop.strides[1]);
-  return bindCopy(c.outputs[0], c.inputs[0], std::move(loops));
+  return bindCopy(c.outputs[0], c.inputs[0], pixelShuffleLoops(a, c.inputs[0], c.outputs[0]));
 }
 
 struct ConstantPacked {

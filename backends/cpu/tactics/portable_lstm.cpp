@@ -1,44 +1,14 @@
 #include <cmath>
 
 #include "backends/cpu/single_node.h"
+#include "backends/shared/lstm_cells.h"
 
 namespace layerwise {
 namespace cpu {
 namespace {
 
-/// The weights of one layer in one direction, the biases added up.
-struct Cell {
-  std::vector<float> inputWeights, hiddenWeights, bias;
-  std::int64_t width = 0;
-};
-
 std::shared_ptr<const void> packLstm(const Lstm& a, const Node& node) {
-  std::vector<float> blob = floatWeights(node.weights[0]);
-  std::int64_t directions = a.bidirectional ? 2 : 1, gates = 4 * a.hidden;
-  // What the blob holds beyond the layers' own weights tells the width of the first layer.
-  std::int64_t inner = a.hidden * directions, fixed = a.hidden + (a.bias ? 2 : 0);
-  std::int64_t columns = static_cast<std::int64_t>(blob.size()) / gates;
-  std::int64_t first = columns / directions - a.layers * fixed - (a.layers - 1) * inner;
-  auto packed = std::make_shared<std::vector<Cell>>();
-  const float* at = blob.data();
-  auto take = [&](std::int64_t count) {
-    std::vector<float> values(at, at + count);
-    at += count;
-    return values;
-  };
-  for (std::int64_t i = 0; i < a.layers * directions; ++i) {
-    Cell cell;
-    cell.width = i < directions ? first : inner;
-    cell.inputWeights = take(gates * cell.width);
-    cell.hiddenWeights = take(gates * a.hidden);
-    cell.bias.assign(static_cast<std::size_t>(gates), 0);
-    for (int k = 0; k < (a.bias ? 2 : 0); ++k) {
-      std::vector<float> bias = take(gates);
-      for (std::size_t j = 0; j < bias.size(); ++j) cell.bias[j] += bias[j];
-    }
-    packed->push_back(std::move(cell));
-  }
-  return packed;
+  return std::make_shared<std::vector<LstmCell>>(lstmCells(a, node));
 }
 
 float dot(const float* a, const float* b, std::int64_t count) {
@@ -57,7 +27,7 @@ class LstmStep final : public CpuStep {
  public:
   LstmStep(const Lstm& a, const BindContext& c)
       : attributes_(a),
-        cells_(std::static_pointer_cast<const std::vector<Cell>>(c.packed)),
+        cells_(std::static_pointer_cast<const std::vector<LstmCell>>(c.packed)),
         inputs_(c.inputs.begin(), c.inputs.end()),
         outputs_(c.outputs.begin(), c.outputs.end()),
         directions_(a.bidirectional ? 2 : 1) {}
@@ -76,7 +46,7 @@ class LstmStep final : public CpuStep {
     std::int64_t n = tile / directions_, direction = tile % directions_;
     std::int64_t steps = inputs_[0].dims[1], hidden = attributes_.hidden;
     std::int64_t state = layer * directions_ + direction;
-    const Cell& cell = (*cells_)[static_cast<std::size_t>(state)];
+    const LstmCell& cell = (*cells_)[static_cast<std::size_t>(state)];
     auto* line = reinterpret_cast<float*>(worker.scratch);
     float* h = line + cell.width;
     float* memory = h + hidden;
@@ -132,7 +102,7 @@ class LstmStep final : public CpuStep {
   }
 
   Lstm attributes_;
-  std::shared_ptr<const std::vector<Cell>> cells_;
+  std::shared_ptr<const std::vector<LstmCell>> cells_;
   std::vector<BufferView> inputs_, outputs_;
   std::int64_t directions_;
 };

@@ -2,7 +2,7 @@
 
 #include "backends/cpu/loop_nest.h"
 #include "backends/cpu/single_node.h"
-#include "layers/reduced_axes.h"
+#include "backends/shared/reduction_loops.h"
 
 namespace layerwise {
 namespace cpu {
@@ -10,40 +10,11 @@ namespace {
 
 constexpr std::int64_t kLanes = 64;
 
-/// Sets of elements that share mean and variance lie along `sets`; what is in a set along
-/// `elements`. Operands: output, input, scale, bias.
-struct NormalizationLoops {
-  std::vector<LoopNest<4>::Loop> sets, elements;
-};
-
-NormalizationLoops loopsOf(const Normalization& a, const BindContext& c) {
-  const BufferView &in = c.inputs[0], &out = c.outputs[0];
-  Dims none = Dims::filled(in.dims.rank(), 0);
-  Dims scale = c.inputs.size() > 1 ? broadcastStrides(c.inputs[1], in.dims) : none;
-  Dims bias = c.inputs.size() > 2 ? broadcastStrides(c.inputs[2], in.dims) : none;
-  std::array<bool, Dims::kMaxRank> reduced{};
-  if (a.groups == 1) reduced = reducedAxes(a.axes, in.dims.rank());
-  NormalizationLoops loops;
-  for (int i = 0; i < in.dims.rank(); ++i) {
-    LoopNest<4>::Loop loop{in.dims[i], {out.strides[i], in.strides[i], scale[i], bias[i]}};
-    bool inSet = a.groups == 1 ? reduced[static_cast<std::size_t>(i)] : i > 0;
-    if (a.groups > 1 && i == 1) {
-      LoopNest<4>::Loop groups = loop;
-      loop.count /= a.groups;
-      groups.count = a.groups;
-      for (std::int64_t& stride : groups.strides) stride *= loop.count;
-      loops.sets.push_back(groups);
-    }
-    (inSet ? loops.elements : loops.sets).push_back(loop);
-  }
-  return loops;
-}
-
 std::unique_ptr<Step> bindNormalization(const Normalization& a, const BindContext& c) {
   BufferView in = c.inputs[0], out = c.outputs[0];
   bool hasScale = c.inputs.size() > 1, hasBias = c.inputs.size() > 2;
   BufferView scale = hasScale ? c.inputs[1] : in, bias = hasBias ? c.inputs[2] : in;
-  NormalizationLoops loops = loopsOf(a, c);
+  NormalizationLoops loops = normalizationLoops(a, c);
   double count = 1;
   for (const auto& loop : loops.elements) count *= static_cast<double>(loop.count);
   LoopNest<4> sets(std::move(loops.sets), kLanes,

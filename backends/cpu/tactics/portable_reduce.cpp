@@ -4,7 +4,7 @@
 
 #include "backends/cpu/loop_nest.h"
 #include "backends/cpu/single_node.h"
-#include "layers/reduced_axes.h"
+#include "backends/shared/reduction_loops.h"
 
 namespace layerwise {
 namespace cpu {
@@ -21,22 +21,12 @@ T quotient(T sum, std::int64_t count) {
 template <class T, class Sum>
 std::unique_ptr<Step> bindTyped(const Reduce& a, const BindContext& c) {
   BufferView in = c.inputs[0], out = c.outputs[0];
-  auto reduced = reducedAxes(a.axes, in.dims.rank());
-  std::vector<LoopNest<2>::Loop> kept;
-  std::vector<LoopNest<1>::Loop> folded;
+  ReductionLoops loops = reductionLoops(a, in, out);
   std::int64_t count = 1;
-  int outAxis = 0;
-  for (int i = 0; i < in.dims.rank(); ++i) {
-    if (reduced[static_cast<std::size_t>(i)]) {
-      folded.push_back({in.dims[i], {in.strides[i]}});
-      count *= in.dims[i];
-      outAxis += a.keepDimensions;
-    } else {
-      kept.push_back({in.dims[i], {out.strides[outAxis++], in.strides[i]}});
-    }
-  }
-  LoopNest<2> lanes(std::move(kept), kLanes, std::max<std::int64_t>(kLanes, 16384 / (count + 1)));
-  LoopNest<1> terms(std::move(folded));
+  for (const auto& loop : loops.terms) count *= loop.count;
+  LoopNest<2> lanes(std::move(loops.kept), kLanes,
+                    std::max<std::int64_t>(kLanes, 16384 / (count + 1)));
+  LoopNest<1> terms(std::move(loops.terms));
   ReduceOperation operation = a.operation;
   return makeStep(lanes.tiles(), [=](std::int64_t tile, const Worker& worker) {
     const T* x = worker.data<T>(in);

@@ -2,64 +2,11 @@
 
 #include "backends/cpu/channel_lanes.h"
 #include "backends/cpu/single_node.h"
-#include "layers/spatial.h"
+#include "backends/shared/resize_taps.h"
 
 namespace layerwise {
 namespace cpu {
 namespace {
-
-constexpr int kMaxTaps = 4;
-
-/// Which input positions an output position of one axis is made of, and how much of each.
-struct Taps {
-  std::int64_t index[kMaxTaps] = {};
-  float weight[kMaxTaps] = {1};
-};
-
-struct AxisTaps {
-  int count = 1;
-  std::vector<Taps> at{Taps{}};
-};
-
-/// The cubic convolution kernel at the four taps around a position `t` behind the second.
-void cubicWeights(double a, double t, float* weights) {
-  auto near = [&](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
-  auto far = [&](double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
-  weights[0] = static_cast<float>(far(1 + t));
-  weights[1] = static_cast<float>(near(t));
-  weights[2] = static_cast<float>(near(1 - t));
-  weights[3] = static_cast<float>(far(2 - t));
-}
-
-AxisTaps tapsOf(const Resize& a, const Dims& in, const Dims& out, int axis) {
-  AxisTaps taps;
-  taps.at.clear();
-  taps.count = a.mode == InterpolationMode::kCubic    ? 4
-               : a.mode == InterpolationMode::kLinear ? 2
-                                                      : 1;
-  std::int64_t last = in[axis] - 1;
-  for (std::int64_t x = 0; x < out[axis]; ++x) {
-    double source = resizeSource(a, in, out, axis, x);
-    Taps t;
-    if (a.mode == InterpolationMode::kNearest) {
-      t.index[0] = roundNearest(a.rounding, source, in[axis]);
-    } else {
-      double base = std::floor(source), rest = source - base;
-      bool cubic = a.mode == InterpolationMode::kCubic;
-      for (int i = 0; i < taps.count; ++i)
-        t.index[i] = std::clamp<std::int64_t>(static_cast<std::int64_t>(base) + i - (cubic ? 1 : 0),
-                                              0, last);
-      if (cubic) {
-        cubicWeights(a.cubicCoefficient, rest, t.weight);
-      } else {
-        t.weight[0] = static_cast<float>(1 - rest);
-        t.weight[1] = static_cast<float>(rest);
-      }
-    }
-    taps.at.push_back(t);
-  }
-  return taps;
-}
 
 std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
   BufferView in = c.inputs[0], out = c.outputs[0];
@@ -69,7 +16,7 @@ std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
   AxisTaps axes[3];
   std::int64_t size[3] = {1, 1, 1};
   for (int i = 0; i < spatial; ++i) {
-    axes[3 - spatial + i] = tapsOf(a, in.dims, out.dims, i + 2);
+    axes[3 - spatial + i] = resizeTaps(a, in.dims, out.dims, i + 2);
     size[3 - spatial + i] = out.dims[i + 2];
   }
   std::int64_t rows = size[0] * size[1];
@@ -80,10 +27,10 @@ std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
     std::int64_t row = tile % height, plane = tile % rows / height;
     const float* source = worker.data<float>(in) + image * in.strides[0] + channel * in.strides[1];
     float* target = worker.data<float>(out) + image * out.strides[0] + channel * out.strides[1];
-    const Taps& tz = z.at[static_cast<std::size_t>(plane)];
-    const Taps& ty = y.at[static_cast<std::size_t>(row)];
+    const ResizeTaps& tz = z.at[static_cast<std::size_t>(plane)];
+    const ResizeTaps& ty = y.at[static_cast<std::size_t>(row)];
     for (std::int64_t column = 0; column < width; ++column) {
-      const Taps& tx = x.at[static_cast<std::size_t>(column)];
+      const ResizeTaps& tx = x.at[static_cast<std::size_t>(column)];
       float sum[ChannelLanes::kMax] = {};
       for (int i = 0; i < z.count; ++i)
         for (int j = 0; j < y.count; ++j)
