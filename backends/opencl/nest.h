@@ -17,7 +17,7 @@ struct Nest {
   static constexpr int kOperands = 5;
   cl_int total = 1;
   cl_int axes = 0;
-  cl_int count[kAxes] = {};
+  cl_int count[kAxes] = {1};  ///< of no axes, so that a division by it is allowed
   cl_int stride[kOperands][kAxes] = {};
 };
 
