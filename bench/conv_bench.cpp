@@ -29,9 +29,10 @@ struct Layer {
   const char* network;
   int count;  // how often the network has it
   int64_t size, ci, co, kernel, stride, groups;
+  int64_t width = size;
 };
 
-// Size is the input's height and width. ResNet-50 is torchvision's; YOLOv5s is v6 at 640x640.
+// Size is the input's height, and its width where none is given. ResNet-50 is torchvision's; YOLOv5s is v6 at 640x640.
 constexpr Layer kLayers[] = {
     {"resnet50", 1, 224, 3, 64, 7, 2, 1},        {"resnet50", 1, 56, 64, 64, 1, 1, 1},
     {"resnet50", 3, 56, 64, 64, 3, 1, 1},        {"resnet50", 4, 56, 64, 256, 1, 1, 1},
@@ -67,6 +68,11 @@ constexpr Layer kLayers[] = {
     {"resnet18", 1, 28, 128, 256, 3, 2, 1},      {"resnet18", 3, 14, 256, 256, 3, 1, 1},
     {"resnet18", 1, 14, 256, 512, 3, 2, 1},      {"resnet18", 3, 7, 512, 512, 3, 1, 1},
 
+    {"lane", 1, 288, 3, 64, 7, 2, 1, 800},       {"lane", 4, 72, 64, 64, 3, 1, 1, 200},
+    {"lane", 1, 72, 64, 128, 3, 2, 1, 200},      {"lane", 3, 36, 128, 128, 3, 1, 1, 100},
+    {"lane", 1, 36, 128, 256, 3, 2, 1, 100},     {"lane", 3, 18, 256, 256, 3, 1, 1, 50},
+    {"lane", 1, 18, 256, 512, 3, 2, 1, 50},      {"lane", 3, 9, 512, 512, 3, 1, 1, 25},
+
     {"mobilenetv2", 1, 224, 3, 32, 3, 2, 1},     {"mobilenetv2", 1, 112, 32, 32, 3, 1, 32},
     {"mobilenetv2", 1, 112, 32, 16, 1, 1, 1},    {"mobilenetv2", 1, 112, 16, 96, 1, 1, 1},
     {"mobilenetv2", 1, 112, 96, 96, 3, 2, 96},   {"mobilenetv2", 1, 56, 96, 24, 1, 1, 1},
@@ -85,7 +91,8 @@ constexpr Layer kLayers[] = {
 
 ConvShape shapeOf(const Layer& l) {
   ConvShape s;
-  s.h = s.w = l.size;
+  s.h = l.size;
+  s.w = l.width;
   s.ci = l.ci;
   s.co = l.co;
   s.kh = s.kw = l.kernel;
@@ -276,7 +283,7 @@ int runAll(const std::string& network, int threads, Isa isa, int rounds) {
       }
     }
     fmt::print("{} x{} {}x{} {}->{} k{} s{} g{}\n", layer.network, layer.count, layer.size,
-               layer.size, layer.ci, layer.co, layer.kernel, layer.stride, layer.groups);
+               layer.width, layer.ci, layer.co, layer.kernel, layer.stride, layer.groups);
     double bestOurs = 1e9;
     for (size_t i = 0; i < contenders.size(); ++i) {
       const Contender& c = contenders[i];
