@@ -41,6 +41,9 @@ class Executor {
   /// `io`: host memory by buffer number from 1 on.
   virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                    const std::function<void(std::string_view, const TensorView&)>& listener) = 0;
+  /// Runs steps that need no input and returns the seconds they take for tuning to compare: without
+  /// the time that other programs took from the workers, where the device can tell.
+  virtual double timedRun(std::span<const BoundStep> steps);
   /// Pushes weights and activations out of the private caches, as a whole network does between two
   /// runs of a layer.
   virtual void coolCaches() = 0;

@@ -91,10 +91,7 @@ class Measurement {
 
   void round() {
     executor_->coolCaches();
-    auto start = std::chrono::steady_clock::now();
-    executor_->run(steps_, {}, nullptr, {});
-    best_ = std::min(
-        best_, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best_ = std::min(best_, executor_->timedRun(steps_));
   }
 
   double seconds() const { return best_; }
@@ -180,6 +177,12 @@ void settle(Group& group) {
 }
 
 }  // namespace
+
+double Executor::timedRun(std::span<const BoundStep> steps) {
+  auto start = std::chrono::steady_clock::now();
+  run(steps, {}, nullptr, {});
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 void tuneRegions(const MatchContext& context, const Backend& backend, const TuningOptions& options,
                  Selection& selection) {

@@ -1,6 +1,7 @@
 #include "backends/cpu/executor.h"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <numeric>
 
 #include "engine/spin.h"
 #include "layerwise/error.h"
@@ -21,6 +23,13 @@ constexpr std::size_t kCacheBytes = 4 << 20;  // more than any private cache
 
 const CpuStep& cpuStep(const BoundStep& bound) {
   return static_cast<const CpuStep&>(*bound.step);
+}
+
+/// What the calling thread has had of its processor.
+double processorSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 }  // namespace
@@ -73,6 +82,19 @@ void CpuExecutor::coolCaches() {
 void CpuExecutor::run(std::span<const BoundStep> steps, std::span<void* const> io,
                       Profiler* profiler,
                       const std::function<void(std::string_view, const TensorView&)>& listener) {
+  runSteps(steps, io, profiler, listener, nullptr);
+}
+
+double CpuExecutor::timedRun(std::span<const BoundStep> steps) {
+  std::vector<double> busy(static_cast<std::size_t>(pool_->size()), 0.0);
+  runSteps(steps, {}, nullptr, {}, &busy);
+  return std::accumulate(busy.begin(), busy.end(), 0.0);
+}
+
+void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* const> io,
+                           Profiler* profiler,
+                           const std::function<void(std::string_view, const TensorView&)>& listener,
+                           std::vector<double>* busy) {
   std::vector<std::byte*> buffers{arena_.data()};
   for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
   for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
@@ -101,11 +123,16 @@ void CpuExecutor::run(std::span<const BoundStep> steps, std::span<void* const> i
       for (int phase = 0; phase < step.phases(); ++phase) {
         std::int64_t tiles = step.tiles(phase);
         std::atomic<std::int64_t>& next = counters_[counter++].next;
+        double begin = busy ? processorSeconds() : 0;
         guard([&] {
           for (std::int64_t tile = next.fetch_add(1, std::memory_order_relaxed); tile < tiles;
                tile = next.fetch_add(1, std::memory_order_relaxed))
             step.run(phase, tile, worker);
         });
+        if (busy && tiles > 0)
+          (*busy)[static_cast<std::size_t>(id)] +=
+              (processorSeconds() - begin) /
+              static_cast<double>(std::min<std::int64_t>(tiles, pool_->size()));
         barrier.arriveAndWait();
       }
       if (!profiler && !listener) continue;
