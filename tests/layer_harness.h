@@ -24,6 +24,13 @@ inline const Backend& testedBackend() {
   return backend;
 }
 
+/// The type that float32 tensors may be kept in: the environment variable LAYERWISE_TEST_TYPE, or
+/// float32.
+inline DataType testedFloatType() {
+  const char* name = std::getenv("LAYERWISE_TEST_TYPE");
+  return name ? dataTypeFromString(name) : DataType::kFloat32;
+}
+
 /// A case's graph, with concrete inputs and the reference's values of every tensor.
 class CaseRun {
  public:
@@ -37,6 +44,7 @@ class CaseRun {
     for (std::size_t i = 0; i < outputs.size(); ++i)
       network_.markOutput(*outputs[i], "output" + std::to_string(i));
     graph_ = makeGraph(network_.state(), network_.state().layers.size(), WeightCopy::kCopy);
+    graph_.numerics.floatType = testedFloatType();
     Random random(seed);
     std::vector<Dims> dims;
     for (const CaseInput& input : case_.inputs) {
@@ -46,6 +54,13 @@ class CaseRun {
         values.values[j] =
             input.values.empty() ? random.real(input.low, input.high) : input.values[j];
       values.round();
+      if (isFloat(input.type)) {
+        // What is kept in fewer bits is given in them: the roundings of the inputs say nothing of
+        // a kernel.
+        values.info.type = testedFloatType();
+        values.round();
+        values.info.type = input.type;
+      }
       given_.push_back(std::move(values));
     }
     shapes_ = inferShapes(graph_, dims);

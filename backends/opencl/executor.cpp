@@ -66,6 +66,8 @@ void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::siz
       kernel.setArg(index++, cl::Local(local->bytes));
     else if (std::get_if<Argument::Failure>(&content))
       place(failures_.buffer, step * sizeof(cl_int), sizeof(cl_int));
+    else if (std::get_if<Argument::Counters>(&content))
+      kernel.setArg(index++, counters_.buffer);
     else if (auto* bytes = std::get_if<Argument::Bytes>(&content))
       kernel.setArg(index++, bytes->size(), bytes->data());
   }
@@ -74,17 +76,24 @@ void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::siz
 void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
                          std::span<const IoBuffer> io) {
   std::size_t workspace = 0;
-  bool mayFail = false;
+  bool mayFail = false, counts = false;
   for (const BoundStep& bound : steps)
     if (auto* step = dynamic_cast<const ClStep*>(bound.step.get())) {
       workspace = std::max(workspace, step->workspaceBytes());
       mayFail = mayFail || step->mayFail();
+      for (const Launch& launch : step->launches())
+        for (const Argument& argument : launch.arguments)
+          counts = counts || std::holds_alternative<Argument::Counters>(argument.content());
     }
   bound_.clear();
   reasons_.assign(mayFail ? steps.size() : 0, 0);
   if (mayFail) {
     grow(failures_, steps.size() * sizeof(cl_int), "the steps' failures");
     guarded(subject_, [&] { resetFailures(queue_); });
+  }
+  if (counts && !counters_.buffer()) {
+    std::vector<cl_int> zeros(Argument::kCounters, 0);
+    counters_ = {device_.upload(zeros, "counters"), zeros.size() * sizeof(cl_int)};
   }
   grow(arena_, arenaBytes, "the arena");
   grow(workspace_, workspace, "the workspace");
@@ -105,7 +114,7 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByte
 }
 
 std::size_t ClExecutor::memoryBytes() const {
-  std::size_t bytes = arena_.bytes + workspace_.bytes;
+  std::size_t bytes = arena_.bytes + workspace_.bytes + counters_.bytes;
   for (const Memory& memory : io_) bytes += memory.bytes;
   return bytes;
 }

@@ -52,7 +52,7 @@ class ClExecutor final : public Executor {
   std::shared_ptr<ThreadPool> pool_;
   cl::CommandQueue queue_;
   std::unique_ptr<cl::CommandQueue> profilingQueue_;  ///< made for the first profiler
-  Memory arena_, workspace_, failures_, polluter_;
+  Memory arena_, workspace_, failures_, counters_, polluter_;
   std::vector<Memory> io_;  ///< buffers 1...
   std::vector<IoBuffer> ioInfo_;
   std::vector<std::vector<Bound>> bound_;  ///< by step

@@ -33,8 +33,9 @@ class Argument {
     std::size_t bytes;
   };
   struct Failure {};
+  struct Counters {};
   using Bytes = std::vector<std::byte>;
-  using Value = std::variant<BufferView, cl::Buffer, Workspace, Local, Failure, Bytes>;
+  using Value = std::variant<BufferView, cl::Buffer, Workspace, Local, Failure, Counters, Bytes>;
 
   /// Two parameters: `global T* base, ulong offset`, the offset in elements.
   static Argument view(const BufferView& view) { return Argument(view); }
@@ -48,6 +49,10 @@ class Argument {
   /// Two parameters, `global int* failures, ulong offset`: an int of the step's own, 0 before the
   /// run. A kernel that meets what it cannot do writes a reason there, anything but 0.
   static Argument failure() { return Argument(Failure{}); }
+  /// One parameter, `global int* counters`: kCounters ints that are 0 before every launch, for
+  /// which each kernel that counts there makes them so again.
+  static Argument counters() { return Argument(Counters{}); }
+  static constexpr int kCounters = 4096;
   /// A number, or a struct of them, by value.
   template <class T>
   static Argument value(const T& number) {

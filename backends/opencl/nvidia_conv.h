@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// The host's side of kernels/nvidia_conv.cl: tiles, the order of packed weights, how work is cut
+/// up.
+namespace layerwise::opencl {
+
+/// What the kernel computes with: half products summed in float, TF32 products of floats, or
+/// floats.
+enum class ConvMath : std::uint8_t { kHalf = 16, kTf32 = 19, kFloat = 32 };
+
+/// A compiled form of the kernel: the tile of a group (pixels x channels), of a warp, bytes of
+/// depth a stage, stages in flight.
+struct ConvTile {
+  ConvMath math = ConvMath::kHalf;
+  int pixels = 0, channels = 0;
+  int warpPixels = 0, warpChannels = 0;
+  int depthBytes = 64;
+  int stages = 3;
+
+  int elementBytes() const { return math == ConvMath::kHalf ? 2 : 4; }
+  int threads() const { return 32 * (pixels / warpPixels) * (channels / warpChannels); }
+  std::string name() const;
+  std::vector<std::pair<std::string, std::string>> defines() const;
+  bool operator==(const ConvTile&) const = default;
+};
+
+/// The tiles that pay somewhere, for one kind of arithmetic.
+const std::vector<ConvTile>& convTiles(ConvMath math);
+
+/// The kernel's struct of the same name, member by member.
+struct ConvGeometry {
+  std::int32_t pixels, channels, depth;
+  std::int32_t imagePixels, width;
+  std::int32_t inHeight, inWidth, inChannels;
+  std::int32_t kernelWidth;
+  std::int32_t strideY, strideX, dilationY, dilationX, padY, padX;
+  std::int32_t inRow, inPixel;
+  std::int32_t outRow, outPixel;
+  std::int32_t residualRow, residualPixel;
+  std::int32_t weightRow, weightRows;
+  std::int32_t stepsPerSplit;
+  std::int32_t vectors;
+  std::int32_t residualPlace;
+  float alpha, beta;
+  std::int64_t inImage, outImage, residualImage;
+};
+
+/// A convolution without groups over images; the fully connected layer is one over images of one
+/// pixel.
+struct ConvProblem {
+  std::int64_t images = 1, inChannels = 0, outChannels = 0;
+  std::int64_t inHeight = 1, inWidth = 1, outHeight = 1, outWidth = 1;
+  std::int64_t kernelHeight = 1, kernelWidth = 1;
+  std::int64_t strideY = 1, strideX = 1, dilationY = 1, dilationX = 1, padY = 0, padX = 0;
+
+  std::int64_t pixels() const { return images * outHeight * outWidth; }
+  std::int64_t depth() const { return kernelHeight * kernelWidth * inChannels; }
+  bool pointwise() const { return kernelHeight == 1 && kernelWidth == 1 && padY == 0 && padX == 0; }
+};
+
+/// The same convolution in a form whose input channels fill whole chunks of 16 bytes: channels are
+/// filled up, and where four halves are enough for a pixel and the stride allows it, two pixels
+/// that lie side by side count as one of eight channels.
+struct ChunkedConv {
+  ChunkedConv(const ConvProblem& original, ConvMath math);
+  ConvProblem problem;
+  bool paired = false;
+  int extra = 0;              ///< columns that the paired kernel begins before the original one
+  std::int64_t channels = 0;  ///< of a pixel of the original width, filled up
+  bool asGiven = false;       ///< the input needs no change
+};
+
+/// Output channels of packed weights, and elements between two of them: whole groups, whole stages.
+int convWeightRows(std::int64_t channels);
+int convWeightRow(std::int64_t depth, ConvMath math);
+/// The row of an output channel among the packed weights: such that a thread's results are 8
+/// neighbours.
+int convWeightPlace(ConvMath math, int channel);
+/// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats.
+std::vector<float> packConvWeights(const ConvProblem& original, ConvMath math,
+                                   const float* weights);
+
+/// How a problem is cut up: a tile, and how many groups share the depth.
+struct ConvCut {
+  ConvTile tile;
+  int splits = 1;
+  std::string text() const;
+  static ConvCut parse(ConvMath math, const std::string& text);
+};
+/// Steps of depth of each of the groups that share it.
+int convStepsPerSplit(const ConvCut& cut, std::int64_t depth);
+std::int64_t convTileCount(const ConvTile& tile, const ConvProblem& problem);
+/// The estimated time on a device of so many multiprocessors (figures of an H200).
+double convSeconds(const ConvCut& cut, const ConvProblem& problem, int multiprocessors);
+/// The cuts that are worth a measurement, the best guess first, with their times.
+std::vector<std::pair<ConvCut, double>> convCuts(ConvMath math, const ConvProblem& problem,
+                                                 int multiprocessors);
+
+}  // namespace layerwise::opencl

@@ -1,0 +1,174 @@
+#include "backends/opencl/nvidia_conv_step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "backends/opencl/activation_function.h"
+#include "backends/opencl/executor.h"
+#include "backends/opencl/nest.h"
+#include "layers/float16.h"
+#include "layerwise/thread_pool.h"
+
+namespace layerwise::opencl {
+namespace {
+
+DataType typeOf(ConvMath math) {
+  return math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32;
+}
+
+/// The kernel's struct of the same name.
+struct GatherGeometry {
+  cl_int chunks;
+  cl_int height, width, channels;
+  cl_int inWidth, inChannels;
+  cl_int inRow, inPixel, inChannel;
+  cl_int unused;
+  cl_long inImage;
+};
+
+/// Whether 16 bytes at any pixel and any whole chunk of channels may be accessed at once.
+bool isAligned(const ConvTensor& t) {
+  const auto chunk = static_cast<std::int64_t>(16 / sizeOf(t.view.type));
+  return t.view.byteOffset % 16 == 0 && t.image % chunk == 0 && t.row % chunk == 0 &&
+         t.pixel % chunk == 0;
+}
+
+struct ActivationText {
+  std::string text = "clipped(x, alpha, beta)";
+  float alpha = -std::numeric_limits<float>::infinity();
+  float beta = std::numeric_limits<float>::infinity();
+};
+
+/// Most networks need one of two forms, so that few programs serve them.
+ActivationText activationText(const Activation* a, ConvMath math) {
+  ActivationText result;
+  if (!a) return result;
+  if (a->type == ActivationType::kRelu) {
+    result.alpha = 0;
+    return result;
+  }
+  ActivationFunction function = activationFunction(*a);
+  result.alpha = function.alpha, result.beta = function.beta;
+  if (a->type == ActivationType::kClip) return result;
+  result.text = a->type == ActivationType::kSilu && math == ConvMath::kHalf
+                    ? "quickSilu(x)"
+                    : function.name + "(x, alpha, beta)";
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedConv> uploadConv(const Device& device, ConvMath math,
+                                             const ConvProblem& problem,
+                                             const std::vector<float>& weights,
+                                             const std::vector<float>& bias) {
+  auto packed = std::make_shared<PackedConv>();
+  std::vector<float> values = packConvWeights(problem, math, weights.data());
+  if (math == ConvMath::kHalf) {
+    std::vector<std::uint16_t> halves(values.size());
+    std::transform(values.begin(), values.end(), halves.begin(), halfFromFloat);
+    packed->weights = device.upload(halves, "packed weights");
+  } else {
+    packed->weights = device.upload(values, "packed weights");
+  }
+  std::vector<float> padded(static_cast<std::size_t>(convWeightRows(problem.outChannels)), 0);
+  std::copy(bias.begin(), bias.end(), padded.begin());
+  packed->bias = device.upload(padded, "a bias");
+  return packed;
+}
+
+std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
+                                     const PackedConv& packed) {
+  const DataType type = typeOf(b.math);
+  const ChunkedConv chunked(b.problem, b.math);
+  const ConvProblem& p = chunked.problem;
+  const ConvTile& tile = b.cut.tile;
+  std::vector<Launch> launches;
+  std::size_t workspace = 0;
+
+  ConvGeometry g{};
+  g.pixels = toInt(p.pixels()), g.channels = toInt(p.outChannels), g.depth = toInt(p.depth());
+  g.imagePixels = toInt(p.outHeight * p.outWidth), g.width = toInt(p.outWidth);
+  g.inHeight = toInt(p.inHeight), g.inWidth = toInt(p.inWidth), g.inChannels = toInt(p.inChannels);
+  g.kernelWidth = toInt(p.kernelWidth);
+  g.strideY = toInt(p.strideY), g.strideX = toInt(p.strideX);
+  g.dilationY = toInt(p.dilationY), g.dilationX = toInt(p.dilationX);
+  g.padY = toInt(p.padY), g.padX = toInt(p.padX);
+  g.outRow = toInt(b.out.row), g.outPixel = toInt(b.out.pixel), g.outImage = b.out.image;
+  g.weightRow = convWeightRow(p.depth(), b.math), g.weightRows = convWeightRows(p.outChannels);
+  g.stepsPerSplit = convStepsPerSplit(b.cut, p.depth());
+  g.vectors = isAligned(b.out) ? 1 : 0;
+  ActivationText activation = activationText(b.activation, b.math);
+  g.alpha = activation.alpha, g.beta = activation.beta;
+
+  Argument in = Argument::view(b.in.view);
+  if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 && isAligned(b.in)) {
+    g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
+  } else {
+    g.inPixel = toInt(p.inChannels), g.inRow = toInt(p.inChannels * p.inWidth);
+    g.inImage = p.inHeight * p.inWidth * p.inChannels;
+    const auto chunk = static_cast<std::int64_t>(16 / sizeOf(type));
+    GatherGeometry gather{};
+    gather.chunks = toInt(p.images * g.inImage / chunk);
+    gather.height = toInt(p.inHeight);
+    gather.width = toInt(chunked.paired ? 2 * p.inWidth : p.inWidth);
+    gather.channels = toInt(chunked.channels);
+    gather.inWidth = toInt(b.problem.inWidth), gather.inChannels = toInt(b.problem.inChannels);
+    gather.inRow = toInt(b.in.row), gather.inPixel = toInt(b.in.pixel);
+    gather.inChannel = toInt(b.in.channel), gather.inImage = b.in.image;
+    ProgramSource source{.file = "nvidia_conv_gather.cl"};
+    source.define("IN_HALF", b.in.view.type == DataType::kFloat16);
+    source.define("OUT_HALF", type == DataType::kFloat16);
+    in = Argument::workspace(0, sizeOf(type));
+    workspace = static_cast<std::size_t>(p.images * g.inImage) * sizeOf(type);
+    workspace = (workspace + 255) / 256 * 256;
+    Launch launch;
+    launch.program = device.program(source);
+    launch.kernel = "gather";
+    launch.arguments = {Argument::view(b.in.view), in, Argument::value(gather)};
+    launch.local = {256, 1, 1};
+    launch.global = {(static_cast<std::size_t>(gather.chunks) + 255) / 256 * 256, 1, 1};
+    launches.push_back(std::move(launch));
+  }
+
+  ProgramSource source{.file = "nvidia_conv.cl"};
+  for (auto& [name, value] : tile.defines()) source.define(name, value);
+  source.define("POINTWISE", p.pointwise());
+  source.define("SPLIT", b.cut.splits > 1);
+  source.define("ACTIVATE(x, alpha, beta)", activation.text);
+  Launch launch;
+  launch.program = device.program(source);
+  launch.kernel = "convolution";
+  launch.arguments = {in, Argument::memory(packed.weights), Argument::memory(packed.bias)};
+  if (b.residualPlace) {
+    g.residualPlace = b.residualPlace;
+    g.residualRow = toInt(b.residual.row), g.residualPixel = toInt(b.residual.pixel);
+    g.residualImage = b.residual.image;
+    if (isAligned(b.residual)) g.vectors |= 2;
+  }
+  launch.arguments.push_back(Argument::view(b.residualPlace ? b.residual.view : b.out.view));
+  const std::int64_t each = tile.depthBytes / tile.elementBytes();
+  const std::int64_t steps = (p.depth() + each - 1) / each;
+  const std::int64_t groupsOfDepth = (steps + g.stepsPerSplit - 1) / g.stepsPerSplit;
+  if (b.cut.splits > 1) {
+    launch.arguments.push_back(Argument::workspace(workspace, sizeof(float)));
+    launch.arguments.push_back(Argument::counters());
+    workspace += static_cast<std::size_t>(convTileCount(tile, p) * groupsOfDepth * tile.pixels *
+                                          tile.channels) *
+                 sizeof(float);
+  }
+  launch.arguments.push_back(Argument::view(b.out.view));
+  launch.arguments.push_back(Argument::value(g));
+  const auto threads = static_cast<std::size_t>(tile.threads());
+  auto groups = [](std::int64_t all, int of) {
+    return static_cast<std::size_t>((all + of - 1) / of);
+  };
+  launch.local = {threads, 1, 1};
+  launch.global = {threads * groups(p.outChannels, tile.channels), groups(p.pixels(), tile.pixels),
+                   static_cast<std::size_t>(groupsOfDepth)};
+  launches.push_back(std::move(launch));
+  return std::make_unique<ClStep>(std::move(launches), workspace);
+}
+
+}  // namespace layerwise::opencl
