@@ -1,64 +1,34 @@
-#include <fmt/format.h>
-
-#include "layerwise/error.h"
 #include "plugins/anchor_head.h"
-#include "plugins/detection_output.h"
+#include "plugins/detection_plugin.h"
 #include "plugins/logit.h"
 
 namespace layerwise {
 namespace {
 
-/// "yolov5_detect": YOLOv5's decode and non-maximum suppression. Inputs: the head's maps
-/// (AnchorHead), options, class filter; outputs: count and detections (DetectionOutput). A task is
-/// an image.
-class Yolov5Detect final : public Plugin {
+/// "yolov5_detect": YOLOv5's decode (AnchorHead) and non-maximum suppression.
+class Yolov5Detect final : public DetectionPlugin {
  public:
   explicit Yolov5Detect(const Fields& fields)
-      : head_(AnchorHead::from(fields)),
-        output_(head_.classes, head_.masks, fields.integer("capacity")) {}
+      : Yolov5Detect(AnchorHead::from(fields), fields.integer("capacity")) {}
 
   std::string_view type() const override { return "yolov5_detect"; }
-  Fields fields() const override {
-    Fields fields;
-    head_.writeTo(fields);
-    fields.set("capacity", output_.capacity());
-    return fields;
-  }
-
-  int outputCount() const override { return 2; }
-  std::vector<TensorInfo> outputs(std::span<const TensorInfo> inputs) const override {
-    const std::size_t maps = head_.levels.size();
-    if (inputs.size() != maps + 2)
-      throw Error(
-          ErrorCode::kInvalidShape,
-          fmt::format("[yolov5_detect] {} inputs, {} needed ({} maps, options, class filter)",
-                      inputs.size(), maps + 2, maps));
-    head_.rows(inputs);
-    return output_.outputs(inputs[0].dims[0], inputs[maps], inputs[maps + 1]);
-  }
-  TensorFormat inputFormat(int index) const override {
-    return index < static_cast<int>(head_.levels.size()) ? TensorFormat::kStrided
-                                                         : TensorFormat::kLinear;
-  }
-
-  std::int64_t tasks(std::span<const TensorInfo> inputs) const override {
-    return inputs[0].dims[0];
-  }
-  void run(std::int64_t image, std::span<const TensorView> inputs,
-           std::span<const TensorView> outputs, std::span<std::byte>) const override {
-    const std::size_t maps = head_.levels.size();
-    const NmsOptions options = output_.read(inputs[maps], inputs[maps + 1]);
-    std::vector<float> rows;
-    for (std::size_t i = 0; i < maps; ++i)
-      appendCandidates(head_.levels[i], inputs[i], image, options.confidence, rows);
-    output_.write(image, rows, options, outputs[0], outputs[1]);
-  }
 
  private:
-  /// Decodes the cells whose objectness may exceed the threshold: most cells end at one comparison
-  /// of a logit. The suppression compares again, exactly.
-  void appendCandidates(const AnchorHead::Level& level, const TensorView& map, std::int64_t image,
-                        float confidence, std::vector<float>& rows) const {
+  Yolov5Detect(const AnchorHead& head, std::int64_t capacity)
+      : DetectionPlugin(head.levels.size(), DetectionOutput(head.classes, head.masks, capacity)),
+        head_(head) {}
+
+  void writeHead(Fields& fields) const override { head_.writeTo(fields); }
+  void checkMaps(std::span<const TensorInfo> maps) const override { head_.rows(maps); }
+  void appendCandidates(std::span<const TensorView> maps, std::int64_t image, float confidence,
+                        std::vector<float>& rows) const override {
+    for (std::size_t i = 0; i < maps.size(); ++i)
+      appendLevel(head_.levels[i], maps[i], image, confidence, rows);
+  }
+
+  /// Most cells end at one comparison of the objectness's logit.
+  void appendLevel(const AnchorHead::Level& level, const TensorView& map, std::int64_t image,
+                   float confidence, std::vector<float>& rows) const {
     const Dims& s = map.strides;
     const float threshold = logitBelow(confidence);
     const std::int64_t rowSize = head_.rowSize();
@@ -75,7 +45,6 @@ class Yolov5Detect final : public Plugin {
   }
 
   AnchorHead head_;
-  DetectionOutput output_;
 };
 
 }  // namespace

@@ -1,64 +1,35 @@
-#include <fmt/format.h>
-
-#include "layerwise/error.h"
 #include "layerwise/vector_math.h"
-#include "plugins/detection_output.h"
+#include "plugins/detection_plugin.h"
 #include "plugins/distance_head.h"
 #include "plugins/logit.h"
 
 namespace layerwise {
 namespace {
 
-/// "yolov8_detect": YOLOv8's decode and non-maximum suppression, which is YOLOv5's with an
-/// objectness of 1. Inputs: the head's maps (DistanceHead), options, class filter; outputs: count
-/// and detections (DetectionOutput). A task is an image.
-class Yolov8Detect final : public Plugin {
+/// "yolov8_detect": YOLOv8's decode (DistanceHead) and non-maximum suppression, which is YOLOv5's
+/// with an objectness of 1.
+class Yolov8Detect final : public DetectionPlugin {
  public:
   explicit Yolov8Detect(const Fields& fields)
-      : head_(DistanceHead::from(fields)), output_(head_.classes, 0, fields.integer("capacity")) {}
+      : Yolov8Detect(DistanceHead::from(fields), fields.integer("capacity")) {}
 
   std::string_view type() const override { return "yolov8_detect"; }
-  Fields fields() const override {
-    Fields fields;
-    head_.writeTo(fields);
-    fields.set("capacity", output_.capacity());
-    return fields;
-  }
-
-  int outputCount() const override { return 2; }
-  std::vector<TensorInfo> outputs(std::span<const TensorInfo> inputs) const override {
-    const std::size_t maps = head_.maps();
-    if (inputs.size() != maps + 2)
-      throw Error(
-          ErrorCode::kInvalidShape,
-          fmt::format("[yolov8_detect] {} inputs, {} needed ({} maps, options, class filter)",
-                      inputs.size(), maps + 2, maps));
-    head_.cells(inputs);
-    return output_.outputs(inputs[0].dims[0], inputs[maps], inputs[maps + 1]);
-  }
-  TensorFormat inputFormat(int index) const override {
-    return index < static_cast<int>(head_.maps()) ? TensorFormat::kStrided : TensorFormat::kLinear;
-  }
-
-  std::int64_t tasks(std::span<const TensorInfo> inputs) const override {
-    return inputs[0].dims[0];
-  }
-  void run(std::int64_t image, std::span<const TensorView> inputs,
-           std::span<const TensorView> outputs, std::span<std::byte>) const override {
-    const std::size_t maps = head_.maps();
-    const NmsOptions options = output_.read(inputs[maps], inputs[maps + 1]);
-    std::vector<float> rows;
-    for (std::size_t level = 0; level < head_.strides.size(); ++level)
-      appendCandidates(head_.strides[level], inputs[2 * level], inputs[2 * level + 1], image,
-                       options.confidence, rows);
-    output_.write(image, rows, options, outputs[0], outputs[1]);
-  }
 
  private:
-  /// Decodes the cells of which a class may exceed the threshold; the suppression compares again,
-  /// exactly.
-  void appendCandidates(std::int64_t stride, const TensorView& distances, const TensorView& classes,
-                        std::int64_t image, float confidence, std::vector<float>& rows) const {
+  Yolov8Detect(const DistanceHead& head, std::int64_t capacity)
+      : DetectionPlugin(head.maps(), DetectionOutput(head.classes, 0, capacity)), head_(head) {}
+
+  void writeHead(Fields& fields) const override { head_.writeTo(fields); }
+  void checkMaps(std::span<const TensorInfo> maps) const override { head_.cells(maps); }
+  void appendCandidates(std::span<const TensorView> maps, std::int64_t image, float confidence,
+                        std::vector<float>& rows) const override {
+    for (std::size_t level = 0; level < head_.strides.size(); ++level)
+      appendLevel(head_.strides[level], maps[2 * level], maps[2 * level + 1], image, confidence,
+                  rows);
+  }
+
+  void appendLevel(std::int64_t stride, const TensorView& distances, const TensorView& classes,
+                   std::int64_t image, float confidence, std::vector<float>& rows) const {
     const Dims &d = distances.strides, &s = classes.strides;
     const float threshold = logitBelow(confidence);
     const auto rowSize = static_cast<std::size_t>(5 + head_.classes);
@@ -79,7 +50,6 @@ class Yolov8Detect final : public Plugin {
   }
 
   DistanceHead head_;
-  DetectionOutput output_;
 };
 
 }  // namespace
