@@ -6,9 +6,7 @@
 Needs PyTorch and torchvision; four minutes on a large GPU.
 """
 
-import argparse
 import json
-import os
 import time
 
 import numpy as np
@@ -18,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 import detector
 from datasets import render_all
 from render_scenes import NAMES, render
-from training import Training, save
+from training import Training, begin, save
 
 TRAINING_SEED, HELD_OUT_SEED = 1, 1000
 MOST_OBJECTS = 8
@@ -140,19 +138,7 @@ def start_biases(head):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="demo")
-    parser.add_argument("--images", type=int, default=24000)
-    parser.add_argument("--steps", type=int, default=3500)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
-    torch.manual_seed(0)
-    np.random.seed(0)
-    torch.backends.cudnn.benchmark = True
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-
+    arguments, device = begin(__doc__, images=24000, steps=3500)
     began, shape = time.monotonic(), (detector.SIZE, detector.SIZE, 3)
     pictures, objects = render_all(training_picture, arguments.images, shape, arguments.workers)
     held_out = [render(HELD_OUT_SEED, index) for index in range(100)]

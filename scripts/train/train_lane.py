@@ -6,9 +6,7 @@
 Needs PyTorch and torchvision; three minutes on a large GPU.
 """
 
-import argparse
 import json
-import os
 import time
 
 import numpy as np
@@ -18,7 +16,7 @@ import lane_net
 from datasets import render_all
 from lane_net import CELLS, COLUMN
 from render_roads import H_SAMPLES, HEIGHT, LANES, WIDTH, render
-from training import Training, save
+from training import Training, begin, save
 
 TRAINING_SEED, HELD_OUT_SEED = 1, 1000
 
@@ -61,19 +59,7 @@ def vary(batch, x):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="demo")
-    parser.add_argument("--images", type=int, default=10000)
-    parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
-    torch.manual_seed(0)
-    np.random.seed(0)
-    torch.backends.cudnn.benchmark = True
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-
+    arguments, device = begin(__doc__, images=10000, steps=7000)
     began, shape = time.monotonic(), (*lane_net.SIZE, 3)
     pictures, truth = render_all(training_picture, arguments.images, shape, arguments.workers)
     held_out = list(zip(*render_all(held_out_picture, 100, (HEIGHT, WIDTH, 3), arguments.workers)))

@@ -1,17 +1,35 @@
 """What the two training programs share: schedule, moving average, saving."""
 
+import argparse
 import json
 import math
+import os
 import pathlib
 import sys
 import time
 
+import numpy as np
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "torch_models"))
 
 from rounding import rounded_state
 from wts import save_wts
+
+
+def begin(description, images, steps):
+    """Reads the command line and seeds the generators; returns the arguments and the device."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--out", default="demo")
+    parser.add_argument("--images", type=int, default=images)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    torch.manual_seed(0)
+    np.random.seed(0)
+    torch.backends.cudnn.benchmark = True
+    return parser.parse_args(), "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Training:
