@@ -7,29 +7,16 @@
 #include <fstream>
 #include <functional>
 
+#include "folder_test_case.h"
 #include "layerwise/error.h"
 
-namespace layerwise {
+namespace layerwise::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Dataset : public testing::Test {
+class Dataset : public FolderTest {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("layerwise_dataset_test_" + std::to_string(::getpid()));
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    const fs::path path = root_ / name;
-    fs::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << text;
-    return path.string();
-  }
-  std::string at(const std::string& name) const { return (root_ / name).string(); }
-
   static void expectError(const std::string& part, const std::function<void()>& action) {
     try {
       action();
@@ -38,29 +25,29 @@ class Dataset : public testing::Test {
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   }
-
-  fs::path root_;
 };
 
 TEST_F(Dataset, ImagesAreListedSortedAndDeep) {
   for (const char* name : {"b.PNG", "a/c.jpeg", "a/d.txt", ".hidden/e.jpg", ".f.jpg", "a.jpg"}) {
     write(name, "");
   }
-  EXPECT_EQ(listImages(root_.string()),
-            (std::vector<std::string>{at("a.jpg"), at("a/c.jpeg"), at("b.PNG")}));
-  expectError("is not a folder", [&] { listImages(at("none")); });
+  EXPECT_EQ(listImages(folder_.string()),
+            (std::vector<std::string>{path("a.jpg"), path("a/c.jpeg"), path("b.PNG")}));
+  expectError("is not a folder", [&] { listImages(path("none")); });
 }
 
 TEST_F(Dataset, YoloFoldersWithSubFolders) {
   write("images/val/1.jpg", "");
   write("images/2.png", "");
   write("labels/val/1.txt", "0 0.5 0.5 0.1 0.1\n");
-  const YoloDataset dataset = openYoloDataset(root_.string());
-  EXPECT_EQ(dataset.images, (std::vector<std::string>{at("images/2.png"), at("images/val/1.jpg")}));
-  EXPECT_EQ(dataset.labels, (std::vector<std::string>{at("labels/2.txt"), at("labels/val/1.txt")}));
+  const YoloDataset dataset = openYoloDataset(folder_.string());
+  EXPECT_EQ(dataset.images,
+            (std::vector<std::string>{path("images/2.png"), path("images/val/1.jpg")}));
+  EXPECT_EQ(dataset.labels,
+            (std::vector<std::string>{path("labels/2.txt"), path("labels/val/1.txt")}));
   EXPECT_EQ(readYoloLabels(dataset.labels[0]).size(), 0u);
   EXPECT_EQ(readYoloLabels(dataset.labels[1]).size(), 1u);
-  EXPECT_EQ(openYoloDataset(at("images/val")).images.size(), 1u);
+  EXPECT_EQ(openYoloDataset(path("images/val")).images.size(), 1u);
 }
 
 TEST_F(Dataset, YoloDataYaml) {
@@ -77,9 +64,9 @@ TEST_F(Dataset, YoloDataYaml) {
                                  "names:\n  0: person\n  2: 'it''s: one'\n  1: \"b # c\"\n");
   const YoloDataset dataset = openYoloDataset(yaml);
   EXPECT_EQ(dataset.images,
-            (std::vector<std::string>{at("images/train/2.jpg"), at("images/val/1.jpg")}));
+            (std::vector<std::string>{path("images/train/2.jpg"), path("images/val/1.jpg")}));
   EXPECT_EQ(dataset.names, (std::vector<std::string>{"person", "b # c", "it's: one"}));
-  EXPECT_EQ(openYoloDataset(root_.string()).images.size(), 2u);
+  EXPECT_EQ(openYoloDataset(folder_.string()).images.size(), 2u);
 }
 
 TEST_F(Dataset, NamesInEveryNotation) {
@@ -93,7 +80,7 @@ TEST_F(Dataset, NamesInEveryNotation) {
               [&] { readClassNames(write("6.yaml", "names:\n  x\n")); });
   expectError("']' is missing", [&] { readClassNames(write("7.yaml", "names: [a\n")); });
   expectError("has no class names", [&] { readClassNames(write("8.txt", "")); });
-  expectError("none.txt]", [&] { readClassNames(at("none.txt")); });
+  expectError("none.txt]", [&] { readClassNames(path("none.txt")); });
 }
 
 TEST_F(Dataset, LabelsAndPolygons) {
@@ -124,37 +111,37 @@ TEST_F(Dataset, BadLabelsNameFileAndLine) {
 }
 
 TEST_F(Dataset, BadYoloFolders) {
-  expectError("is not there", [&] { openYoloDataset(at("none")); });
-  expectError("no JPEG or PNG", [&] { openYoloDataset(root_.string()); });
+  expectError("is not there", [&] { openYoloDataset(path("none")); });
+  expectError("no JPEG or PNG", [&] { openYoloDataset(folder_.string()); });
   write("images/1.jpg", "");
-  expectError("no labels/", [&] { openYoloDataset(root_.string()); });
-  fs::create_directories(root_ / "labels");
-  expectError("not one picture has labels", [&] { openYoloDataset(root_.string()); });
+  expectError("no labels/", [&] { openYoloDataset(folder_.string()); });
+  fs::create_directories(folder_ / "labels");
+  expectError("not one picture has labels", [&] { openYoloDataset(folder_.string()); });
   write("data.yaml", "names: [a]\n");
-  expectError("has no `val:`", [&] { openYoloDataset(root_.string()); });
+  expectError("has no `val:`", [&] { openYoloDataset(folder_.string()); });
   write("data.yaml", "val: nowhere\n");
-  expectError("`val: nowhere` is not there", [&] { openYoloDataset(root_.string()); });
+  expectError("`val: nowhere` is not there", [&] { openYoloDataset(folder_.string()); });
 }
 
 TEST_F(Dataset, ClassificationFolderAndList) {
   write("set/dog/1.jpg", "");
   write("set/cat/2.jpg", "");
   write("set/cat/a 3.jpg", "");
-  const auto folder = openClassificationDataset(at("set"));
+  const auto folder = openClassificationDataset(path("set"));
   EXPECT_EQ(folder.names, (std::vector<std::string>{"cat", "dog"}));
   ASSERT_EQ(folder.images.size(), 3u);
-  EXPECT_EQ(folder.images[2].path, at("set/dog/1.jpg"));
+  EXPECT_EQ(folder.images[2].path, path("set/dog/1.jpg"));
   EXPECT_EQ(folder.images[2].classId, 1);
 
   const auto list = openClassificationDataset(write("l.txt", "set/cat/a 3.jpg 7\n/x/y.png\t0\n"));
   ASSERT_EQ(list.images.size(), 2u);
-  EXPECT_EQ(list.images[0].path, at("set/cat/a 3.jpg"));
+  EXPECT_EQ(list.images[0].path, path("set/cat/a 3.jpg"));
   EXPECT_EQ(list.images[0].classId, 7);
   EXPECT_EQ(list.images[1].path, "/x/y.png");
   expectError("line 1: not `path class`",
               [&] { openClassificationDataset(write("m.txt", "x.jpg cat\n")); });
   expectError("names no pictures", [&] { openClassificationDataset(write("n.txt", "")); });
-  expectError("has no sub-folders", [&] { openClassificationDataset(at("set/dog")); });
+  expectError("has no sub-folders", [&] { openClassificationDataset(path("set/dog")); });
 }
 
 TEST_F(Dataset, IdxPair) {
@@ -175,4 +162,4 @@ TEST_F(Dataset, IdxPair) {
 }
 
 }  // namespace
-}  // namespace layerwise
+}  // namespace layerwise::test

@@ -5,34 +5,23 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iterator>
 
+#include "folder_test_case.h"
 #include "layerwise/error.h"
 
-namespace layerwise {
+namespace layerwise::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-class File : public testing::Test {
+class File : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              ("file_test_" + std::to_string(::getpid()) + "_" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::size_t filesInFolder() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-
-  fs::path folder_;
 };
 
 std::string contents(const std::string& path) {
@@ -63,7 +52,7 @@ TEST_F(File, AppearsOnCommitOnly) {
 }
 
 TEST_F(File, WithoutCommitLeavesTheOldFileAlone) {
-  std::ofstream(path("a")) << "old";
+  write("a", "old");
   {
     AtomicFile file(path("a"));
     file.write("new");
@@ -73,7 +62,7 @@ TEST_F(File, WithoutCommitLeavesTheOldFileAlone) {
 }
 
 TEST_F(File, ReplacesWhileMapped) {
-  std::ofstream(path("a")) << "old";
+  write("a", "old");
   const MappedFile mapped(path("a"));
   AtomicFile file(path("a"));
   file.commit();
@@ -92,7 +81,7 @@ TEST_F(File, TwoWritersOfOneTargetDoNotMix) {
 }
 
 TEST_F(File, FollowsLinks) {
-  std::ofstream(path("target")) << "old";
+  write("target", "old");
   fs::create_symlink(path("target"), path("link"));
   AtomicFile file(path("link"));
   file.write("new");
@@ -126,8 +115,8 @@ TEST_F(File, RefusesWhatIsNoRegularFile) {
 }
 
 TEST_F(File, MovesItsMapping) {
-  std::ofstream(path("a")) << "text";
-  std::ofstream(path("empty"));
+  write("a", "text");
+  write("empty", "");
   MappedFile file(path("a"));
   MappedFile other(std::move(file));
   EXPECT_EQ(other.bytes(), "text");
@@ -137,4 +126,4 @@ TEST_F(File, MovesItsMapping) {
 }
 
 }  // namespace
-}  // namespace layerwise
+}  // namespace layerwise::test

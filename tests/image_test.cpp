@@ -1,7 +1,6 @@
 #include "layerwise/image.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -10,10 +9,11 @@
 #include <iterator>
 #include <random>
 
+#include "folder_test_case.h"
 #include "layerwise/error.h"
 #include "tests/golden/procedural_image.h"
 
-namespace layerwise {
+namespace layerwise::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -27,17 +27,7 @@ std::vector<std::uint8_t> bytesOf(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-class ImageFiles : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("layerwise_image_test_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  fs::path folder_;
-};
+using ImageFiles = FolderTest;
 
 void expectError(ErrorCode code, const std::string& part, const std::function<void()>& action) {
   try {
@@ -128,9 +118,9 @@ TEST_F(ImageFiles, AFailedWriteLeavesNothing) {
 }
 
 TEST_F(ImageFiles, NamesWhatIsNotAPicture) {
-  std::ofstream(path("empty.jpg")).flush();
-  std::ofstream(path("a.jpg")) << "GIF89a and more";
-  std::ofstream(path("b.png")) << "hello";
+  write("empty.jpg", "");
+  write("a.jpg", "GIF89a and more");
+  write("b.png", "hello");
   expectError(ErrorCode::kBadFile, "empty.jpg] the file is empty",
               [&] { readImage(path("empty.jpg")); });
   expectError(ErrorCode::kUnsupported, "a.jpg] the file is a GIF",
@@ -195,4 +185,4 @@ TEST(DecodeImage, SurvivesFlippedBits) {
 }
 
 }  // namespace
-}  // namespace layerwise
+}  // namespace layerwise::test

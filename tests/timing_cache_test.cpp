@@ -7,31 +7,16 @@
 #include <thread>
 #include <vector>
 
+#include "folder_test_case.h"
 #include "layerwise/error.h"
 
-namespace layerwise {
+namespace layerwise::test {
 namespace {
 
-class TimingCacheFile : public testing::Test {
+class TimingCacheFile : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              ("timing_cache_" +
-               std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name = "cache.txt") const {
-    return (folder_ / name).string();
-  }
-  std::string write(const std::string& text) const {
-    std::ofstream(path()) << text;
-    return path();
-  }
-
-  std::filesystem::path folder_;
+  std::string path(const std::string& name = "cache.txt") const { return FolderTest::path(name); }
+  std::string write(const std::string& text) const { return FolderTest::write("cache.txt", text); }
 };
 
 TEST_F(TimingCacheFile, GivesBackWhatWasSavedToTheLastBit) {
@@ -133,4 +118,4 @@ TEST(TimingCache, ConcurrentCalls) {
 }
 
 }  // namespace
-}  // namespace layerwise
+}  // namespace layerwise::test
