@@ -48,8 +48,8 @@ Epilogue toEpilogue(const FusedNodes& region) {
   Epilogue epilogue;
   if (region.activation) epilogue = *epilogueOf(*region.activation);
   if (region.residual != kNone)
-    epilogue.residual = region.residualFirst ? ResidualPlace::kBeforeActivation
-                                             : ResidualPlace::kAfterActivation;
+    epilogue.residual =
+        region.residualFirst ? ResidualPlace::kBeforeActivation : ResidualPlace::kAfterActivation;
   return epilogue;
 }
 
@@ -57,8 +57,9 @@ Epilogue toEpilogue(const FusedNodes& region) {
 
 std::vector<FusedRegion> fusedRegions(const MatchContext& context, NodeId first) {
   std::vector<FusedRegion> regions;
-  for (const FusedNodes& region : fusedNodes(
-           context, first, [](const layerwise::Activation& a) { return epilogueOf(a).has_value(); }))
+  for (const FusedNodes& region : fusedNodes(context, first, [](const layerwise::Activation& a) {
+         return epilogueOf(a).has_value();
+       }))
     regions.push_back({region.nodes, region.output, region.residual, toEpilogue(region)});
   return regions;
 }

@@ -1,5 +1,6 @@
 #include "backends/cpu/loop_nest.h"
 #include "backends/cpu/single_node.h"
+#include "backends/shared/matrix_operand.h"
 
 namespace layerwise {
 namespace cpu {
@@ -18,39 +19,6 @@ float dot(const float* a, const float* b, std::int64_t count) {
   return sums[0];
 }
 
-/// A matrix operand: sizes and strides of its two axes in the order of use.
-struct Operand {
-  std::int64_t rows = 1, columns = 1, rowStride = 0, columnStride = 0;
-  int matrixAxes = 2;
-
-  Operand(const BufferView& view, MatrixOperation operation, bool left) {
-    int last = view.dims.rank() - 1;
-    if (operation == MatrixOperation::kVector) {
-      matrixAxes = 1;
-      (left ? columns : rows) = view.dims[last];
-      (left ? columnStride : rowStride) = view.strides[last];
-      return;
-    }
-    rows = view.dims[last - 1], rowStride = view.strides[last - 1];
-    columns = view.dims[last], columnStride = view.strides[last];
-    if (operation == MatrixOperation::kTranspose) {
-      std::swap(rows, columns);
-      std::swap(rowStride, columnStride);
-    }
-  }
-};
-
-/// The view's leading axes, without the matrix.
-BufferView batchOf(const BufferView& view, int matrixAxes) {
-  BufferView batch = view;
-  batch.dims = batch.strides = Dims();
-  for (int i = 0; i < view.dims.rank() - matrixAxes; ++i) {
-    batch.dims.append(view.dims[i]);
-    batch.strides.append(view.strides[i]);
-  }
-  return batch;
-}
-
 /// The offset of batch number `index`.
 std::int64_t batchOffset(std::int64_t index, const Dims& dims, const Dims& strides) {
   std::int64_t offset = 0;
@@ -61,12 +29,12 @@ std::int64_t batchOffset(std::int64_t index, const Dims& dims, const Dims& strid
 
 std::unique_ptr<Step> bindMatrixMultiply(const MatrixMultiply& m, const BindContext& c) {
   BufferView left = c.inputs[0], right = c.inputs[1], out = c.outputs[0];
-  Operand a(left, m.a, true), b(right, m.b, false);
+  MatrixOperand a(left, m.a, true), b(right, m.b, false);
   bool rowAxis = m.a != MatrixOperation::kVector, columnAxis = m.b != MatrixOperation::kVector;
-  BufferView outBatch = batchOf(out, rowAxis + columnAxis);
+  BufferView outBatch = leadingAxes(out, rowAxis + columnAxis);
   Dims batch = outBatch.dims, batchOut = outBatch.strides;
-  Dims batchA = broadcastStrides(batchOf(left, a.matrixAxes), batch);
-  Dims batchB = broadcastStrides(batchOf(right, b.matrixAxes), batch);
+  Dims batchA = broadcastStrides(leadingAxes(left, a.matrixAxes), batch);
+  Dims batchB = broadcastStrides(leadingAxes(right, b.matrixAxes), batch);
   int last = out.dims.rank() - 1;
   std::int64_t columnStride = columnAxis ? out.strides[last] : 0;
   std::int64_t rowStride = rowAxis ? out.strides[last - (columnAxis ? 1 : 0)] : 0;
@@ -121,7 +89,7 @@ std::unique_ptr<Step> bindFullyConnected(const FullyConnected& a, const BindCont
   BufferView in = c.inputs[0], out = c.outputs[0];
   auto packed = std::static_pointer_cast<const Kernel>(c.packed);
   int rank = in.dims.rank(), axis = static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
-  BufferView rowsIn = batchOf(in, rank - axis), rowsOut = batchOf(out, 1);
+  BufferView rowsIn = leadingAxes(in, rank - axis), rowsOut = leadingAxes(out, 1);
   std::vector<LoopNest<2>::Loop> loops;
   std::int64_t depth = 1;
   for (int i = rank - 1; i >= axis; --i) {
