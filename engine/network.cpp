@@ -268,6 +268,13 @@ LayerOf<Gather>& Network::addGather(Tensor& data, Tensor& indices, std::int64_t 
 LayerOf<Cast>& Network::addCast(Tensor& input, DataType to) {
   return add(Cast{to}, {&input});
 }
+LayerOf<Quantize>& Network::addQuantize(Tensor& input, DataType to, Weights scales,
+                                        Weights zeroPoints) {
+  return add(Quantize{to}, {&input}, {scales, zeroPoints});
+}
+LayerOf<Dequantize>& Network::addDequantize(Tensor& input, Weights scales, Weights zeroPoints) {
+  return add(Dequantize{}, {&input}, {scales, zeroPoints});
+}
 LayerOf<Identity>& Network::addIdentity(Tensor& input) {
   return add(Identity{}, {&input});
 }

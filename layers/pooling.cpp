@@ -8,7 +8,8 @@ namespace layerwise {
 namespace {
 
 std::vector<TensorInfo> infer(const Pooling& a, const ShapeContext& c) {
-  c.expectFloat();
+  bool eightBits = c.type() == DataType::kInt8 || c.type() == DataType::kUInt8;
+  if (!eightBits || a.type != PoolingType::kMax) c.expectFloat();
   SpatialWindow window = resolveWindow(a, c.dims());
   Dims out{c.dims()[0], c.dims()[1]};
   for (std::int64_t size : window.output) out.append(size);

@@ -60,7 +60,8 @@ void reference(const Resize& a, const ReferenceContext& c) {
 }
 
 std::vector<TensorInfo> infer(const Resize& a, const ShapeContext& c) {
-  c.expectFloat();
+  bool eightBits = c.type() == DataType::kInt8 || c.type() == DataType::kUInt8;
+  if (!eightBits || a.mode != InterpolationMode::kNearest) c.expectFloat();
   if (!(std::abs(a.cubicCoefficient) <= 1e6))
     c.fail("cubic_coefficient {} is no use", a.cubicCoefficient);
   return {{c.type(), resizedDims(a, c.dims())}};

@@ -104,7 +104,9 @@ inline Graph everyLayer() {
                                  .inputZeroPoint = 3,
                                  .outputType = DataType::kFloat32};
   ConstantData kernel = ConstantData::of(DataType::kInt8, std::vector<std::int8_t>(72, -7));
-  ValueId bytes = m.add(Cast{DataType::kUInt8}, {x});
+  ConstantData zero = ConstantData::of(DataType::kFloat32, std::vector<float>{100});
+  ValueId bytes = m.add(Quantize{}, {x}, {m.random(4, 0.01, 0.02), zero});
+  show(m.add(Dequantize{.axis = -1}, {bytes}, {m.random(1, 0.01, 0.02)}));
   show(m.add(quantized, {bytes}, {kernel, m.random(6), m.random(6)}));
   Deconvolution deconvolution{{.outputs = 2, .kernel = {2, 2}, .stride = {2, 2}}, {1, 0}};
   show(m.add(deconvolution, {x}, {m.random(4 * 2 * 4)}));

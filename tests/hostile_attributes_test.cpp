@@ -65,7 +65,7 @@ void tryGraph(Graph& graph, const std::vector<Dims>& dims, Outcome& outcome) {
     if (info.dims.volume() > kLargest) return;
   std::vector<Candidate> candidates;
   NodeId last = static_cast<NodeId>(graph.nodes.size()) - 1;
-  for (const auto& tactic : cpu::TacticRegistry::instance().all())
+  for (const auto& tactic : testedBackend().tactics())
     tactic->match({graph, shapes, 1}, last, candidates);
   std::vector<ReferenceTensor> values;
   for (const TensorInfo& info : shapes.values) values.emplace_back(info);

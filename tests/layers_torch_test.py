@@ -335,6 +335,34 @@ class LayersTest(unittest.TestCase):
 
     # ---- normalisation ----
 
+    def test_quantize(self):
+        for _ in range(40):
+            kind, low = random.choice([(torch.quint8, 0), (torch.qint8, -128)])
+            # Multiples of half a quantum hit the ties; powers of two divide exactly.
+            scale = 2.0 ** random.randint(-6, 0)
+            x = (torch.randint(-600, 600, (2, 3, 4, 5)) * (scale / 2)).to(torch.float64)
+            zero = random.randint(low, low + 255)
+            expected = torch.quantize_per_tensor(x.float(), scale, zero, kind)
+            weights = [torch.tensor([scale]), torch.tensor([zero])]
+            to = {torch.quint8: "uint8", torch.qint8: "int8"}[kind]
+            self.check("quantize", [x], expected.int_repr(), weights, to=to, axis=1)
+            self.check("dequantize", [expected.int_repr()], expected.dequantize(), weights, axis=1)
+
+    def test_quantize_per_channel(self):
+        for _ in range(40):
+            kind, low = random.choice([(torch.quint8, 0), (torch.qint8, -128)])
+            shape = [random.randint(1, 5) for _ in range(random.randint(1, 4))]
+            axis = random.randrange(len(shape))
+            scales = 2.0 ** torch.randint(-6, 1, (shape[axis],)).double()
+            zeros = torch.randint(low, low + 256, (shape[axis],))
+            x = randn(*shape) * 50
+            expected = torch.quantize_per_channel(x.float(), scales, zeros, axis, kind)
+            to = {torch.quint8: "uint8", torch.qint8: "int8"}[kind]
+            self.check("quantize", [x.float().double()], expected.int_repr(), [scales, zeros], to=to,
+                       axis=axis - random.choice([0, len(shape)]))
+            self.check("dequantize", [expected.int_repr()], expected.dequantize(), [scales, zeros],
+                       axis=axis)
+
     def test_scale(self):
         x = self.image(4, 2).abs() + 1
         shift, scale, power = randn(4).abs(), randn(4).abs(), randn(4)

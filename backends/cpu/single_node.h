@@ -37,6 +37,7 @@ inline std::unique_ptr<Step> makeStep(std::int64_t tiles, FunctionStep::Run run,
 
 using layerwise::allCommonTypes;
 using layerwise::allFloat;
+using layerwise::allFloatOrEightBits;
 using layerwise::broadcastStrides;
 using layerwise::floatWeights;
 using layerwise::memoryType;
@@ -119,6 +120,9 @@ std::unique_ptr<Step> withElementType(DataType type, F&& f) {
       return f(std::int32_t{});
     case DataType::kInt64:
       return f(std::int64_t{});
+    case DataType::kInt8:
+      return f(std::int8_t{});
+    case DataType::kUInt8:
     case DataType::kBool:
       return f(std::uint8_t{});
     default:

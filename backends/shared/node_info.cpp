@@ -43,6 +43,13 @@ bool allFloat(const NodeInfo& info) {
   return all(info, [](const TensorInfo& tensor) { return isFloat(tensor.type); });
 }
 
+bool allFloatOrEightBits(const NodeInfo& info) {
+  auto is = [&](DataType type) {
+    return all(info, [&](const TensorInfo& tensor) { return tensor.type == type; });
+  };
+  return allFloat(info) || is(DataType::kInt8) || is(DataType::kUInt8);
+}
+
 bool allCommonTypes(const NodeInfo& info) {
   return all(info, isCommonType);
 }

@@ -18,6 +18,8 @@ struct NodeInfo {
 DataType memoryType(DataType type);
 /// Whether all tensors around the node are of floating-point types.
 bool allFloat(const NodeInfo& info);
+/// Whether they are, or all int8, or all uint8.
+bool allFloatOrEightBits(const NodeInfo& info);
 /// Whether all are float32 in memory, int32, int64 or bool.
 bool allCommonTypes(const NodeInfo& info);
 

@@ -120,7 +120,8 @@ LAYERWISE_ENUM_NAMES(PoolingType, "max", "average");
 
 /// Input: N x C x spatial. `global` pools over all spatial axes to size 1 and ignores the window.
 /// The padding is smaller than the window; a maximum does not see it; an average counts the given
-/// padding (and nothing beyond it, where the size is rounded up) or leaves it out.
+/// padding (and nothing beyond it, where the size is rounded up) or leaves it out. A maximum takes
+/// int8 and uint8 too.
 struct Pooling {
   static constexpr std::string_view kKind = "pooling";
   PoolingType type = PoolingType::kMax;
@@ -320,7 +321,7 @@ LAYERWISE_ENUM_NAMES(NearestRounding, "floor", "ceil", "half_down", "half_up");
 /// Either `size` (a number an axis of the output) or `scales` (a factor an axis; out = floor(in
 /// scale), and the ratio used is the scale itself, as PyTorch does) is given, for all axes or for
 /// the spatial ones alone; axes of N and C are not interpolated. Up to 3 spatial axes; kCubic: 2.
-/// Positions beyond the input's edge take the edge.
+/// Positions beyond the input's edge take the edge. kNearest takes int8 and uint8 too.
 struct Resize {
   static constexpr std::string_view kKind = "resize";
   Dims size;
@@ -445,6 +446,30 @@ struct Cast {
   template <class Self, class V>
   static void visit(Self& s, V&& v) {
     v("to", s.to);
+  }
+};
+
+/// q = clamp(rint(x (1 / scale)) + zeroPoint, low, high), in float32, ties to even; low and high
+/// are -128 and 127 (kInt8) or 0 and 255 (kUInt8). What a NaN becomes is not defined. Weights:
+/// scales, zero_points (whole numbers; none: 0), each one value or one an entry of `axis`.
+/// PyTorch's quantize_per_tensor and quantize_per_channel.
+struct Quantize {
+  static constexpr std::string_view kKind = "quantize";
+  DataType to = DataType::kUInt8;
+  std::int64_t axis = 1;  ///< negative counts from the end
+  template <class Self, class V>
+  static void visit(Self& s, V&& v) {
+    v("to", s.to), v("axis", s.axis);
+  }
+};
+
+/// (q - zeroPoint) scale, as float32. Input: int8 or uint8. Weights: as Quantize's.
+struct Dequantize {
+  static constexpr std::string_view kKind = "dequantize";
+  std::int64_t axis = 1;  ///< negative counts from the end
+  template <class Self, class V>
+  static void visit(Self& s, V&& v) {
+    v("axis", s.axis);
   }
 };
 

@@ -195,6 +195,9 @@ class LAYERWISE_API Network {
   LayerOf<TopK>& addTopK(Tensor& input, bool largest, std::int64_t k, std::int64_t axis);
   LayerOf<Gather>& addGather(Tensor& data, Tensor& indices, std::int64_t axis);
   LayerOf<Cast>& addCast(Tensor& input, DataType to);
+  LayerOf<Quantize>& addQuantize(Tensor& input, DataType to, Weights scales,
+                                 Weights zeroPoints = {});
+  LayerOf<Dequantize>& addDequantize(Tensor& input, Weights scales, Weights zeroPoints = {});
   LayerOf<Identity>& addIdentity(Tensor& input);
   LayerOf<ParametricRelu>& addParametricRelu(Tensor& input, Tensor& slope);
   LayerOf<Normalization>& addNormalization(Tensor& input, std::vector<std::int64_t> axes,

@@ -22,6 +22,12 @@ inline Dims imageDims(Random& r) {
   return imageDims(r, r.pick(1, 37), static_cast<int>(r.pick(1, 3)));
 }
 
+/// An int8 or uint8 tensor with all of the type's values.
+inline CaseInput eightBitInput(Random& r, const Dims& dims) {
+  if (r.chance(0.5)) return {.dims = dims, .type = DataType::kInt8, .low = -128.99, .high = 127.99};
+  return {.dims = dims, .type = DataType::kUInt8, .low = 0, .high = 255.99};
+}
+
 /// A tensor of one to five axes.
 inline Dims anyDims(Random& r) {
   Dims dims{kBatch};

@@ -38,6 +38,35 @@ inline bool isExact(ActivationType type) {
          type == ActivationType::kClip || type == ActivationType::kThresholdedRelu;
 }
 
+/// Scales and zero points for `dims`: one for all, or one an entry of a random
+/// axis other than the batch's.
+template <class A>
+auto defineQuantization(Random& r, A a, const Dims& dims, DataType type) {
+  std::int64_t low = type == DataType::kInt8 ? -128 : 0, count = 1;
+  if (dims.rank() > 1 && r.chance(0.5)) {
+    a.axis = r.pick(1, dims.rank() - 1);
+    count = dims[static_cast<int>(a.axis)];
+    if (r.chance(0.3)) a.axis -= dims.rank();
+  }
+  std::vector<float> scales = r.floats(count, 0.01, 0.05), zeros;
+  std::int64_t zeroPoints = r.chance(0.3) ? 0 : r.chance(0.3) ? 1 : count;
+  for (std::int64_t i = 0; i < zeroPoints; ++i)
+    zeros.push_back(static_cast<float>(r.pick(low, low + 255)));
+  return defineOne(a, {scales, zeros});
+}
+
+inline LayerCase quantizeCase(Random& r, int index) {
+  Dims dims = r.chance(0.7) ? imageDims(r) : anyDims(r);
+  Quantize a{.to = index % 2 ? DataType::kInt8 : DataType::kUInt8};
+  return {{{.dims = dims, .low = -5, .high = 5}}, defineQuantization(r, a, dims, a.to)};
+}
+
+inline LayerCase dequantizeCase(Random& r, int) {
+  Dims dims = r.chance(0.7) ? imageDims(r) : anyDims(r);
+  CaseInput in = eightBitInput(r, dims);
+  return {{in}, defineQuantization(r, Dequantize{}, dims, in.type)};
+}
+
 inline CaseInput uint8Input(const Dims& dims) {
   return {.dims = dims, .type = DataType::kUInt8, .low = 0, .high = 255.99};
 }

@@ -117,25 +117,29 @@ inline LayerCase poolingCase(Random& r, int index) {
   if (r.chance(0.5)) a.paddingMode = static_cast<PaddingMode>(r.pick(0, 3));
   a.averageCountsPadding = r.chance(0.5);
   a.global = r.chance(0.2);
-  return {{{.dims = dims}}, defineOne(a), 2e-6};
+  CaseInput in{.dims = dims};
+  if (a.type == PoolingType::kMax && r.chance(0.4)) in = eightBitInput(r, dims);
+  return {{in}, defineOne(a), 2e-6};
 }
 
 inline LayerCase resizeCase(Random& r, int index) {
   Resize a{.mode = nth<InterpolationMode>(index)};
   auto axes = static_cast<int>(r.pick(1, a.mode == InterpolationMode::kCubic ? 2 : 3));
   Dims dims = imageDims(r, r.pick(1, 70), axes);
+  CaseInput in{.dims = dims};
+  if (a.mode == InterpolationMode::kNearest && r.chance(0.4)) in = eightBitInput(r, dims);
   a.coordinates = static_cast<ResizeCoordinates>(r.pick(0, 3));
   a.rounding = static_cast<NearestRounding>(r.pick(0, 3));
   bool all = r.chance(0.5);
   if (r.chance(0.5)) {
     if (all) a.size = {dims[0], dims[1]};
     for (int i = 0; i < axes; ++i) a.size.append(r.pick(1, axes == 3 ? 9 : 20));
-    if (all) return {{{.dims = dims}}, defineOne(a), 1e-5, false};
+    if (all) return {{in}, defineOne(a), 1e-5, false};
   } else {
     if (all) a.scales = {1, 1};
     for (int i = 0; i < axes; ++i) a.scales.push_back(r.chance(0.5) ? 2 : r.real(0.4, 2.5));
   }
-  return {{{.dims = dims}}, defineOne(a), 1e-5};
+  return {{in}, defineOne(a), 1e-5};
 }
 
 inline LayerCase lrnCase(Random& r, int) {

@@ -1,5 +1,6 @@
 #include "backends/cpu/channel_lanes.h"
 #include "backends/cpu/plain_activation.h"
+#include "backends/cpu/round.h"
 #include "backends/cpu/single_node.h"
 #include "layers/activate.h"
 #include "layers/quantized_convolution.h"
@@ -144,7 +145,7 @@ class Store {
     for (std::int64_t l = 0; l < count; ++l) {
       // The bounds are integers: to clamp before rounding is the same, and fits an integer.
       float quanta = std::max(-zero_, std::min(255 - zero_, y[l] * inverse_));
-      to[l * step] = static_cast<std::uint8_t>(std::nearbyint(quanta) + zero_);
+      to[l * step] = static_cast<std::uint8_t>(roundToEven(quanta) + zero_);
     }
   }
 

@@ -8,7 +8,8 @@ namespace layerwise {
 namespace cpu {
 namespace {
 
-std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
+template <class T>
+std::unique_ptr<Step> bindTyped(const Resize& a, const BindContext& c) {
   BufferView in = c.inputs[0], out = c.outputs[0];
   ChannelLanes lanes(out);
   Strides3 from(in), to(out);
@@ -25,8 +26,8 @@ std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
     std::int64_t piece = tile / rows, channel = lanes.firstChannel(piece);
     std::int64_t image = lanes.image(piece), count = lanes.lanes(piece);
     std::int64_t row = tile % height, plane = tile % rows / height;
-    const float* source = worker.data<float>(in) + image * in.strides[0] + channel * in.strides[1];
-    float* target = worker.data<float>(out) + image * out.strides[0] + channel * out.strides[1];
+    const T* source = worker.data<T>(in) + image * in.strides[0] + channel * in.strides[1];
+    T* target = worker.data<T>(out) + image * out.strides[0] + channel * out.strides[1];
     const ResizeTaps& tz = z.at[static_cast<std::size_t>(plane)];
     const ResizeTaps& ty = y.at[static_cast<std::size_t>(row)];
     for (std::int64_t column = 0; column < width; ++column) {
@@ -36,16 +37,21 @@ std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
         for (int j = 0; j < y.count; ++j)
           for (int k = 0; k < x.count; ++k) {
             float weight = tz.weight[i] * ty.weight[j] * tx.weight[k];
-            const float* tap = source + from(tz.index[i], ty.index[j], tx.index[k]);
+            const T* tap = source + from(tz.index[i], ty.index[j], tx.index[k]);
             if (x.count == 1)  // nearest: a copy, whatever the value
               for (std::int64_t l = 0; l < count; ++l) sum[l] = tap[l * in.strides[1]];
             else
               for (std::int64_t l = 0; l < count; ++l) sum[l] += weight * tap[l * in.strides[1]];
           }
-      float* at = target + to(plane, row, column);
-      for (std::int64_t l = 0; l < count; ++l) at[l * out.strides[1]] = sum[l];
+      T* at = target + to(plane, row, column);
+      for (std::int64_t l = 0; l < count; ++l) at[l * out.strides[1]] = static_cast<T>(sum[l]);
     }
   });
+}
+
+std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
+  return withElementType(c.inputs[0].type,
+                         [&](auto zero) { return bindTyped<decltype(zero)>(a, c); });
 }
 
 double flops(const Resize& a, const NodeInfo& info) {
@@ -60,8 +66,12 @@ double flops(const Resize& a, const NodeInfo& info) {
 }  // namespace cpu
 
 void registerTactic_portable_resize(cpu::TacticRegistry& registry) {
-  cpu::addPortable<Resize>(registry,
-                           {.flops = cpu::flops, .channelsLast = true, .bind = cpu::bindResize});
+  cpu::addPortable<Resize>(
+      registry, {.takes = [](const Resize&,
+                             const cpu::NodeInfo& info) { return cpu::allFloatOrEightBits(info); },
+                 .flops = cpu::flops,
+                 .channelsLast = true,
+                 .bind = cpu::bindResize});
 }
 
 }  // namespace layerwise
