@@ -31,6 +31,14 @@ bool isListOfNumbers(const std::string& word) {
   return !word.empty() && word.find_first_not_of("0123456789,") == word.npos;
 }
 
+/// A group's options under its own heading, in place of what cxxopts writes above them.
+std::string groupHelp(const cxxopts::Options& options, const std::string& group) {
+  const std::string listed = options.help({group}, false);
+  const std::size_t heading = listed.find(" " + group + " options:\n");
+  if (heading == listed.npos) return "";
+  return fmt::format("\n{}:\n{}", group, listed.substr(listed.find('\n', heading) + 1));
+}
+
 }  // namespace
 
 struct CommandLine::Impl {
@@ -90,10 +98,7 @@ void CommandLine::group(const std::string& heading) {
 std::string CommandLine::help() const {
   std::string text = text_.summary + "\n\nUsage:\n";
   for (const std::string& line : text_.usage) text += fmt::format("  {} {}\n", text_.program, line);
-  const std::string listed = impl_->options.help(impl_->groups, false);
-  // cxxopts begins with its own usage line, which the forms above replace.
-  const std::size_t body = listed.find("\n\n");
-  text += "\n" + (body == listed.npos ? listed : listed.substr(body + 2));
+  for (const std::string& group : impl_->groups) text += groupHelp(impl_->options, group);
   if (!text_.examples.empty()) text += "\nExamples:\n";
   for (const std::string& line : text_.examples) text += fmt::format("  {}\n", line);
   return text;

@@ -10,7 +10,7 @@
 namespace layerwise::apps {
 
 void declareFamilyOptions(CommandLine& line, const NetworkFamily& family) {
-  line.group(fmt::format("Options of {}", family.name));
+  line.group(fmt::format("Options of the network {}", family.name));
   for (const NetworkOption& option : family.options) {
     const std::string help =
         option.description +

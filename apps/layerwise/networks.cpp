@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/common/command_line.h"
 #include "apps/common/json_file.h"
 #include "apps/common/program.h"
@@ -11,8 +13,10 @@ namespace {
 
 void print(const NetworkFamily& family) {
   fmt::print("{}  {}\n", family.name, family.description);
+  std::size_t width = 0;
+  for (const NetworkOption& option : family.options) width = std::max(width, option.name.size());
   for (const NetworkOption& option : family.options)
-    fmt::print("  --{:12} {}{}\n", option.name, option.description,
+    fmt::print("  --{:{}} {}{}\n", option.name, width, option.description,
                option.defaultValue.empty() ? "" : fmt::format(" [{}]", option.defaultValue));
 }
 

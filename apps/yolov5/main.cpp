@@ -28,7 +28,7 @@ void declare(CommandLine& line) {
                "Measure average precision: ENGINE|WEIGHTS DATASET");
   line.group("Detection");
   line.option("conf", "X", "Least confidence (default: 0.25; --val: 0.001)");
-  line.option("iou,nms", "X", "Overlap that suppresses a box (default: 0.45; --val: 0.6)");
+  line.option("iou,nms", "X", "Overlap that suppresses a box; also --nms (default: 0.45; --val: 0.6)");
   line.option("max-det", "N", "Most boxes a picture (default: 1000; --val: 300)");
   line.flag("agnostic,agnostic-nms", "Boxes of different classes suppress each other");
   line.numbers("classes", "Only these classes, by number");
@@ -36,7 +36,7 @@ void declare(CommandLine& line) {
   line.option("topk", "N", "Classification: classes to print (default: 5)");
   line.group("Input");
   line.option("batch,batch-size", "N", "-s: the engine takes 1 to N; -d: pictures a run");
-  line.option("size,imgsz,img-size", "N|HxW", "Input size, multiples of the stride");
+  line.option("size,imgsz,img-size", "N|HxW", "Input size, multiples of the stride; also --imgsz");
   line.flag("rect", "Pad to the stride only, not to the whole size (needs a dynamic engine)");
   line.flag("dynamic", "-s: build for any size up to --size (--rect means it, too)");
   line.flag("raw", "-s: the decoded head becomes the output 'raw'");

@@ -71,7 +71,7 @@ std::vector<NetworkOption> resizeCropOptions(const std::string& mean,
                                              const std::string& deviation) {
   return {{"resize", "",
            "preprocessing: the shorter side before the centre crop to imgsz; 0: as it is "
-           "(default: 256, for inputs of 32 32)"},
+           "(default: 256; 32 for inputs of 32x32)"},
           {"mean", mean, "preprocessing: what is subtracted from red, green, blue (0 to 1)"},
           {"std", deviation, "preprocessing: what they are divided by"}};
 }
