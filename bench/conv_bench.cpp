@@ -311,6 +311,6 @@ int main(int argc, char** argv) {
   using namespace layerwise::cpu;
   const std::string network = argc > 1 ? argv[1] : "all";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
-  const Isa isa = argc > 3 ? parseIsa(argv[3]) : selectedIsa();
+  const Isa isa = argc > 3 ? parseCpu(argv[3]).isa : selectedIsa();
   return runAll(network, threads, isa, argc > 4 ? std::atoi(argv[4]) : 5);
 }

@@ -18,7 +18,7 @@ constexpr double kStepSeconds = 6e-6;
 class CpuBackend final : public Backend {
  public:
   std::string name() const override { return "cpu"; }
-  std::string signature() const override { return std::string("cpu ") + isaName(selectedIsa()); }
+  std::string signature() const override { return std::string("cpu ") + selectedCpu().name; }
   int defaultThreads() const override { return ThreadPool().size(); }
 
   std::vector<const Tactic*> tactics() const override {

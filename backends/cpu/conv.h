@@ -21,6 +21,12 @@ struct ConvShape {
   int64_t macs() const { return n * outH() * outW() * co * kh * kw * (ci / groups); }
 };
 
+/// What a convolution multiplies. Kernels see 32-bit words of one, two or four elements.
+enum class Element : uint8_t { kFloat32, kBFloat16, kUInt8 };
+constexpr int64_t elementBytes(Element e) {
+  return e == Element::kUInt8 ? 1 : e == Element::kBFloat16 ? 2 : 4;
+}
+
 /// Where the elements of an (N, H, W, C) tensor lie; all strides in elements.
 struct View {
   int64_t image = 0, row = 0, pixel = 0, channel = 1;
@@ -43,6 +49,7 @@ const char* convMethodName(ConvMethod method);
 /// The choices that a tuner makes. Zero in the last three means: let bindConv choose.
 struct ConvConfig {
   ConvMethod method = ConvMethod::kDirect;
+  Element element = Element::kFloat32;  ///< of input and weights: fixed by the tactic
   uint8_t width = 8;        ///< floats in a vector of the instruction set: fixed by it, not tunable
   uint8_t vectors = 2;      ///< vectors of output channels that a microkernel holds
   uint8_t pixels = 6;       ///< most output pixels (Winograd: tiles) that a microkernel holds
@@ -51,6 +58,17 @@ struct ConvConfig {
   int64_t stripPixels = 0;  ///< output pixels (Winograd: tiles) of one unit of work
   int64_t blocks = 0;       ///< blocks of output channels in one unit of work
   bool operator==(const ConvConfig&) const = default;
+};
+
+/// How a convolution of reduced precision reads its residual and writes its result. Those of bytes
+/// compute float32(sum) * scale[c] + bias[c], fused, in float32, then the epilogue. Bytes q stand
+/// for scale * (q - zero); they are rint(y * outputInverse) + zero, clamped to [0, 255]; rounding
+/// is to even.
+struct Conversion {
+  Element residual = Element::kFloat32, output = Element::kFloat32;
+  int inputZero = 0, residualZero = 0, outputZero = 0;
+  float residualScale = 1;
+  float outputInverse = 1;  ///< 1 / scale
 };
 
 /// Caches that blocking is chosen for.
@@ -71,12 +89,22 @@ size_t convPackedFloats(const ConvShape& shape, const ConvConfig& config);
 /// alignment and must be readable for 64 bytes beyond its end.
 void packConv(const ConvShape& shape, const ConvConfig& config, const float* weights,
               const float* bias, float* packed);
+/// The same for weights that are rounded to bfloat16.
+void packConvBFloat16(const ConvShape& shape, const ConvConfig& config, const float* weights,
+                      const float* bias, float* packed);
+/// The same for bytes: scale is that of the input times those of the weights. The input's zero
+/// point is folded into a start value of the sum.
+void packConvBytes(const ConvShape& shape, const ConvConfig& config, const int8_t* weights,
+                   const float* scale, const float* bias, int inputZero, float* packed);
+/// Whether vpmaddubsw's sums of two products of these weights cannot saturate.
+bool pairsFitSixteenBits(const ConvShape& shape, const int8_t* weights);
 
 /// A convolution ready to run: all derived numbers, no pointers.
 struct ConvPlan {
   ConvShape shape;
   ConvConfig config;
   Epilogue epilogue;
+  Conversion conversion;
   View in, out, residual;
   int64_t tiles = 0;          ///< units of work, independent of each other
   int64_t scratchFloats = 0;  ///< per worker, 64-byte aligned
@@ -84,6 +112,7 @@ struct ConvPlan {
   // The rest is between bindConv and the kernels.
   int64_t outH = 0, outW = 0;
   int64_t groupCi = 0, groupCo = 0;
+  int64_t depth = 0;  ///< words of a group's channels of one pixel
   int64_t blocksPerGroup = 0, blockCount = 0;
   int64_t blockRows = 0, groupLanes = 0;  ///< packed: rows of a block, lanes of a group
   int64_t chunk = 0, chunks = 0;          ///< output-channel blocks a tile
@@ -98,7 +127,7 @@ struct ConvPlan {
 /// Chooses the partition for `threads` workers. The bits of the result do not depend on it.
 ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& in, const View& out,
                   const View& residual, const Epilogue& epilogue, int threads,
-                  const CacheSizes& caches = {});
+                  const CacheSizes& caches = {}, const Conversion& conversion = {});
 
 /// Floats at the start of a worker's scratch where a tile waits for its scatter.
 constexpr int64_t kTileFloats = 1024;
@@ -113,6 +142,14 @@ struct ConvBuffers {
   const float* packed = nullptr;
   const float* residual = nullptr;
   float* out = nullptr;
+};
+
+/// The same for elements of any type.
+struct TypedConvBuffers {
+  const void* in = nullptr;
+  const void* packed = nullptr;
+  const void* residual = nullptr;
+  void* out = nullptr;
 };
 
 }  // namespace layerwise::cpu

@@ -55,17 +55,20 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.blocksPerGroup = divideUp(p.groupCo, block);
   p.blockCount = p.blocksPerGroup * s.groups;
   const bool bordered = s.pt || s.pl || s.pb || s.pr;
-  p.copy = bordered || c.copyInput || p.in.channel != 1;
+  const int64_t bytes = elementBytes(c.element), wordElements = elementsPerWord(c.element);
+  // The input may be anything behind a pixel's channels, and NaN times the weights' zeros is NaN.
+  const bool padded = c.element == Element::kBFloat16 && s.ci % wordElements;
+  p.copy = bordered || c.copyInput || p.in.channel != 1 || padded;
   const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
 
   const int64_t rows = p.flat ? p.outW : p.outH;
-  const int64_t rowBytes = 4 * (p.flat ? s.ci : s.w * s.ci * s.sh);
+  const int64_t rowBytes = bytes * (p.flat ? s.ci : s.w * s.ci * s.sh);
   const int64_t cacheRows = std::max<int64_t>(p.flat     ? 6 * c.pixels
                                               : s.kh > 1 ? 4
                                                          : 1,
                                               caches.l2 / 2 / std::max<int64_t>(1, rowBytes));
   const int64_t minimumRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
-  const int64_t weightBytes = 4 * s.co * p.groupCi * s.kh * s.kw;
+  const int64_t weightBytes = bytes * s.co * p.groupCi * s.kh * s.kw;
   const int64_t images = p.flat ? 1 : s.n;
   const Partition chosen = choosePartition(images, rows, minimumRows, cacheRows, p.blockCount,
                                            threads, weightBytes > rowBytes * rows);
@@ -85,15 +88,16 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   }
   p.scratchFloats = kTileFloats;
   if (p.copy) {
+    p.copyPixel = divideUp(channels, wordElements) * wordElements;
     // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
-    p.copyPixel = channels * s.sw % 512 == 0 ? channels + 16 : channels;
+    if (p.copyPixel * bytes * s.sw % 2048 == 0) p.copyPixel += 64 / bytes;
     p.copyColumns = p.flat ? p.strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
     p.copyRow = p.copyColumns * p.copyPixel;
     const int64_t copyRows = p.flat ? 1 : (p.strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
-    p.scratchFloats += copyRows * p.copyRow + 32;
+    p.scratchFloats += divideUp(copyRows * p.copyRow * bytes, 4) + 32;
   }
   const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
-  p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == s.ci;
+  p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == p.depth * wordElements;
 }
 
 void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
@@ -171,7 +175,7 @@ const char* convMethodName(ConvMethod method) {
 
 ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& in, const View& out,
                   const View& residual, const Epilogue& epilogue, int threads,
-                  const CacheSizes& caches) {
+                  const CacheSizes& caches, const Conversion& conversion) {
   if (!convSupports(shape, config)) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[cpu convolution] {} has no kernel for this shape and configuration",
@@ -190,6 +194,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.shape = shape;
   p.config = config;
   p.epilogue = epilogue;
+  p.conversion = conversion;
   p.in = in;
   p.out = out;
   p.residual = residual;
@@ -198,7 +203,8 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.groupCi = shape.ci / shape.groups;
   p.groupCo = shape.co / shape.groups;
   p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
-  p.blockRows = 1 + packedRows(shape, config.method);
+  p.depth = depthWords(shape, config.element);
+  p.blockRows = headerRows(config.element) + packedRows(shape, config);
   if (config.method == ConvMethod::kDirect) {
     bindDirect(p, threads, caches);
   } else if (winogradOutput(config.method)) {

@@ -85,6 +85,9 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
+  if (c.element != Element::kFloat32 && c.method != ConvMethod::kDirect) return false;
+  // Half a word would be the next group's, whose NaN the zero weights do not hide.
+  if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;
   switch (c.method) {
     case ConvMethod::kDirect:
       return !c.twoRows || (c.vectors > 1 && c.pixels >= 4 && c.pixels % 2 == 0);

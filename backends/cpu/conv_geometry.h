@@ -25,10 +25,37 @@ constexpr int64_t winogradOutput(ConvMethod method) {
   return method == ConvMethod::kWinograd4 ? 4 : method == ConvMethod::kWinograd2 ? 2 : 0;
 }
 
-// Rows of weights in a packed block, after the row of its bias.
-constexpr int64_t packedRows(const ConvShape& s, ConvMethod method) {
-  const int64_t output = winogradOutput(method);
-  return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * (s.ci / s.groups);
+template <Element>
+struct ElementType {
+  using Type = float;
+};
+template <>
+struct ElementType<Element::kBFloat16> {
+  using Type = uint16_t;
+};
+template <>
+struct ElementType<Element::kUInt8> {
+  using Type = uint8_t;
+};
+
+constexpr int64_t elementsPerWord(Element e) {
+  return 4 / elementBytes(e);
+}
+
+// Words of a group's channels of one pixel.
+constexpr int64_t depthWords(const ConvShape& s, Element element) {
+  return divideUp(s.ci / s.groups, elementsPerWord(element));
+}
+
+// Rows of a packed block before its weights: the bias; of bytes scale, bias and the sum's start.
+constexpr int64_t headerRows(Element element) {
+  return element == Element::kUInt8 ? 3 : 1;
+}
+
+// Rows of weights in a packed block.
+constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
+  const int64_t output = winogradOutput(c.method);
+  return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, c.element);
 }
 
 }  // namespace

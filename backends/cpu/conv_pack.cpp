@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <cstring>
+#include <numeric>
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/winograd_matrices.h"
+#include "layers/float16.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -57,13 +60,22 @@ void packWinograd(const ConvShape& s, int64_t points, const Block& b, const floa
   }
 }
 
-void packRows(const ConvShape& s, const Block& b, const float* weights, float* to) {
+// A word holds neighbouring input channels of one output channel; convert(weight, o) gives an
+// element.
+template <class From, class Convert>
+void packRows(const ConvShape& s, const Block& b, const From* weights, float* to,
+              const Convert& convert) {
+  using To = decltype(convert(*weights));
+  constexpr int64_t kElements = sizeof(float) / sizeof(To);
   const int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
+  const int64_t words = divideUp(groupCi, kElements);
+  To* elements = reinterpret_cast<To*>(to);
   for (int64_t o = 0; o < b.channels; ++o) {
-    const float* from = weights + (b.firstOut + o) * groupCi * kernel;
+    const From* from = weights + (b.firstOut + o) * groupCi * kernel;
     for (int64_t k = 0; k < kernel; ++k) {
       for (int64_t i = 0; i < groupCi; ++i) {
-        to[(k * groupCi + i) * b.lanes + o] = from[i * kernel + k];
+        const int64_t word = (k * words + i / kElements) * b.lanes + o;
+        elements[word * kElements + i % kElements] = convert(from[i * kernel + k]);
       }
     }
   }
@@ -73,7 +85,8 @@ void packRows(const ConvShape& s, const Block& b, const float* weights, float* t
 
 size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
   int64_t floats = 0;
-  forEachBlock(s, c, [&](const Block& b) { floats += b.lanes * (1 + packedRows(s, c.method)); });
+  const int64_t rows = headerRows(c.element) + packedRows(s, c);
+  forEachBlock(s, c, [&](const Block& b) { floats += b.lanes * rows; });
   return static_cast<size_t>(floats);
 }
 
@@ -87,10 +100,57 @@ void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, con
     if (output) {
       packWinograd(s, output + 2, b, weights, packed);
     } else {
-      packRows(s, b, weights, packed);
+      packRows(s, b, weights, packed, [](float w) { return w; });
     }
-    packed += b.lanes * packedRows(s, c.method);
+    packed += b.lanes * packedRows(s, c);
   });
+}
+
+void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weights,
+                      const float* bias, float* packed) {
+  std::fill_n(packed, convPackedFloats(s, c), 0.0f);
+  forEachBlock(s, c, [&](const Block& b) {
+    if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
+    packed += b.lanes;
+    packRows(s, b, weights, packed, bfloat16FromFloat);
+    packed += b.lanes * packedRows(s, c);
+  });
+}
+
+void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weights,
+                   const float* scale, const float* bias, int inputZero, float* packed) {
+  std::fill_n(packed, convPackedFloats(s, c), 0.0f);
+  const int64_t terms = s.ci / s.groups * s.kh * s.kw;
+  forEachBlock(s, c, [&](const Block& b) {
+    std::copy_n(scale + b.firstOut, b.channels, packed);
+    packed += b.lanes;
+    if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
+    packed += b.lanes;
+    for (int64_t o = 0; o < b.channels; ++o) {
+      const int8_t* of = weights + (b.firstOut + o) * terms;
+      const int start = -inputZero * std::accumulate(of, of + terms, 0);
+      std::memcpy(packed + o, &start, sizeof start);
+    }
+    packed += b.lanes;
+    packRows(s, b, weights, packed, [](int8_t w) { return w; });
+    packed += b.lanes * packedRows(s, c);
+  });
+}
+
+bool pairsFitSixteenBits(const ConvShape& s, const int8_t* weights) {
+  constexpr int kMost = 32767 / 255;
+  const int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
+  for (int64_t o = 0; o < s.co; ++o, weights += groupCi * kernel) {
+    for (int64_t k = 0; k < kernel; ++k) {
+      for (int64_t i = 0; i + 1 < groupCi; i += 2) {
+        const int a = weights[i * kernel + k], b = weights[(i + 1) * kernel + k];
+        if (std::max(a, 0) + std::max(b, 0) > kMost || std::min(a, 0) + std::min(b, 0) < -kMost) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace layerwise::cpu

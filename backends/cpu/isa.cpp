@@ -86,20 +86,51 @@ const CpuFeatures& cpuFeatures() {
   return found;
 }
 
-Isa parseIsa(std::string_view name) {
+const std::vector<CpuChoice>& availableCpus() {
+  static const std::vector<CpuChoice> found = [] {
+    std::vector<CpuChoice> all;
+    for (Isa isa : availableIsas()) all.push_back({isaName(isa), isa, {}});
+    const CpuFeatures& has = cpuFeatures();
+    CpuChoice next = all.back();
+    const auto add = [&](const char* name) {
+      next.name = name;
+      all.push_back(next);
+    };
+    if (has.avx512Vnni) {
+      next.features.avx512Vnni = true;
+      add("avx512_vnni");
+    }
+    if (has.avx512Bf16) {
+      next.features.avx512Bf16 = true;
+      add("avx512_bf16");
+    }
+    if (has.amxTile && has.amxInt8 && has.amxBf16) {
+      next.features = has;
+      add("amx");
+    }
+    return all;
+  }();
+  return found;
+}
+
+const CpuChoice& parseCpu(std::string_view name) {
   std::string offered;
-  for (Isa isa : availableIsas()) {
-    if (name == isaName(isa)) return isa;
+  for (const CpuChoice& cpu : availableCpus()) {
+    if (name == cpu.name) return cpu;
     offered += offered.empty() ? "" : ", ";
-    offered += isaName(isa);
+    offered += cpu.name;
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("[LAYERWISE_CPU] asks for {}, this machine has {}", name, offered));
 }
 
-Isa selectedIsa() {
+const CpuChoice& selectedCpu() {
   const char* forced = std::getenv("LAYERWISE_CPU");
-  return forced && *forced ? parseIsa(forced) : availableIsas().back();
+  return forced && *forced ? parseCpu(forced) : availableCpus().back();
+}
+
+Isa selectedIsa() {
+  return selectedCpu().isa;
 }
 
 }  // namespace layerwise::cpu

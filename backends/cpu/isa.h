@@ -26,11 +26,23 @@ const std::vector<Isa>& availableIsas();
 /// Features of the processor, without regard to what the environment forces.
 const CpuFeatures& cpuFeatures();
 
-/// Parses "portable", "avx2" or "avx512". Throws Error where the name is unknown or this machine
-/// lacks it; the message names what was asked for and what there is.
-Isa parseIsa(std::string_view name);
+/// What kernels are chosen by: an instruction set, and the features beyond it that may be used.
+struct CpuChoice {
+  const char* name = "portable";
+  Isa isa = Isa::kPortable;
+  CpuFeatures features;
+};
+
+/// What this machine can be used as, from the least to all it has: "portable", "avx2", "avx512",
+/// "avx512_vnni", "avx512_bf16", "amx", as far as they go. Each allows what those before it do.
+const std::vector<CpuChoice>& availableCpus();
+
+/// Parses one of those names. Throws Error where it is unknown or this machine lacks it; the
+/// message names what was asked for and what there is.
+const CpuChoice& parseCpu(std::string_view name);
 
 /// The one to use: the environment variable LAYERWISE_CPU where it is set, else the best available.
+const CpuChoice& selectedCpu();
 Isa selectedIsa();
 
 }  // namespace layerwise::cpu

@@ -5,6 +5,10 @@ namespace layerwise::cpu {
 extern const ConvKernels kConvKernelsPortable, kConvKernelsAvx2, kConvKernelsAvx512;
 extern const TensorKernels kTensorKernelsPortable, kTensorKernelsAvx2, kTensorKernelsAvx512;
 
+extern const TypedConvKernels kBytesKernelsPortable, kBytesKernelsAvx2, kBytesKernelsAvx512Vnni;
+extern const TypedConvKernels kBFloat16KernelsPortable, kBFloat16KernelsAvx2,
+    kBFloat16KernelsAvx512, kBFloat16KernelsAvx512Bf16;
+
 ConvKernel KernelTable::convolution(ConvMethod method) const {
   switch (method) {
     case ConvMethod::kGrouped:
@@ -35,6 +39,29 @@ const KernelTable& kernels(Isa isa) {
       break;
   }
   return portable;
+}
+
+const TypedConvKernels& typedConvKernels(Element element, const CpuChoice& cpu) {
+  if (element == Element::kUInt8) {
+    if (cpu.features.avx512Vnni) return kBytesKernelsAvx512Vnni;
+    return cpu.isa == Isa::kPortable ? kBytesKernelsPortable : kBytesKernelsAvx2;
+  }
+  if (cpu.features.avx512Bf16) return kBFloat16KernelsAvx512Bf16;
+  if (cpu.isa == Isa::kAvx512) return kBFloat16KernelsAvx512;
+  return cpu.isa == Isa::kAvx2 ? kBFloat16KernelsAvx2 : kBFloat16KernelsPortable;
+}
+
+bool hasBFloat16Arithmetic(const CpuChoice& cpu) {
+  return cpu.features.avx512Bf16;
+}
+
+std::vector<const TypedConvKernels*> allTypedConvKernels(Element element) {
+  std::vector<const TypedConvKernels*> all;
+  for (const CpuChoice& cpu : availableCpus()) {
+    const TypedConvKernels* kernels = &typedConvKernels(element, cpu);
+    if (all.empty() || all.back() != kernels) all.push_back(kernels);
+  }
+  return all;
 }
 
 }  // namespace layerwise::cpu

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/isa.h"
@@ -23,6 +24,19 @@ struct ConvKernels {
   MatMulKernel matMul;
 };
 
+/// The same in a reduced type.
+using TypedConvKernel = void (*)(const ConvPlan& plan, const TypedConvBuffers& buffers,
+                                 int64_t tile, float* scratch);
+
+/// One instruction set's convolutions of a reduced type.
+struct TypedConvKernels {
+  const char* name;  ///< of the instruction set, as LAYERWISE_CPU calls it
+  int width;         ///< words in a vector
+  int registers;     ///< vectors that a microkernel may count on
+  TypedConvKernel direct;
+  TypedConvKernel exact;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
+};
+
 struct KernelTable {
   Isa isa;
   int width;      ///< floats in a vector
@@ -36,5 +50,13 @@ struct KernelTable {
 /// The kernels of an instruction set; calling them on a machine without it is an illegal
 /// instruction.
 const KernelTable& kernels(Isa isa);
+
+/// The best kernels for bfloat16, or for uint8 activations and int8 weights, that `cpu` allows.
+/// There always are some.
+const TypedConvKernels& typedConvKernels(Element element, const CpuChoice& cpu);
+/// Whether bfloat16 is multiplied as such, not only stored.
+bool hasBFloat16Arithmetic(const CpuChoice& cpu);
+/// Kernels of all instruction sets that this machine has, for tests.
+std::vector<const TypedConvKernels*> allTypedConvKernels(Element element);
 
 }  // namespace layerwise::cpu

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/kernels/convert.h"
 #include "backends/cpu/kernels/finish.h"
 #include "backends/cpu/kernels/micro.h"
 #include "backends/cpu/kernels/strip.h"
@@ -8,16 +9,25 @@
 namespace layerwise::cpu {
 namespace {
 
-// One block of output channels over one strip.
-template <class V>
+template <class Dot>
+constexpr Element dotElement() {
+  return Dot::kElements == 1   ? Element::kFloat32
+         : Dot::kElements == 2 ? Element::kBFloat16
+                               : Element::kUInt8;
+}
+
+// One block of output channels over one strip. Steps are in bytes.
+template <class V, class Dot>
 struct DirectBlock {
   const ConvPlan& plan;
   MicroArgs args;         // what all tiles share
-  int64_t aPixel, aRow;   // floats between neighbouring output pixels and rows in the input
-  const float* a;         // input of the strip's first output pixel, at the group's first channel
-  float* out;             // the strip's first output pixel, at the block's first channel
-  const float* residual;  // likewise, or null
-  float* tile;            // where a tile stays between the microkernel and a scatter
+  int64_t aPixel, aRow;   // between neighbouring output pixels and rows in the input
+  const char* a;          // input of the strip's first output pixel, at the group's first channel
+  char* out;              // the strip's first output pixel, at the block's first channel
+  int64_t outBytes;       // of an element
+  const char* residual;   // likewise, or null
+  int64_t residualBytes;  // of an element
+  float* tile;            // where a tile stays between the microkernel and what follows it
   int64_t channels;       // of the block that exist
   int vectors;
 
@@ -29,25 +39,31 @@ struct DirectBlock {
       const int height = paired && y + 1 < rows ? 2 : 1;
       for (int64_t piece = 0, x = 0; piece < pieces; ++piece) {
         const int64_t end = (piece + 1) * columns / pieces;
-        runTile(y, x, height, static_cast<int>(end - x));
+        args.a = a + y * aRow + x * aPixel;
+        char* c = out + (y * plan.out.row + x * plan.out.pixel) * outBytes;
+        const char* r =
+            residual ? residual + (y * plan.residual.row + x * plan.residual.pixel) * residualBytes
+                     : nullptr;
+        if constexpr (Dot::kElements == 1) {
+          runTile(reinterpret_cast<float*>(c), reinterpret_cast<const float*>(r), height,
+                  static_cast<int>(end - x));
+        } else {
+          runReducedTile(c, r, height, static_cast<int>(end - x));
+        }
         x = end;
       }
       y += height;
     }
   }
 
-  void runTile(int64_t y, int64_t x, int height, int width) {
+  void runTile(float* c, const float* r, int height, int width) {
     const View& view = plan.out;
     const bool clip = isClip(plan.epilogue), scatter = view.channel != 1;
-    float* c = out + y * view.row + x * view.pixel;
-    const float* r =
-        residual ? residual + y * plan.residual.row + x * plan.residual.pixel : nullptr;
-    args.a = a + y * aRow + x * aPixel;
     args.c = scatter ? tile : c;
     args.cPixel = scatter ? vectors * V::kWidth : view.pixel;
     args.cRow = scatter ? width * args.cPixel : view.row;
     args.residual = clip ? r : nullptr;
-    microKernel<V>(height, width, vectors)(args);
+    microKernel<V, Dot>(height, width, vectors)(args);
     for (int i = 0; i < height && (!clip || scatter); ++i) {
       float* row = args.c + i * args.cRow;
       if (!clip) {
@@ -60,12 +76,32 @@ struct DirectBlock {
       }
     }
   }
+
+  void runReducedTile(char* c, const char* r, int height, int width) {
+    const View& view = plan.out;
+    args.c = tile;
+    args.cPixel = vectors * V::kWidth;
+    args.cRow = width * args.cPixel;
+    microKernel<V, Dot>(height, width, vectors)(args);
+    for (int i = 0; i < height; ++i) {
+      writeReducedRow<V, dotElement<Dot>()>(plan, tile + i * args.cRow, args.cPixel, scale(),
+                                            r ? r + i * plan.residual.row * residualBytes : nullptr,
+                                            c + i * view.row * outBytes, width, channels);
+    }
+  }
+
+  // The first row of the block's header.
+  const float* scale() const {
+    return args.bias - (headerRows(dotElement<Dot>()) - 1) * vectors * V::kWidth;
+  }
 };
 
 // Tiles run over strips within an image, images, and chunks of output channels, the strips fastest:
 // neighbouring tiles share their weights.
-template <class V>
-void convDirectTile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex, float* scratch) {
+template <class V, class Dot>
+void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t tileIndex, float* scratch) {
+  using T = typename ElementType<dotElement<Dot>()>::Type;
+  constexpr int64_t kBytes = sizeof(T), kHeader = headerRows(dotElement<Dot>());
   const ConvShape& s = p.shape;
   const int64_t images = p.flat ? 1 : s.n;
   const int64_t strip = tileIndex % p.strips;
@@ -82,10 +118,10 @@ void convDirectTile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex,
   const int64_t y = p.flat ? 0 : begin, x = p.flat ? begin : 0;
 
   float* const tile = scratch;
-  const float* a = io.in + image * p.in.image;
+  const T* a = static_cast<const T*>(io.in) + image * p.in.image;
   View view = p.in;
   if (p.copy) {
-    float* const copy = scratch + kTileFloats;
+    T* const copy = reinterpret_cast<T*>(scratch + kTileFloats);
     const int64_t channels = (lastGroup - firstGroup + 1) * p.groupCi;
     if (p.flat) {
       ConvPlan piece = p;  // a flat strip is one row of its own pixels
@@ -102,38 +138,47 @@ void convDirectTile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex,
     a += y * s.sh * view.row + x * s.sw * view.pixel;
   }
 
+  const Element out = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.output;
+  const Element added = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.residual;
   for (int64_t block = firstBlock; block < lastBlock; ++block) {
     const int64_t group = block / p.blocksPerGroup;
     const int64_t inGroup = (block % p.blocksPerGroup) * p.config.vectors * V::kWidth;
     const int64_t firstOut = group * p.groupCo + inGroup;
     const int64_t channels = smaller(p.groupCo - inGroup, p.config.vectors * V::kWidth);
     const int vectors = static_cast<int>((channels + V::kWidth - 1) / V::kWidth);
-    DirectBlock<V> work{
-        p,
-        {},
-        s.sw * view.pixel,
-        s.sh * view.row,
-        a + group * p.groupCi,
-        io.out + image * p.out.image + y * p.out.row + x * p.out.pixel + firstOut * p.out.channel,
-        nullptr,
-        tile,
-        channels,
-        vectors};
+    DirectBlock<V, Dot> work{p,
+                             {},
+                             s.sw * view.pixel * kBytes,
+                             s.sh * view.row * kBytes,
+                             reinterpret_cast<const char*>(a + group * p.groupCi),
+                             static_cast<char*>(io.out),
+                             elementBytes(out),
+                             nullptr,
+                             elementBytes(added),
+                             tile,
+                             channels,
+                             vectors};
+    work.out += (image * p.out.image + y * p.out.row + x * p.out.pixel + firstOut * p.out.channel) *
+                work.outBytes;
     if (p.epilogue.residual != ResidualPlace::kNone) {
-      work.residual = io.residual + image * p.residual.image + y * p.residual.row +
-                      x * p.residual.pixel + firstOut;
+      work.residual =
+          static_cast<const char*>(io.residual) +
+          (image * p.residual.image + y * p.residual.row + x * p.residual.pixel + firstOut) *
+              work.residualBytes;
     }
     const int64_t columnsOfKernel = p.mergeKx ? 1 : s.kw;
     MicroArgs& args = work.args;
-    args.aPixel = work.aPixel * static_cast<int64_t>(sizeof(float));
-    args.aRow = work.aRow * static_cast<int64_t>(sizeof(float));
-    args.aKernelRow = s.dh * view.row * static_cast<int64_t>(sizeof(float));
-    args.aKernelColumn = s.dw * view.pixel * static_cast<int64_t>(sizeof(float));
+    args.aPixel = work.aPixel;
+    args.aRow = work.aRow;
+    args.aKernelRow = s.dh * view.row * kBytes;
+    args.aKernelColumn = s.dw * view.pixel * kBytes;
     args.kernelRows = s.kh;
     args.kernelColumns = columnsOfKernel;
-    args.depth = p.mergeKx ? s.kw * p.groupCi : p.groupCi;
-    args.bias = io.packed + (group * p.groupLanes + inGroup) * p.blockRows;
-    args.b = args.bias + vectors * V::kWidth;
+    args.depth = p.mergeKx ? s.kw * p.depth : p.depth;
+    const float* header =
+        static_cast<const float*>(io.packed) + (group * p.groupLanes + inGroup) * p.blockRows;
+    args.bias = header + (kHeader - 1) * vectors * V::kWidth;
+    args.b = header + kHeader * vectors * V::kWidth;
     args.residualPixel = p.residual.pixel;
     args.residualRow = p.residual.row;
     const bool clip = isClip(p.epilogue);
@@ -142,6 +187,11 @@ void convDirectTile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex,
     args.lastLanes = static_cast<int>(channels - (vectors - 1) * V::kWidth);
     work.run(rows, columns);
   }
+}
+
+template <class V>
+void convDirectTile(const ConvPlan& p, const ConvBuffers& io, int64_t tile, float* scratch) {
+  convDirect<V, FloatDot<V>>(p, {io.in, io.packed, io.residual, io.out}, tile, scratch);
 }
 
 }  // namespace

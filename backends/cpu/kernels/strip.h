@@ -8,19 +8,31 @@ namespace {
 
 // Copies input rows [firstRow, firstRow + rows) of one image, borders included as zeros, so that
 // the microkernel sees none: channels [firstChannel, + channels) to rows of p.copyColumns pixels,
-// p.copyPixel floats each. A vector may spill over the end of its pixel; what follows is written
+// p.copyPixel elements each. A vector may spill over the end of its pixel; what follows is written
 // later, and the scratch ends with a spare vector.
-template <class V>
-void copyStrip(const ConvPlan& p, const float* image, int64_t firstRow, int64_t rows,
-               int64_t firstChannel, int64_t channels, float* scratch) {
+template <class V, class T>
+void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows,
+               int64_t firstChannel, int64_t channels, T* scratch) {
+  constexpr int64_t kStep = V::kWidth * sizeof(float) / sizeof(T);
   const ConvShape& s = p.shape;
   const int64_t left = smaller(s.pl, p.copyColumns);
   const int64_t inside = smaller(s.w, p.copyColumns - left);
-  const auto zeroFill = [](float* to, int64_t count) {
-    for (int64_t i = 0; i < count; i += V::kWidth) V::store(to + i, V::zero());
+  const auto move = [](T* to, const T* from) {
+    V::store(reinterpret_cast<float*>(to), V::load(reinterpret_cast<const float*>(from)));
   };
+  const auto zeroFill = [&](T* to, int64_t count) {
+    if constexpr (sizeof(T) == 1) {
+      __builtin_memset(to, p.conversion.inputZero, static_cast<size_t>(count));
+    } else {
+      for (int64_t i = 0; i < count; i += kStep) {
+        V::store(reinterpret_cast<float*>(to + i), V::zero());
+      }
+    }
+  };
+  // Channels that fill up a word meet zero weights; only NaN could do harm.
+  const int64_t padding = sizeof(T) == 2 && s.groups == 1 ? 2 * p.depth - channels : 0;
   for (int64_t row = 0; row < rows; ++row) {
-    float* to = scratch + row * p.copyRow;
+    T* to = scratch + row * p.copyRow;
     const int64_t y = firstRow + row;
     if (y < 0 || y >= s.h) {
       zeroFill(to, p.copyColumns * p.copyPixel);
@@ -28,21 +40,23 @@ void copyStrip(const ConvPlan& p, const float* image, int64_t firstRow, int64_t 
     }
     zeroFill(to, left * p.copyPixel);
     to += left * p.copyPixel;
-    const float* from = image + y * p.in.row + firstChannel * p.in.channel;
+    const T* from = image + y * p.in.row + firstChannel * p.in.channel;
     if (p.in.channel != 1) {
       for (int64_t c = 0; c < channels; ++c) {
-        const float* plane = from + c * p.in.channel;
+        const T* plane = from + c * p.in.channel;
         for (int64_t x = 0; x < inside; ++x) to[x * p.copyPixel + c] = plane[x * p.in.pixel];
       }
+      for (int64_t x = 0; x < inside; ++x) {
+        for (int64_t c = 0; c < padding; ++c) to[x * p.copyPixel + channels + c] = 0;
+      }
     } else if (p.in.pixel == p.copyPixel && channels == p.copyPixel) {
-      for (int64_t i = 0; i < inside * channels; i += V::kWidth)
-        V::store(to + i, V::load(from + i));
+      for (int64_t i = 0; i < inside * channels; i += kStep) move(to + i, from + i);
     } else {
       for (int64_t x = 0; x < inside; ++x) {
-        const float* pixel = from + x * p.in.pixel;
-        for (int64_t c = 0; c < channels; c += V::kWidth) {
-          V::store(to + x * p.copyPixel + c, V::load(pixel + c));
-        }
+        const T* pixel = from + x * p.in.pixel;
+        T* target = to + x * p.copyPixel;
+        for (int64_t c = 0; c < channels; c += kStep) move(target + c, pixel + c);
+        for (int64_t c = 0; c < padding; ++c) target[channels + c] = 0;
       }
     }
     zeroFill(to + inside * p.copyPixel, (p.copyColumns - left - inside) * p.copyPixel);

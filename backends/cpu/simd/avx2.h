@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 #include "backends/cpu/simd/inline.h"
 
 namespace layerwise::cpu {
@@ -62,6 +64,110 @@ struct Avx2 {
     high = _mm256_permute2f128_ps(even, odd, 0x31);
   }
   static LW_INLINE void prefetch(const void* p) { _mm_prefetch(p, _MM_HINT_T0); }
+
+  // One rounding on every instruction set, where fma of the portable vector has two.
+  static LW_INLINE Reg exactFma(Reg a, Reg b, Reg c) { return fma(a, b, c); }
+  static LW_INLINE void storeIndex(void* p, Index x) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+  }
+  static LW_INLINE Index broadcastWord(const void* p) {
+    int word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return _mm256_set1_epi32(word);
+  }
+  static LW_INLINE Index setIndex(int x) { return _mm256_set1_epi32(x); }
+  static LW_INLINE Index addIndex(Index a, Index b) { return _mm256_add_epi32(a, b); }
+  static LW_INLINE Reg toFloat(Index x) { return _mm256_cvtepi32_ps(x); }
+  static LW_INLINE Index toInt(Reg x) { return _mm256_cvtps_epi32(x); }  // rounds to even
+  static LW_INLINE Reg evenBFloat16(Index x) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+  }
+  static LW_INLINE Reg oddBFloat16(Index x) {
+    return _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32(-65536)));
+  }
+  static LW_INLINE Index loadBytes(const uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  // The low bytes of the first n lanes, which hold 0 to 255.
+  static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    const __m128i bytes = _mm_packus_epi16(words, words);
+    if (n >= kWidth) {
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+    } else {
+      uint8_t all[16];
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all), bytes);
+      for (int i = 0; i < n; ++i) p[i] = all[i];
+    }
+  }
+  static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
+    return evenBFloat16(
+        _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  // Rounds to even; NaN stays a quiet NaN.
+  static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
+    const Index bits = _mm256_castps_si256(x), high = _mm256_srli_epi32(bits, 16);
+    const Index odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
+    const Index rounded = _mm256_srli_epi32(
+        _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+    const Index quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+    const Index isNan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    const Index result = _mm256_blendv_epi8(rounded, quiet, isNan);
+    const __m128i packed =
+        _mm_packus_epi32(_mm256_castsi256_si128(result), _mm256_extracti128_si256(result, 1));
+    if (n >= kWidth) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+    } else {
+      uint16_t all[8];
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all), packed);
+      for (int i = 0; i < n; ++i) p[i] = all[i];
+    }
+  }
+};
+
+// Four products of unsigned by signed bytes. The sum of two may not fit vpmaddubsw's 16 bits:
+// Saturating takes weights for which they do, Exact any.
+struct Avx2SaturatingBytesDot {
+  using Vector = Avx2;
+  using Acc = __m256i;
+  using Words = __m256i;
+  static constexpr int kElements = 4;
+
+  static LW_INLINE Acc start(const float* p) { return weights(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Avx2::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
+    const __m256i pairs = _mm256_maddubs_epi16(x, w);
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
+
+struct Avx2ExactBytesDot {
+  using Vector = Avx2;
+  using Acc = __m256i;
+  struct Words {
+    __m256i even, odd;  // 16 bits each
+  };
+  static constexpr int kElements = 4;
+
+  static LW_INLINE Acc start(const float* p) { return Avx2SaturatingBytesDot::start(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return activations(Avx2::broadcastWord(p)); }
+  static LW_INLINE Words activations(__m256i x) {
+    return {_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8)};
+  }
+  static LW_INLINE Words weights(const void* p) {
+    const __m256i w = _mm256_loadu_si256(static_cast<const __m256i*>(p));
+    return {_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), _mm256_srai_epi16(w, 8)};
+  }
+  static LW_INLINE Acc dot(Acc acc, const Words& x, const Words& w) {
+    const __m256i even = _mm256_madd_epi16(x.even, w.even), odd = _mm256_madd_epi16(x.odd, w.odd);
+    return _mm256_add_epi32(_mm256_add_epi32(acc, even), odd);
+  }
 };
 
 }  // namespace

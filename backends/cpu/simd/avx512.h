@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 #include "backends/cpu/simd/inline.h"
 
 namespace layerwise::cpu {
@@ -56,6 +58,54 @@ struct Avx512 {
     high = _mm512_permutex2var_ps(a, highIndex, b);
   }
   static LW_INLINE void prefetch(const void* p) { _mm_prefetch(p, _MM_HINT_T0); }
+
+  // One rounding on every instruction set, where fma of the portable vector has two.
+  static LW_INLINE Reg exactFma(Reg a, Reg b, Reg c) { return fma(a, b, c); }
+  static LW_INLINE void storeIndex(void* p, Index x) { _mm512_storeu_si512(p, x); }
+  static LW_INLINE Index broadcastWord(const void* p) {
+    int word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return _mm512_set1_epi32(word);
+  }
+  static LW_INLINE Index setIndex(int x) { return _mm512_set1_epi32(x); }
+  static LW_INLINE Index addIndex(Index a, Index b) { return _mm512_add_epi32(a, b); }
+  static LW_INLINE Reg toFloat(Index x) { return _mm512_cvtepi32_ps(x); }
+  static LW_INLINE Index toInt(Reg x) { return _mm512_cvtps_epi32(x); }  // rounds to even
+  static LW_INLINE Reg evenBFloat16(Index x) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+  }
+  static LW_INLINE Reg oddBFloat16(Index x) {
+    return _mm512_castsi512_ps(_mm512_and_si512(x, _mm512_set1_epi32(-65536)));
+  }
+  static LW_INLINE Index loadBytes(const uint8_t* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  // The low bytes of the first n lanes.
+  static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
+    if (n >= kWidth) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x));
+    } else {
+      _mm512_mask_cvtepi32_storeu_epi8(p, first(n), x);
+    }
+  }
+  static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
+    return evenBFloat16(
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+  // Rounds to even; NaN stays a quiet NaN.
+  static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
+    const Index bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
+    const Index odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+    const Index rounded = _mm512_srli_epi32(
+        _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd), 16);
+    const Index result = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), high,
+                                              _mm512_set1_epi32(0x40));
+    if (n >= kWidth) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(result));
+    } else {
+      _mm512_mask_cvtepi32_storeu_epi16(p, first(n), result);
+    }
+  }
 };
 
 }  // namespace

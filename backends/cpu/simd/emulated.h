@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "backends/cpu/simd/inline.h"
 
 // Registers wider than the baseline's are passed between inlined functions only. Include this
@@ -97,6 +99,111 @@ struct Emulated {
     }
   }
   static LW_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+
+  static LW_INLINE Reg exactFma(Reg a, Reg b, Reg c) {
+    for (int i = 0; i < W; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return c;
+  }
+  static LW_INLINE void storeIndex(void* p, Index x) { __builtin_memcpy(p, &x, sizeof x); }
+  static LW_INLINE Index broadcastWord(const void* p) {
+    int word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return setIndex(word);
+  }
+  static LW_INLINE Index setIndex(int x) { return Index{} + x; }
+  static LW_INLINE Index addIndex(Index a, Index b) { return a + b; }
+  static LW_INLINE Reg toFloat(Index x) { return __builtin_convertvector(x, Reg); }
+  static LW_INLINE Index toInt(Reg x) {
+    Index result = {};
+    for (int i = 0; i < W; ++i) result[i] = static_cast<int>(__builtin_nearbyintf(x[i]));
+    return result;
+  }
+  static LW_INLINE Reg evenBFloat16(Index x) {
+    const Index bits = x << 16;
+    return reinterpret_cast<Reg>(bits);
+  }
+  static LW_INLINE Reg oddBFloat16(Index x) {
+    const Index bits = x & -65536;
+    return reinterpret_cast<Reg>(bits);
+  }
+  static LW_INLINE Index loadBytes(const uint8_t* p) {
+    Index x = {};
+    for (int i = 0; i < W; ++i) x[i] = p[i];
+    return x;
+  }
+  static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
+    for (int i = 0; i < (n < W ? n : W); ++i) p[i] = static_cast<uint8_t>(x[i]);
+  }
+  static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
+    Index x = {};
+    for (int i = 0; i < W; ++i) x[i] = p[i];
+    return evenBFloat16(x);
+  }
+  static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
+    const Index bits = reinterpret_cast<Index>(x);
+    for (int i = 0; i < (n < W ? n : W); ++i) {
+      const uint32_t b = static_cast<uint32_t>(bits[i]);
+      const bool isNan = (b & 0x7fffffffu) > 0x7f800000u;
+      p[i] = static_cast<uint16_t>((isNan ? b | 0x400000u : b + 0x7fffu + ((b >> 16) & 1u)) >> 16);
+    }
+  }
+};
+
+// Four products of unsigned by signed bytes.
+template <int W>
+struct EmulatedBytesDot {
+  using Vector = Emulated<W>;
+  using Acc = typename Vector::Index;
+  using Words = typename Vector::Index;
+  static constexpr int kElements = 4;
+
+  static LW_INLINE Acc start(const float* p) { return weights(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Vector::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Vector::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) {
+    return Vector::loadIndex(static_cast<const int*>(p));
+  }
+  static LW_INLINE Acc dot(Acc acc, const Words& x, const Words& w) {
+    add(acc, x, w);
+    return acc;
+  }
+  // A call: unrolled a hundred times in a kernel, this would take minutes to compile.
+  static __attribute__((noinline)) void add(Acc& acc, const Words& x, const Words& w) {
+    for (int i = 0; i < 4; ++i) acc += ((x >> (8 * i)) & 255) * ((w << (24 - 8 * i)) >> 24);
+  }
+};
+
+// vdpbf16ps: the product of the odd elements is added first, each step rounds once to even, and
+// denormal numbers count as zeros where they are read and where they result.
+template <int W>
+struct EmulatedBFloat16Dot {
+  using Vector = Emulated<W>;
+  using Acc = typename Vector::Reg;
+  using Words = typename Vector::Index;
+  static constexpr int kElements = 2;
+
+  static LW_INLINE Acc start(const float* p) { return Vector::load(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Vector::store(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Vector::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) {
+    return Vector::loadIndex(static_cast<const int*>(p));
+  }
+  static LW_INLINE Acc flush(Acc x) {
+    const Words bits = reinterpret_cast<Words>(x), sign = bits & static_cast<int>(0x80000000u);
+    const Words small = (bits & 0x7f800000) == 0;
+    const Words result = small ? sign : bits;
+    return reinterpret_cast<Acc>(result);
+  }
+  static LW_INLINE Acc dot(Acc acc, const Words& x, const Words& w) {
+    add(acc, x, w);
+    return acc;
+  }
+  static __attribute__((noinline)) void add(Acc& acc, const Words& x, const Words& w) {
+    const Acc odd =
+        Vector::exactFma(flush(Vector::oddBFloat16(x)), flush(Vector::oddBFloat16(w)), flush(acc));
+    acc = flush(Vector::exactFma(flush(Vector::evenBFloat16(x)), flush(Vector::evenBFloat16(w)),
+                                 flush(odd)));
+  }
 };
 
 }  // namespace

@@ -1,0 +1,11 @@
+#include "backends/cpu/simd/avx2.h"
+
+#include "backends/cpu/kernels/typed_conv.h"
+
+namespace layerwise::cpu {
+
+extern const TypedConvKernels kBytesKernelsAvx2;
+const TypedConvKernels kBytesKernelsAvx2 =
+    typedConvKernels<Avx2SaturatingBytesDot, Avx2ExactBytesDot>("avx2");
+
+}  // namespace layerwise::cpu

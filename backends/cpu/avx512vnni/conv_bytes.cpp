@@ -1,0 +1,10 @@
+#include "backends/cpu/simd/avx512_vnni.h"
+
+#include "backends/cpu/kernels/typed_conv.h"
+
+namespace layerwise::cpu {
+
+extern const TypedConvKernels kBytesKernelsAvx512Vnni;
+const TypedConvKernels kBytesKernelsAvx512Vnni = typedConvKernels<Avx512VnniDot>("avx512_vnni");
+
+}  // namespace layerwise::cpu
