@@ -1,0 +1,50 @@
+// Channels-last tensors 16 bytes at a time: V is WIDTH neighbouring channels as floats.
+//
+// Defines: HALF, 1 where elements are half, 0 where they are float.
+#if HALF
+#define WIDTH 8
+typedef half element;
+typedef float8 V;
+V loadVector(global const element* p, ulong at, int aligned) {
+  if (!aligned) return vload_half8(0, p + at);
+  const uint4 bits = *(global const uint4*)(p + at);
+  ushort8 parts = as_ushort8(bits);
+  return vload_half8(0, (const half*)&parts);
+}
+void storeVector(V v, global element* p, ulong at, int aligned) {
+  if (!aligned) {
+    vstore_half8(v, 0, p + at);
+    return;
+  }
+  ushort8 parts;
+  vstore_half8(v, 0, (half*)&parts);
+  *(global uint4*)(p + at) = as_uint4(parts);
+}
+#else
+#define WIDTH 4
+typedef float element;
+typedef float4 V;
+V loadVector(global const element* p, ulong at, int aligned) {
+  return aligned ? *(global const float4*)(p + at) : vload4(0, p + at);
+}
+void storeVector(V v, global element* p, ulong at, int aligned) {
+  if (aligned)
+    *(global float4*)(p + at) = v;
+  else
+    vstore4(v, 0, p + at);
+}
+#endif
+
+// A window over two spatial axes, and where its input and output lie.
+typedef struct {
+  int vectors;  // of the channels
+  int inHeight, inWidth, outHeight, outWidth;
+  int kernelHeight, kernelWidth;
+  int strideY, strideX, dilationY, dilationX, padY, padX;
+  int postPadY, postPadX;
+  int inRow, inPixel, outRow, outPixel;
+  int inAligned, outAligned;
+  float alpha, beta;
+  int unused;
+  long inImage, outImage;
+} VectorWindow;

@@ -1,0 +1,52 @@
+// Depthwise convolution: a work item computes COLUMNS neighbouring pixels of WIDTH channels.
+//
+// Defines beside those of vector.cl: KERNEL_X, KERNEL_Y, STRIDE_X (dilation is 1), COLUMNS,
+// ACTIVATION.
+#include "activation.cl"
+#include "vector.cl"
+
+float activated(float x, float alpha, float beta) { return ACTIVATION(x, alpha, beta); }
+
+kernel void depthwise(global const element* in, ulong inAt, global const float* weights,
+                      global const float* bias, global element* out, ulong outAt,
+                      const VectorWindow w) {
+  const int groups = (w.outWidth + COLUMNS - 1) / COLUMNS;
+  const int vector = get_global_id(0) % w.vectors, group = get_global_id(0) / w.vectors;
+  if (group >= groups) return;
+  const int oy = get_global_id(1), first = group * COLUMNS, channels = w.vectors * WIDTH;
+  const ulong from = inAt + get_global_id(2) * w.inImage + vector * WIDTH;
+  V sum[COLUMNS];
+  const V start = *(global const V*)(bias + vector * WIDTH);
+#pragma unroll
+  for (int i = 0; i < COLUMNS; ++i) sum[i] = start;
+#pragma unroll
+  for (int ky = 0; ky < KERNEL_Y; ++ky) {
+    const int y = oy * w.strideY - w.padY + ky;
+    if (y < 0 || y >= w.inHeight) continue;
+    V taps[KERNEL_X];
+#pragma unroll
+    for (int kx = 0; kx < KERNEL_X; ++kx)
+      taps[kx] = *(global const V*)(weights + (ky * KERNEL_X + kx) * channels + vector * WIDTH);
+#pragma unroll
+    for (int i = 0; i < (COLUMNS - 1) * STRIDE_X + KERNEL_X; ++i) {
+      const int x = first * STRIDE_X - w.padX + i;
+      if (x < 0 || x >= w.inWidth) continue;
+      const V value = loadVector(in, from + (long)y * w.inRow + x * w.inPixel, w.inAligned);
+#pragma unroll
+      for (int c = 0; c < COLUMNS; ++c) {
+        const int kx = i - c * STRIDE_X;
+        if (kx >= 0 && kx < KERNEL_X) sum[c] = fma(value, taps[kx], sum[c]);
+      }
+    }
+  }
+  ulong to = outAt + get_global_id(2) * w.outImage + (long)oy * w.outRow + vector * WIDTH;
+#pragma unroll
+  for (int c = 0; c < COLUMNS; ++c) {
+    if (first + c >= w.outWidth) break;
+    float values[WIDTH];
+    *(V*)values = sum[c];
+#pragma unroll
+    for (int e = 0; e < WIDTH; ++e) values[e] = activated(values[e], w.alpha, w.beta);
+    storeVector(*(V*)values, out, to + (ulong)(first + c) * w.outPixel, w.outAligned);
+  }
+}
