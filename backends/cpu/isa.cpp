@@ -2,6 +2,8 @@
 
 #include <cpuid.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
@@ -48,16 +50,22 @@ std::vector<Isa> detectIsas() {
   return found;
 }
 
+// The tiles are 8 KiB of state a thread: Linux wants to be asked for them, once, by the process.
+bool tilesPermitted() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 CpuFeatures detectFeatures() {
   CpuFeatures features;
   if (availableIsas().back() != Isa::kAvx512) return features;
   const Cpuid extended(7, 0), more(7, 1);
   features.avx512Vnni = bit(extended.ecx, 11);
   features.avx512Bf16 = bit(more.eax, 5);
-  if ((savedRegisters() & kTileState) == kTileState) {
-    features.amxTile = bit(extended.edx, 24);
-    features.amxInt8 = bit(extended.edx, 25);
-    features.amxBf16 = bit(extended.edx, 22);
+  if ((savedRegisters() & kTileState) == kTileState && bit(extended.edx, 24)) {
+    features.amxTile = tilesPermitted();
+    features.amxInt8 = features.amxTile && bit(extended.edx, 25);
+    features.amxBf16 = features.amxTile && bit(extended.edx, 22);
   }
   return features;
 }

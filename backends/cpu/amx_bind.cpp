@@ -1,0 +1,228 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backends/cpu/amx_geometry.h"
+#include "backends/cpu/kernels/amx_scratch.h"
+#include "layerwise/error.h"
+
+namespace layerwise::cpu {
+namespace {
+
+bool isPointwise(const ConvShape& s) {
+  return s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt == 0 && s.pl == 0 && s.pb == 0 &&
+         s.pr == 0;
+}
+
+// Whether the pixels of all images are one sequence.
+bool isDense(const ConvShape& s, const View& v) {
+  return (s.h == 1 || v.row == s.w * v.pixel) && (s.n == 1 || v.image == s.h * s.w * v.pixel);
+}
+
+// Where the columns and rows of a phase's picture end.
+int64_t phaseColumns(const ConvShape& s) {
+  return s.outW() + (s.kw - 1) * s.dw / s.sw;
+}
+
+// Offsets modulo the stride that taps have. With dilation some of them may have none.
+int64_t phasesOf(int64_t kernel, int64_t stride, int64_t dilation) {
+  return dilation == 1 ? std::min(kernel, stride) : stride;
+}
+
+// Units of work: strips of rows that fit `stripBytes` and, where there are several workers, some
+// units for each. Cutting rows costs little while the weights are small beside the input, cutting
+// output channels while the input is.
+void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, int64_t stripBytes,
+               int threads) {
+  constexpr int64_t kUnitsPerThread = 4;
+  const int64_t wanted = threads > 1 ? kUnitsPerThread * threads : 1;
+  const int64_t pairs = divideUp(p.blockCount, 2), weightBytes = p.blockCount * p.blockBytes;
+  int64_t strips = divideUp(
+      rows, std::clamp<int64_t>(stripBytes / std::max<int64_t>(1, rowBytes), leastRows, rows));
+  int64_t chunks = 1;
+  const auto cutChannels = [&] {
+    chunks = std::clamp<int64_t>(divideUp(wanted, p.images * strips), 1, pairs);
+  };
+  if (weightBytes > rowBytes * rows) {
+    cutChannels();
+  } else {
+    const int64_t most = std::max(strips, rows / leastRows);
+    strips = std::clamp(divideUp(wanted, p.images), strips, most);
+    cutChannels();
+  }
+  p.strip = divideUp(rows, strips);
+  p.chunk = p.config.blocks ? std::min(p.config.blocks, p.blockCount)
+                            : std::min(p.blockCount, 2 * divideUp(pairs, chunks));
+  p.chunks = divideUp(p.blockCount, p.chunk);
+}
+
+void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+  AmxPlan& p = bound.plan;
+  const ConvShape& s = p.shape;
+  const bool rowsOnly = p.config.method == AmxMethod::kRows;
+  p.position = runs.position;
+  p.rowPositions = rowsOnly ? p.outW : phaseColumns(s);
+  p.phasesH = phasesOf(s.kh, s.sh, s.dh);
+  p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
+  const int64_t phases = p.phasesH * p.phasesW;
+  partition(p, p.outH, p.rowPositions * p.position * phases,
+            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), stripBytes,
+            threads);
+  p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
+  p.phaseBytes = roundUp(p.phaseRows * p.rowPositions * p.position, kRowBytes);
+  for (int64_t run = 0; run < runs.count; ++run) {
+    const int64_t tap = run * runs.taps, y = tap / s.kw * s.dh, x = tap % s.kw * s.dw;
+    const int64_t phase = y % s.sh * p.phasesW + x % s.sw;
+    for (int64_t i = 0; i < runs.stepsPerRun; ++i) {
+      bound.offsets.push_back(phase * p.phaseBytes +
+                              (y / s.sh * p.rowPositions + x / s.sw) * p.position +
+                              i * runs.stepBytes);
+    }
+  }
+  p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;
+}
+
+void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+  AmxPlan& p = bound.plan;
+  p.position = runs.position;
+  p.rowPositions = p.outW;
+  partition(p, p.outH, p.outW * p.position,
+            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.outW)), stripBytes, threads);
+  for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
+  p.scratchBytes =
+      kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
+}
+
+void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+  AmxPlan& p = bound.plan;
+  const ConvShape& s = p.shape;
+  p.images = 1;
+  p.outH = 1;
+  p.outW = p.rowPositions = s.n * s.h * s.w;
+  p.position = p.in.pixel * elementBytes(p.config.element);
+  partition(p, p.outW, s.ci * elementBytes(p.config.element),
+            std::min<int64_t>(p.outW, 4 * kTileRows), stripBytes, threads);
+  if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
+  for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
+  p.scratchBytes = kAmxStoreBytes;
+}
+
+}  // namespace
+
+const char* amxMethodName(AmxMethod method) {
+  switch (method) {
+    case AmxMethod::kFlat:
+      return "flat";
+    case AmxMethod::kRows:
+      return "rows";
+    case AmxMethod::kGather:
+      return "gather";
+    case AmxMethod::kPhases:
+      break;
+  }
+  return "phases";
+}
+
+bool amxSupports(const ConvShape& s, const AmxConfig& c) {
+  if (s.groups != 1 || c.element == Element::kFloat32) return false;
+  return c.method != AmxMethod::kFlat || isPointwise(s);
+}
+
+std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
+  struct Rated {
+    double cycles;
+    AmxConfig config;
+  };
+  std::vector<Rated> rated;
+  for (AmxMethod method :
+       {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows, AmxMethod::kGather}) {
+    AmxConfig c;
+    c.method = method;
+    c.element = element;
+    if (!amxSupports(s, c)) continue;
+    if (isPointwise(s) && method != AmxMethod::kFlat) continue;  // the same, with a copy
+    const AmxRuns runs = amxRuns(s, c);
+    const int64_t pixelBytes = s.ci * elementBytes(element);
+    const int64_t outH = s.outH(), outW = s.outW();
+    int64_t positions = outH * outW;
+    double copied = 0;  // cycles
+    const int64_t kernelRow = s.kw * pixelBytes;
+    if (method == AmxMethod::kPhases) {
+      positions = outH * phaseColumns(s);
+      const int64_t phases = phasesOf(s.kh, s.sh, s.dh) * phasesOf(s.kw, s.sw, s.dw);
+      copied = static_cast<double>(phases * positions * (2 + 2 * divideUp(pixelBytes, 64)));
+    } else if (method == AmxMethod::kRows) {
+      copied = static_cast<double>(positions * phasesOf(s.kh, s.sh, s.dh) *
+                                   (4 + 2 * divideUp(kernelRow, 64)));
+    } else if (method == AmxMethod::kGather) {
+      copied = static_cast<double>(positions * s.kh * (6 + 4 * divideUp(kernelRow, 64)));
+    } else if (!amxUsesInput(runs, element, pixelBytes)) {
+      copied = static_cast<double>(positions * (2 + 2 * divideUp(pixelBytes, 64)));
+    }
+    const int64_t products = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels) *
+                             runs.count * runs.stepsPerRun;
+    rated.push_back({static_cast<double>(products * 16) + copied, c});
+  }
+  std::stable_sort(rated.begin(), rated.end(),
+                   [](const Rated& a, const Rated& b) { return a.cycles < b.cycles; });
+  std::vector<AmxConfig> result;
+  for (const Rated& r : rated) {
+    if (r.cycles <= 1.6 * rated.front().cycles) result.push_back(r.config);
+  }
+  return result;
+}
+
+AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
+                           const Conversion& conversion, const View& in, const View& out,
+                           const View& residual, const Epilogue& epilogue, int threads,
+                           const CacheSizes& caches, bool inputAligned) {
+  const bool added = epilogue.residual != ResidualPlace::kNone;
+  if (!amxSupports(shape, config) || in.channel != 1 || out.channel != 1 ||
+      (added && residual.channel != 1)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[cpu convolution] no tile kernel {} for this shape and these strides",
+                            amxMethodName(config.method)));
+  }
+  AmxConvolution bound;
+  AmxPlan& p = bound.plan;
+  p.shape = shape;
+  p.config = config;
+  p.conversion = conversion;
+  p.epilogue = epilogue;
+  p.in = in;
+  p.out = out;
+  p.residual = residual;
+  p.outH = shape.outH();
+  p.outW = shape.outW();
+  p.images = shape.n;
+  const AmxRuns runs = amxRuns(shape, config);
+  const bool dense =
+      isDense(shape, in) && isDense(shape, out) && (!added || isDense(shape, residual));
+  if (config.method == AmxMethod::kFlat &&
+      !(dense && inputAligned &&
+        amxUsesInput(runs, config.element, in.pixel * elementBytes(config.element)))) {
+    p.config.method = AmxMethod::kPhases;
+  }
+  p.steps = runs.count * runs.stepsPerRun;
+  p.stepBytes = runs.stepBytes;
+  p.blockCount = divideUp(shape.co, kBlockChannels);
+  p.blockBytes = p.steps * p.stepBytes * kBlockChannels;
+  const int64_t stripBytes = config.stripBytes ? config.stripBytes : caches.l2 / 4;
+  switch (p.config.method) {
+    case AmxMethod::kFlat:
+      bindFlat(bound, runs, stripBytes, threads);
+      break;
+    case AmxMethod::kPhases:
+    case AmxMethod::kRows:
+      bindPhases(bound, runs, stripBytes, threads);
+      break;
+    case AmxMethod::kGather:
+      bindGather(bound, runs, stripBytes, threads);
+      break;
+  }
+  p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
+  p.tiles = p.images * p.strips * p.chunks;
+  return bound;
+}
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "backends/cpu/conv.h"
+
+// Convolutions of one group on tile registers: products of 16 positions (output pixels) by up to 64
+// bytes of channels with 64 bytes by 16 output channels, of bfloat16 or of unsigned by signed
+// bytes. Tensors are channels-last.
+namespace layerwise::cpu {
+
+/// Where the rows of the left matrix come from. None of them crosses a line of the cache: a tile of
+/// such rows takes five times as long to load.
+enum class AmxMethod : uint8_t {
+  kFlat,    ///< 1x1, stride 1: the input itself, all pixels of all images; where its strides or
+            ///< its place do not allow that, as kPhases
+  kPhases,  ///< a copied strip with its border, one picture for each offset modulo the stride, so
+            ///< that neighbouring outputs are neighbours in it; its border columns are computed too
+  kRows,    ///< the same of rows, where each column holds all that an output pixel reads of one
+            ///< row: for few channels
+  kGather,  ///< a copied strip with one row an output pixel, which holds all that the pixel reads
+};
+const char* amxMethodName(AmxMethod method);
+
+/// The choices that a tuner makes. Zero in the last two means: let bindAmxConv choose.
+struct AmxConfig {
+  AmxMethod method = AmxMethod::kPhases;
+  Element element = Element::kBFloat16;  ///< of input and weights: fixed by the tactic
+  int64_t stripBytes = 0;                ///< of left matrix that a unit of work covers
+  int64_t blocks = 0;                    ///< blocks of 16 output channels in one unit of work
+  bool operator==(const AmxConfig&) const = default;
+};
+
+/// The configurations worth timing for this shape, the best guess first; none where tiles have no
+/// kernel for it.
+std::vector<AmxConfig> amxCandidates(const ConvShape& shape, Element element);
+bool amxSupports(const ConvShape& shape, const AmxConfig& config);
+
+/// Packed weights depend on channels, kernel, element and on whether the method is
+/// kRows or kGather. They want 64-byte alignment.
+size_t amxPackedBytes(const ConvShape& shape, const AmxConfig& config);
+/// weights are (co, ci, kh, kw), rounded to bfloat16 here; bias holds co values or is null.
+void packAmxFloat(const ConvShape& shape, const AmxConfig& config, const float* weights,
+                  const float* bias, std::byte* packed);
+/// A result is fma(sum, scales[c], bias[c]) before the activation.
+void packAmxBytes(const ConvShape& shape, const AmxConfig& config, const int8_t* weights,
+                  const float* scales, const float* bias, int inputZero, std::byte* packed);
+
+/// Constants of a block of 16 output channels, before the weights: what the accumulators start
+/// with, and the factors and summands that they are converted with.
+struct AmxConstants {
+  int32_t start[16];
+  float scale[16], bias[16];
+};
+
+/// A convolution ready to run: all derived numbers, no pointers.
+struct AmxPlan {
+  ConvShape shape;
+  AmxConfig config;
+  Conversion conversion;
+  Epilogue epilogue;
+  View in, out, residual;
+  int64_t tiles = 0;         ///< units of work, independent of each other
+  int64_t scratchBytes = 0;  ///< per worker, 64-byte aligned
+
+  // The rest is between bindAmxConv and the kernels.
+  int64_t outH = 0, outW = 0;  ///< kFlat: 1, all pixels
+  int64_t images = 0;
+  int64_t steps = 0, stepBytes = 0;  ///< products a result, and the bytes of a row of each
+  int64_t blockCount = 0, blockBytes = 0;
+  int64_t chunk = 0, chunks = 0;  ///< blocks of output channels a unit
+  int64_t strip = 0, strips = 0;  ///< output rows a unit; kFlat: pixels
+  int64_t position = 0;           ///< bytes between neighbouring positions
+  int64_t rowPositions = 0;       ///< positions from one output row to the next
+  // kPhases and kRows: pictures in each direction, and the size of one.
+  int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0;
+};
+
+/// A plan, and for each step where its bytes begin, relative to those of the position.
+struct AmxConvolution {
+  AmxPlan plan;
+  std::vector<int64_t> offsets;
+};
+
+/// Chooses the partition for `threads` workers. The bits of the result do not depend on it.
+/// `inputAligned`: the first element of the input is on a 64-byte boundary.
+AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
+                           const Conversion& conversion, const View& in, const View& out,
+                           const View& residual, const Epilogue& epilogue, int threads,
+                           const CacheSizes& caches = {}, bool inputAligned = true);
+
+/// Pointers of one run. Inputs and residual must be readable for 64 bytes beyond their last
+/// element.
+struct AmxBuffers {
+  const void* in = nullptr;
+  const std::byte* packed = nullptr;
+  const int64_t* offsets = nullptr;
+  const void* residual = nullptr;
+  void* out = nullptr;
+};
+
+/// Runs unit `tile` of a plan.
+using AmxKernel = void (*)(const AmxPlan& plan, const AmxBuffers& buffers, int64_t tile,
+                           std::byte* scratch);
+
+}  // namespace layerwise::cpu

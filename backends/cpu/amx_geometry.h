@@ -1,0 +1,54 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "backends/cpu/amx_conv.h"
+#include "backends/cpu/conv_geometry.h"
+
+// How the products of a convolution are cut into rows of at most 64 bytes. Shared by packing and
+// binding; not for units compiled for an instruction set.
+namespace layerwise::cpu {
+namespace {
+
+constexpr int64_t kRowBytes = 64;
+constexpr int64_t kBlockChannels = 16;
+
+constexpr int64_t roundUp(int64_t a, int64_t b) {
+  return divideUp(a, b) * b;
+}
+
+// The values that a result sums are runs, one for each tap of the kernel, with kRows one for each
+// row of it, with kGather a single one: neighbours both in the left matrix's rows and in the
+// kernel. A run is cut into rows of 64 bytes; a shorter one is a row by itself.
+struct AmxRuns {
+  int64_t count = 0, taps = 0;  // runs, and taps in each
+  int64_t bytes = 0;            // of a run
+  int64_t stepsPerRun = 0, stepBytes = 0;
+  int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part
+};
+
+inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
+  AmxRuns r;
+  r.taps = c.method == AmxMethod::kGather ? s.kh * s.kw : c.method == AmxMethod::kRows ? s.kw : 1;
+  r.count = s.kh * s.kw / r.taps;
+  r.bytes = r.taps * s.ci * elementBytes(c.element);
+  r.stepsPerRun = divideUp(r.bytes, kRowBytes);
+  r.stepBytes = r.stepsPerRun > 1 ? kRowBytes : roundUp(r.bytes, 4);
+  r.position = r.stepsPerRun > 1
+                   ? r.stepsPerRun * kRowBytes
+                   : static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(r.stepBytes)));
+  return r;
+}
+
+// Whether rows of an input with this distance between pixels may be used in place: they cross no
+// line, and what follows a pixel's channels, which weights of zero multiply, is no NaN.
+inline bool amxUsesInput(const AmxRuns& r, Element element, int64_t pixelBytes) {
+  const bool linesKept =
+      pixelBytes % kRowBytes == 0 || (std::has_single_bit(static_cast<std::uint64_t>(pixelBytes)) &&
+                                      r.stepsPerRun == 1 && r.stepBytes <= pixelBytes);
+  return linesKept && (element == Element::kUInt8 || r.stepsPerRun * r.stepBytes == r.bytes);
+}
+
+}  // namespace
+}  // namespace layerwise::cpu

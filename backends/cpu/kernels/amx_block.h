@@ -1,0 +1,126 @@
+#pragma once
+
+#include "backends/cpu/kernels/amx_finish.h"
+
+namespace layerwise::cpu {
+namespace {
+
+template <int I>
+struct Number {
+  static constexpr int value = I;
+};
+// body(Number<0>()), body(Number<1>()), ...: tile registers are named at compile time.
+template <int N, int I = 0, class Body>
+LW_INLINE void repeat(const Body& body) {
+  if constexpr (I < N) {
+    body(Number<I>());
+    repeat<N, I + 1>(body);
+  }
+}
+
+// What the next blocks read, brought nearer line by line while this one computes.
+struct AmxPrefetch {
+  const char* next = nullptr;      // null: nothing
+  int64_t stride = 0;              // between streams
+  int64_t streams = 0, lines = 0;  // lines of each stream a step
+};
+
+struct AmxBlock {
+  const char* a[kAccumulators];  // the first row of each tile of positions
+  int64_t aStride;
+  const int64_t* offsets;
+  int64_t steps;
+  const char* b;  // the first block of weights
+  int64_t bStep, bBlock;
+  const AmxConstants* constants;
+  char* accumulators;
+  AmxPrefetch prefetch;
+  AmxJob* pending;  // the block before, or null
+  AmxFinish finish;
+  int64_t rowsPerStep;
+};
+
+// M tiles of positions by N blocks of output channels. Tiles 0 to 3 are accumulators, 4 and 5 left,
+// 6 and 7 right matrices.
+template <class Tiles, Element element, int M, int N>
+void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
+  using V = typename Tiles::Vector;
+  static_assert(M * N <= kAccumulators && (M <= 2 || N == 1) && (N <= 2 || M == 1));
+  // Stride 0: all rows begin with the same values.
+  repeat<M * N>([&](auto i) __attribute__((always_inline)) {
+    tiles.template load<i.value>(block.constants[i.value % N].start, 0);
+  });
+  const char* b = block.b;
+  const int64_t aStride = block.aStride, bBlock = block.bBlock;
+  AmxPrefetch ahead = block.prefetch;
+  int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
+  for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
+    const int64_t offset = block.offsets[step];
+    const auto loadA = [&](auto m) __attribute__((always_inline)) {
+      tiles.template load<4 + m.value % 2>(block.a[m.value] + offset, aStride);
+    };
+    const auto loadB = [&](auto n) __attribute__((always_inline)) {
+      tiles.template load<6 + n.value % 2>(b + n.value * bBlock, kTileRowBytes);
+    };
+    const auto dot = [&](auto m, auto n) __attribute__((always_inline)) {
+      constexpr int kC = m.value * N + n.value, kA = 4 + m.value % 2, kB = 6 + n.value % 2;
+      if constexpr (element == Element::kUInt8) {
+        tiles.template dotBytes<kC, kA, kB>();
+      } else {
+        tiles.template dotBFloat16<kC, kA, kB>();
+      }
+    };
+    if constexpr (N <= 2) {
+      repeat<N>(loadB);
+      repeat<M>([&](auto m) __attribute__((always_inline)) {
+        loadA(m);
+        repeat<N>([&](auto n) __attribute__((always_inline)) { dot(m, n); });
+      });
+    } else {
+      loadA(Number<0>());
+      repeat<N>([&](auto n) __attribute__((always_inline)) {
+        loadB(n);
+        dot(Number<0>(), n);
+      });
+    }
+    if (ahead.next) {
+      for (int64_t stream = 0; stream < ahead.streams; ++stream) {
+        const char* line = ahead.next + stream * ahead.stride;
+        for (int64_t i = 0; i < ahead.lines; ++i) V::prefetchFar(line + 64 * i);
+      }
+      ahead.next += 64 * ahead.lines;
+    }
+    if (left > 0) {
+      block.finish(*block.pending, block.rowsPerStep);
+      left -= block.rowsPerStep;
+    }
+  }
+  repeat<M * N>([&](auto i) __attribute__((always_inline)) {
+    tiles.template store<i.value>(block.accumulators + i.value * kAccumulatorBytes, kTileRowBytes);
+  });
+}
+
+template <class Tiles, Element element>
+LW_INLINE void multiply(Tiles& tiles, int64_t m, int64_t n, const AmxBlock& block) {
+  switch (m * 4 + n) {
+    case 4 + 1:
+      return multiplyBlock<Tiles, element, 1, 1>(tiles, block);
+    case 4 + 2:
+      return multiplyBlock<Tiles, element, 1, 2>(tiles, block);
+    case 4 + 3:
+      return multiplyBlock<Tiles, element, 1, 3>(tiles, block);
+    case 4 + 4:
+      return multiplyBlock<Tiles, element, 1, 4>(tiles, block);
+    case 8 + 1:
+      return multiplyBlock<Tiles, element, 2, 1>(tiles, block);
+    case 8 + 2:
+      return multiplyBlock<Tiles, element, 2, 2>(tiles, block);
+    case 12 + 1:
+      return multiplyBlock<Tiles, element, 3, 1>(tiles, block);
+    default:
+      return multiplyBlock<Tiles, element, 4, 1>(tiles, block);
+  }
+}
+
+}  // namespace
+}  // namespace layerwise::cpu

@@ -1,0 +1,196 @@
+#pragma once
+
+#include "backends/cpu/kernels/amx_block.h"
+#include "backends/cpu/kernels/amx_copy.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// One unit: a strip of positions by a chunk of blocks of output channels.
+template <class Tiles, Element element>
+class AmxUnit {
+ public:
+  AmxUnit(const AmxPlan& plan, const AmxBuffers& buffers, int64_t unit, char* scratch)
+      : p(plan), io(buffers), accumulators(scratch) {
+    const int64_t strip = unit % p.strips, image = unit / p.strips % p.images;
+    const int64_t chunk = unit / (p.strips * p.images);
+    firstBlock = chunk * p.chunk;
+    lastBlock = smaller(firstBlock + p.chunk, p.blockCount);
+    const int64_t begin = strip * p.strip;
+    const char* in = static_cast<const char*>(io.in) + image * p.in.image * elementBytes(element);
+    const bool flat = p.config.method == AmxMethod::kFlat;
+    firstRow = flat ? 0 : begin;
+    firstColumn = flat ? begin : 0;
+    imageIndex = image;
+    if (flat) {
+      count = smaller(p.strip, p.outW - begin);
+      before = begin;
+      a = in + begin * p.position;
+    } else {
+      const int64_t rows = smaller(p.strip, p.outH - begin);
+      count = (rows - 1) * p.rowPositions + p.outW;
+      char* const copy = scratch + kAmxStoreBytes;
+      copyForTiles<V>(p, in, begin, rows, copy);
+      a = copy;
+    }
+    // The input ends where the copy goes on.
+    bounded = flat;
+    tileRows = bounded && before + count < kTileRows ? count : kTileRows;
+  }
+
+  void run() {
+    Tiles tiles;
+    TileShapes shapes;
+    const auto rows = static_cast<uint16_t>(tileRows), depth = static_cast<uint16_t>(p.stepBytes);
+    for (int i = 0; i < 4; ++i) shapes.tile[i] = {rows, kTileRowBytes};
+    for (int i = 4; i < 6; ++i) shapes.tile[i] = {rows, depth};
+    for (int i = 6; i < 8; ++i) shapes.tile[i] = {static_cast<uint16_t>(depth / 4), kTileRowBytes};
+    tiles.configure(shapes);
+    const Activation activation = p.epilogue.activation;
+    finish = p.conversion.output == Element::kFloat32
+                 ? finishOf<V, element, Element::kFloat32>(activation)
+                 : finishOf<V, element, element>(activation);
+    const int64_t tileCount = divideUp(count, kTileRows);
+    for (int64_t block = firstBlock; block < lastBlock;) {
+      const int64_t left = lastBlock - block;
+      const int64_t n = smaller(left, tileCount == 1 ? 4 : 2), most = n == 1 ? 4 : 2;
+      const int64_t groups = divideUp(tileCount, most);
+      for (int64_t group = 0; group < groups; ++group) {
+        const int64_t first = group * most, m = smaller(most, tileCount - first);
+        runBlock(tiles, first, m, block, n, group, groups);
+      }
+      block += n;
+    }
+    if (pending) finish(*pending, count);
+    tiles.release();
+  }
+
+ private:
+  using V = typename Tiles::Vector;
+
+  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
+                int64_t group, int64_t groups) {
+    AmxJob& job = jobs[turn];
+    AmxBlock block;
+    job.firstPosition = firstTile * kTileRows;
+    for (int64_t i = 0; i < m; ++i) {
+      int64_t start = job.firstPosition + i * kTileRows;
+      if (bounded && start + kTileRows > count && tileRows == kTileRows) start = count - kTileRows;
+      job.tileStart[i] = start;
+      block.a[i] = a + start * p.position;
+    }
+    const auto* constants = reinterpret_cast<const AmxConstants*>(io.packed);
+    const char* weights = reinterpret_cast<const char*>(constants + p.blockCount);
+    block.aStride = p.position;
+    block.offsets = io.offsets;
+    block.steps = p.steps;
+    block.b = weights + firstOut * p.blockBytes;
+    block.bStep = p.stepBytes * 16;
+    block.bBlock = p.blockBytes;
+    block.constants = constants + firstOut;
+    block.accumulators = accumulators + turn * kAccumulators * kAccumulatorBytes;
+    block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
+    block.pending = pending;
+    block.finish = finish;
+    // In turns of some length: each call has constants to load.
+    constexpr int64_t kLeastRows = 8;
+    block.rowsPerStep = kLeastRows;
+    if (pending) {
+      const int64_t rows = divideUp(pending->end - pending->position, p.steps);
+      block.rowsPerStep = rows < kLeastRows ? kLeastRows : rows;
+    }
+    job.plan = &p;
+    job.accumulators = block.accumulators;
+    job.constants = block.constants;
+    job.blocks = n;
+    job.channels = smaller(p.shape.co - firstOut * 16, n * 16);
+    job.position = job.firstPosition;
+    job.end = smaller(count, job.firstPosition + m * kTileRows);
+    const int64_t y = job.position / p.rowPositions;
+    job.x = job.position - y * p.rowPositions;
+    const auto place = [&](const View& v) {
+      return imageIndex * v.image + (firstRow + y) * v.row + (firstColumn + job.x) * v.pixel +
+             firstOut * 16;
+    };
+    // A flat strip is one row that begins in its middle.
+    job.out = static_cast<char*>(io.out) + place(p.out) * elementBytes(p.conversion.output);
+    job.residual = nullptr;
+    if (p.epilogue.residual != ResidualPlace::kNone) {
+      job.residual = static_cast<const char*>(io.residual) +
+                     place(p.residual) * elementBytes(p.conversion.residual);
+    }
+    prefetchOutput(job);
+    multiply<Tiles, element>(tiles, m, n, block);
+    pending = &job;
+    turn ^= 1;
+  }
+
+  // The lines that a block's results go to: in a long row of layers they are rarely near.
+  void prefetchOutput(const AmxJob& job) const {
+    const int64_t size = elementBytes(p.conversion.output), pixel = p.out.pixel * size;
+    const int64_t last = smaller(job.channels, job.blocks * 16) * size - 1;
+    const bool aligned = pixel % 64 == 0;
+    const char* line = job.out;
+    for (int64_t position = job.position, x = job.x; position < job.end;
+         ++position, line += pixel) {
+      V::prefetchForWriting(line);
+      if (!aligned || last >= 64) V::prefetchForWriting(line + last);
+      if (++x == p.rowPositions) {
+        x = 0;
+        line += p.out.row * size - p.rowPositions * pixel;
+      }
+    }
+  }
+
+  // Weights of the next blocks, spread over the groups of positions that share this one's; where
+  // each weight is used once only, a distance ahead in their own stream.
+  AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
+                            int64_t groups) const {
+    AmxPrefetch ahead;
+    if (groups == 1) {
+      ahead.streams = n;
+      ahead.stride = p.blockBytes;
+      ahead.lines = block.bStep / 64;
+      ahead.next = block.b + kStreamAhead;
+      return ahead;
+    }
+    if (next >= lastBlock) return ahead;
+    const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
+    const int64_t wanted = divideUp(lines, groups);
+    ahead.streams = 1;
+    ahead.lines = divideUp(wanted, p.steps);
+    const int64_t first = group * ahead.lines * p.steps;
+    if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
+    return ahead;
+  }
+
+  static constexpr int64_t kStreamAhead = 16 * 1024;
+
+  const AmxPlan& p;
+  const AmxBuffers& io;
+  char* const accumulators;
+  const char* a;
+  int64_t firstBlock, lastBlock;
+  int64_t imageIndex, firstRow, firstColumn;
+  int64_t count;       // positions
+  int64_t before = 0;  // positions that are readable before the first
+  bool bounded;
+  int64_t tileRows;
+  AmxFinish finish = nullptr;
+  AmxJob jobs[2];
+  AmxJob* pending = nullptr;
+  int turn = 0;
+};
+
+template <class Tiles>
+void amxConvTile(const AmxPlan& plan, const AmxBuffers& buffers, int64_t tile, std::byte* scratch) {
+  char* const memory = reinterpret_cast<char*>(scratch);
+  if (plan.config.element == Element::kUInt8) {
+    AmxUnit<Tiles, Element::kUInt8>(plan, buffers, tile, memory).run();
+  } else {
+    AmxUnit<Tiles, Element::kBFloat16>(plan, buffers, tile, memory).run();
+  }
+}
+
+}  // namespace
+}  // namespace layerwise::cpu
