@@ -2,11 +2,28 @@
 
 #include <algorithm>
 
-namespace layerwise::opencl {
+#include "backends/opencl/conv_candidates.h"
 
-void addSingleNodeCandidates(const Device& device, const Tactic& tactic, const MatchContext&,
-                             NodeId node, const NodeInfo& info, double flops, bool channelsLast,
-                             int inputs, std::vector<Candidate>& candidates) {
+namespace layerwise::opencl {
+namespace {
+
+/// The same with float16 in the place of float32 in memory.
+Candidate inHalf(Candidate candidate, const CostModel& cost) {
+  for (auto* layouts : {&candidate.inputLayouts, &candidate.outputLayouts})
+    for (Layout& layout : *layouts)
+      if (layout.type == DataType::kFloat32) layout.type = DataType::kFloat16;
+  candidate.seconds -= candidate.bytes / 2 / cost.bytesPerSecond;
+  candidate.seconds = std::max(candidate.seconds, cost.launchSeconds);
+  candidate.bytes /= 2;
+  return candidate;
+}
+
+}  // namespace
+
+void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
+                             const MatchContext& context, NodeId node, const NodeInfo& info,
+                             double flops, bool channelsLast, int inputs,
+                             std::vector<Candidate>& candidates) {
   Candidate candidate;
   candidate.tactic = &tactic;
   candidate.nodes = {node};
@@ -35,12 +52,19 @@ void addSingleNodeCandidates(const Device& device, const Tactic& tactic, const M
     addLayouts(output, candidate.outputLayouts, outputsLast);
   for (const ConstantData& weights : info.node.weights)
     candidate.bytes += static_cast<double>(weights.count) * sizeof(float);
-  candidate.seconds = CostModel(device.info()).seconds(flops, candidate.bytes, 0.02);
-  candidates.push_back(candidate);
+  const CostModel cost(device.info());
+  candidate.seconds = cost.seconds(flops, candidate.bytes, 0.02);
+  // What has no input is a constant, which lies on the device in float32.
+  const bool half = count > 0 && mayUseHalf(context, node);
+  auto add = [&](const Candidate& made) {
+    candidates.push_back(made);
+    if (half) candidates.push_back(inHalf(made, cost));
+  };
+  add(candidate);
   if (!channelsLast || !some) return;
   candidate.inputLayouts = std::move(inputsLast);
   candidate.outputLayouts = std::move(outputsLast);
-  candidates.push_back(std::move(candidate));
+  add(candidate);
 }
 
 }  // namespace layerwise::opencl
