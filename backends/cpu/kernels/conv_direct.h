@@ -35,10 +35,16 @@ struct DirectBlock {
     const bool paired = plan.config.twoRows && vectors > 1;
     int64_t most = paired ? plan.config.pixels / 2 : plan.config.pixels;
     const int64_t pieces = (columns + most - 1) / most;
-    for (int64_t y = 0; y < rows;) {
+    // While this block's tiles run, the next block's weights come.
+    const int64_t panel = args.kernelRows * args.kernelColumns * args.depth * vectors * V::kWidth *
+                          static_cast<int64_t>(sizeof(float));
+    const int64_t tiles = pieces * (paired ? (rows + 1) / 2 : rows);
+    args.aheadLines = divideUp(vectors * V::kWidth / 4, tiles);
+    for (int64_t y = 0, done = 0; y < rows;) {
       const int height = paired && y + 1 < rows ? 2 : 1;
-      for (int64_t piece = 0, x = 0; piece < pieces; ++piece) {
+      for (int64_t piece = 0, x = 0; piece < pieces; ++piece, ++done) {
         const int64_t end = (piece + 1) * columns / pieces;
+        args.ahead = static_cast<const char*>(args.b) + panel + done * panel / tiles;
         args.a = a + y * aRow + x * aPixel;
         char* c = out + (y * plan.out.row + x * plan.out.pixel) * outBytes;
         const char* r =

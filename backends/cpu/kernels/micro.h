@@ -27,6 +27,9 @@ struct MicroArgs {
   int64_t residualPixel, residualRow;
   float low, high;
   int lastLanes;  // lanes of the last vector to store
+  // Weights of a later call, asked for while this one multiplies: cache lines at every fourth step.
+  const char* ahead;
+  int64_t aheadLines;
 };
 
 // The pixels of a row are addressed as base, + s, + 2s, + 3s, + 4s: x86 forms each address in the
@@ -78,6 +81,8 @@ struct MicroKernel {
 
   static void run(const MicroArgs& args) {
     constexpr int kUnroll = 4;
+    constexpr int64_t kLine = 64;
+    const char* ahead = args.ahead;
     Acc acc[R][P][NV];
     LW_UNROLL for (int n = 0; n < NV; ++n) {
       const Acc bias = Dot::start(args.bias + n * V::kWidth);
@@ -99,6 +104,9 @@ struct MicroKernel {
         }
         int64_t k = args.depth;
         for (; k >= kUnroll; k -= kUnroll) {
+          for (int64_t line = 0; line < args.aheadLines; ++line, ahead += kLine) {
+            __builtin_prefetch(ahead, 0, 2);
+          }
           opaque(bases, step, step3);
           LW_UNROLL for (int u = 0; u < kUnroll; ++u) depthStep(acc, bases, step, step3, b, u);
           advance(bases, kUnroll);

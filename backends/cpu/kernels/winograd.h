@@ -49,8 +49,7 @@ struct WinogradTransform<V, 4> {
     y[0] = V::add(V::add(t[0], even), even2);
     y[1] = V::fma(V::set1(kWinograd4Near), odd, V::mul(V::set1(kWinograd4Far), odd2));
     y[2] = V::fma(V::set1(0.5f), even, V::add(even2, even2));
-    y[3] = V::fma(V::set1(kWinograd4Near / 2), odd,
-                  V::fma(V::set1(2 * kWinograd4Far), odd2, t[5]));
+    y[3] = V::fma(V::set1(kWinograd4Near / 2), odd, V::fma(V::set1(2 * kWinograd4Far), odd2, t[5]));
   }
 };
 
@@ -168,12 +167,17 @@ struct Winograd {
     args.low = -__builtin_inff();
     args.high = __builtin_inff();
     args.lastLanes = V::kWidth;
+    // The panels lie one behind the other: while one multiplies, the next one comes.
+    const int64_t panel = p.shape.ci * lanes;
+    args.aheadLines = divideUp(lanes / 4, pieces);
     for (int e = 0; e < kElements; ++e) {
-      args.b = weights + e * p.shape.ci * lanes;
+      const float* const own = weights + e * panel;
+      args.b = own;
       for (int64_t piece = 0, tile = 0; piece < pieces; ++piece) {
         const int64_t end = (piece + 1) * tiles / pieces;
         args.a = transformed + e * p.elementFloats + tile * p.rowFloats;
         args.c = products + e * step + tile * lanes;
+        args.ahead = reinterpret_cast<const char*>(own + panel + piece * panel / pieces);
         microKernel<V>(1, static_cast<int>(end - tile), vectors)(args);
         tile = end;
       }
