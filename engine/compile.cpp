@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/tuning.h"
 #include "layerwise/error.h"
@@ -120,11 +121,16 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   }
 
   state->packed.resize(state->selection.regions.size());
-  pool->run([&](int worker) {
-    for (auto r = static_cast<std::size_t>(worker); r < state->packed.size();
-         r += static_cast<std::size_t>(pool->size())) {
-      const Candidate& chosen = state->selection.regions[r].chosen;
-      state->packed[r] = chosen.tactic->pack(state->graph, chosen);
+  // From the end, where the layers with most weights are: none is left over for one worker.
+  std::atomic<std::size_t> left{state->packed.size()};
+  pool->run([&](int) {
+    for (;;) {
+      std::size_t r = left.load();
+      while (r > 0 && !left.compare_exchange_weak(r, r - 1)) {
+      }
+      if (r == 0) return;
+      const Candidate& chosen = state->selection.regions[r - 1].chosen;
+      state->packed[r - 1] = chosen.tactic->pack(state->graph, chosen);
     }
   });
   return std::make_shared<Engine>(std::move(state));

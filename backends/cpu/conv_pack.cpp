@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -30,32 +31,57 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
   }
 }
 
-// The 3x3 weights of one pair of channels, transformed: G g G^T, in double.
-void transformWeights(const float* g, int64_t points, double* out) {
-  const auto coefficient = [&](int64_t i, int64_t j) {
-    return points == 6 ? kWinograd4Weights[i][j] : kWinograd2Weights[i][j];
-  };
-  for (int64_t i = 0; i < points; ++i) {
-    double row[3] = {};
-    for (int k = 0; k < 3; ++k) {
-      for (int j = 0; j < 3; ++j) row[j] += coefficient(i, k) * g[k * 3 + j];
+// So many output channels are transformed at a time: loops of a fixed length become vectors.
+constexpr int kTogether = 16;
+using Lanes = std::array<double, kTogether>;
+
+// The weights' transform G of a column or a row of three: pairs of points +-p share their even and
+// odd parts.
+template <int points>
+void transformThree(const Lanes& g0, const Lanes& g1, const Lanes& g2, Lanes* out, int64_t step) {
+  constexpr auto& matrix = winogradWeights<points>;
+  for (int64_t pair = 1; pair + 1 < points - 1; pair += 2) {
+    const double(&row)[3] = matrix[pair];
+    Lanes &plus = out[pair * step], &minus = out[(pair + 1) * step];
+    for (int o = 0; o < kTogether; ++o) {
+      const double even = row[0] * g0[o] + row[2] * g2[o], odd = row[1] * g1[o];
+      plus[o] = even + odd;
+      minus[o] = even - odd;
     }
-    for (int64_t j = 0; j < points; ++j) {
-      out[i * points + j] = 0;
-      for (int k = 0; k < 3; ++k) out[i * points + j] += row[k] * coefficient(j, k);
+  }
+  out[0] = g0;
+  out[(points - 1) * step] = g2;
+}
+
+// The 3x3 weights of some output channels and one input channel, transformed: G g G^T, in double.
+// Element e of output channel o goes to to[e * step + o].
+template <int points>
+void transformWeights(const float* g, int64_t channelStep, int64_t channels, float* to,
+                      int64_t step) {
+  Lanes given[9], half[3 * points], whole[points * points];
+  for (int k = 0; k < 9; ++k) {
+    for (int o = 0; o < kTogether; ++o) given[k][o] = o < channels ? g[o * channelStep + k] : 0;
+  }
+  for (int x = 0; x < 3; ++x) {
+    transformThree<points>(given[x], given[3 + x], given[6 + x], half + x, 3);
+  }
+  for (int y = 0; y < points; ++y) {
+    transformThree<points>(half[3 * y], half[3 * y + 1], half[3 * y + 2], whole + y * points, 1);
+  }
+  for (int e = 0; e < points * points; ++e) {
+    for (int64_t o = 0; o < channels; ++o) {
+      to[e * step + o] = static_cast<float>(whole[e][static_cast<size_t>(o)]);
     }
   }
 }
 
-void packWinograd(const ConvShape& s, int64_t points, const Block& b, const float* weights,
-                  float* to) {
-  double transformed[36];
-  for (int64_t o = 0; o < b.channels; ++o) {
-    for (int64_t i = 0; i < s.ci; ++i) {
-      transformWeights(weights + ((b.firstOut + o) * s.ci + i) * 9, points, transformed);
-      for (int64_t e = 0; e < points * points; ++e) {
-        to[(e * s.ci + i) * b.lanes + o] = static_cast<float>(transformed[e]);
-      }
+template <int points>
+void packWinograd(const ConvShape& s, const Block& b, const float* weights, float* to) {
+  for (int64_t i = 0; i < s.ci; ++i) {
+    for (int64_t o = 0; o < b.channels; o += kTogether) {
+      transformWeights<points>(weights + ((b.firstOut + o) * s.ci + i) * 9, s.ci * 9,
+                               std::min<int64_t>(kTogether, b.channels - o), to + i * b.lanes + o,
+                               s.ci * b.lanes);
     }
   }
 }
@@ -70,12 +96,17 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   const int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
   const int64_t words = divideUp(groupCi, kElements);
   To* elements = reinterpret_cast<To*>(to);
-  for (int64_t o = 0; o < b.channels; ++o) {
-    const From* from = weights + (b.firstOut + o) * groupCi * kernel;
-    for (int64_t k = 0; k < kernel; ++k) {
-      for (int64_t i = 0; i < groupCi; ++i) {
-        const int64_t word = (k * words + i / kElements) * b.lanes + o;
-        elements[word * kElements + i % kElements] = convert(from[i * kernel + k]);
+  // A transposition, some input channels at a time: what they write stays in the first cache.
+  const int64_t together = kernel == 1 ? 32 : 8;
+  for (int64_t first = 0; first < groupCi; first += together) {
+    const int64_t last = std::min(groupCi, first + together);
+    for (int64_t o = 0; o < b.channels; ++o) {
+      const From* from = weights + (b.firstOut + o) * groupCi * kernel;
+      for (int64_t k = 0; k < kernel; ++k) {
+        for (int64_t i = first; i < last; ++i) {
+          const int64_t word = (k * words + i / kElements) * b.lanes + o;
+          elements[word * kElements + i % kElements] = convert(from[i * kernel + k]);
+        }
       }
     }
   }
@@ -92,13 +123,15 @@ size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
 
 void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, const float* bias,
               float* packed) {
-  std::fill_n(packed, convPackedFloats(s, c), 0.0f);
-  const int64_t output = winogradOutput(c.method);
   forEachBlock(s, c, [&](const Block& b) {
+    std::fill_n(packed, b.lanes, 0.0f);
     if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
     packed += b.lanes;
-    if (output) {
-      packWinograd(s, output + 2, b, weights, packed);
+    if (b.channels < b.lanes) std::fill_n(packed, b.lanes * packedRows(s, c), 0.0f);
+    if (c.method == ConvMethod::kWinograd2) {
+      packWinograd<4>(s, b, weights, packed);
+    } else if (c.method == ConvMethod::kWinograd4) {
+      packWinograd<6>(s, b, weights, packed);
     } else {
       packRows(s, b, weights, packed, [](float w) { return w; });
     }

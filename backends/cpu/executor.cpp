@@ -1,10 +1,12 @@
 #include "backends/cpu/executor.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -17,7 +19,7 @@
 namespace layerwise::cpu {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kOverrun = 64;
 constexpr std::size_t kCacheBytes = 4 << 20;  // more than any private cache
 
@@ -35,17 +37,24 @@ double processorSeconds() {
 }  // namespace
 
 void AlignedBuffer::Free::operator()(std::byte* memory) const {
-  ::operator delete(memory, kAlignment);
+  std::free(memory);
 }
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   if (!bytes) return;
-  try {
-    memory_.reset(static_cast<std::byte*>(::operator new(bytes + kOverrun, kAlignment)));
-  } catch (const std::bad_alloc&) {
+  // Large memory in large pages where the system has them: each page is a fault when it is first
+  // written, and a walk of the page table whenever weights are streamed.
+  constexpr std::size_t kLargePage = 2 << 20;
+  const bool large = bytes >= 2 * kLargePage;
+  const std::size_t alignment = large ? kLargePage : kAlignment;
+  const std::size_t rounded = (bytes + kOverrun + alignment - 1) / alignment * alignment;
+  if (rounded > bytes)
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
+  if (!memory_)
     throw Error(ErrorCode::kOutOfMemory,
                 fmt::format("[cpu] {} bytes of memory were refused", bytes));
-  }
+  // Only what is used, lest the rest of the last page becomes memory, too.
+  if (large) madvise(memory_.get(), bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
 }
 
 void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,

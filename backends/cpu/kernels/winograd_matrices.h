@@ -13,13 +13,17 @@ constexpr float kWinograd4Far = static_cast<float>(kSquareRoot2);
 
 // The weights' transforms G: at point p, (1, p, p^2) over the product of its distances from the
 // other points.
-constexpr double kWinograd2Weights[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-constexpr double kWinograd4Weights[6][3] = {{1, 0, 0},
-                                            {-2. / 3, -kSquareRoot2 / 3, -1. / 3},
-                                            {-2. / 3, kSquareRoot2 / 3, -1. / 3},
-                                            {1. / 6, kSquareRoot2 / 6, 1. / 3},
-                                            {1. / 6, -kSquareRoot2 / 6, 1. / 3},
-                                            {0, 0, 1}};
+template <int points>
+constexpr double winogradWeights[points][3] = {};
+template <>
+constexpr double winogradWeights<4>[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+template <>
+constexpr double winogradWeights<6>[6][3] = {{1, 0, 0},
+                                             {-2. / 3, -kSquareRoot2 / 3, -1. / 3},
+                                             {-2. / 3, kSquareRoot2 / 3, -1. / 3},
+                                             {1. / 6, kSquareRoot2 / 6, 1. / 3},
+                                             {1. / 6, -kSquareRoot2 / 6, 1. / 3},
+                                             {0, 0, 1}};
 
 }  // namespace
 }  // namespace layerwise::cpu
