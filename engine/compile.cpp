@@ -65,6 +65,24 @@ void describeIo(Engine::State& state) {
   }
 }
 
+/// Tells the logger what was chosen, region by region.
+void logChoices(const Engine::State& state, const std::string& signature) {
+  if (!state.logger) return;
+  for (const Region& region : state.selection.regions) {
+    std::string layers;
+    for (NodeId id : region.chosen.nodes)
+      layers += (layers.empty() ? "" : " + ") + state.graph.node(id).name;
+    const std::string& parameters = region.chosen.parameters;
+    state.logger(Severity::kVerbose,
+                 fmt::format("[{}] {}{}{}", layers, region.chosen.tactic->name(),
+                             parameters.empty() ? "" : " ", parameters));
+  }
+  state.logger(Severity::kInfo,
+               fmt::format("[engine {}] {} layers in {} regions on {}, threads: {}",
+                           state.graph.name, state.graph.nodes.size(),
+                           state.selection.regions.size(), signature, state.workers));
+}
+
 }  // namespace
 
 std::vector<Dims> inputDims(const Graph& graph, Dims ShapeRange::*end) {
@@ -119,6 +137,8 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
                 state->selection);
     chooseLayouts(context, *state->backend, state->selection);
   }
+
+  logChoices(*state, signature);
 
   state->packed.resize(state->selection.regions.size());
   // From the end, where the layers with most weights are: none is left over for one worker.

@@ -51,6 +51,19 @@ void Layer::setWeights(int slot, Weights weights) {
   weights_[static_cast<std::size_t>(slot)] = weights;
 }
 
+namespace {
+
+template <class T>
+const T& elementAt(const NetworkState& network, const std::vector<T>& list, int index,
+                   std::string_view what) {
+  if (index < 0 || index >= static_cast<int>(list.size()))
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("[network {}] has no {} {} of {}",
+                                                         network.name, what, index, list.size()));
+  return list[static_cast<std::size_t>(index)];
+}
+
+}  // namespace
+
 Network::Network() : state_(std::make_unique<NetworkState>()) {}
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;
@@ -66,22 +79,22 @@ int Network::inputCount() const {
   return static_cast<int>(state_->inputs.size());
 }
 Tensor& Network::input(int index) const {
-  return *state_->inputs.at(static_cast<std::size_t>(index));
+  return *elementAt(*state_, state_->inputs, index, "input");
 }
 int Network::outputCount() const {
   return static_cast<int>(state_->outputs.size());
 }
 Tensor& Network::output(int index) const {
-  return *state_->outputs.at(static_cast<std::size_t>(index)).first;
+  return *elementAt(*state_, state_->outputs, index, "output").first;
 }
 std::string_view Network::outputName(int index) const {
-  return state_->outputs.at(static_cast<std::size_t>(index)).second;
+  return elementAt(*state_, state_->outputs, index, "output").second;
 }
 int Network::layerCount() const {
   return static_cast<int>(state_->layers.size());
 }
 Layer& Network::layer(int index) const {
-  return *state_->layers.at(static_cast<std::size_t>(index));
+  return *elementAt(*state_, state_->layers, index, "layer");
 }
 const std::vector<double>& Network::defaultOf(const Tensor& input) const {
   return input.default_;

@@ -182,9 +182,9 @@ TEST(Engine, ComesBackFromAPlanTheSame) {
   std::vector<float> before = run(*engine->createContext(), x, dims);
   std::string path = testing::TempDir() + "engine_test.engine";
   engine->save(path);
-  std::vector<std::string> messages;
-  LoadOptions options{.threads = 2, .logger = [&](Severity, std::string_view text) {
-                        messages.emplace_back(text);
+  std::vector<std::string> warnings, choices;
+  LoadOptions options{.threads = 2, .logger = [&](Severity severity, std::string_view text) {
+                        (severity == Severity::kWarning ? warnings : choices).emplace_back(text);
                       }};
   for (auto loaded :
        {Engine::load(path, options), Engine::deserialize(engine->serialize(), options)}) {
@@ -192,7 +192,9 @@ TEST(Engine, ComesBackFromAPlanTheSame) {
     std::vector<float> after = run(*loaded->createContext(), x, dims);
     EXPECT_EQ(before, after);
   }
-  EXPECT_TRUE(messages.empty()) << messages.front();
+  EXPECT_TRUE(warnings.empty()) << warnings.front();
+  ASSERT_FALSE(choices.empty());
+  EXPECT_TRUE(choices.back().starts_with("[engine ")) << choices.back();
   std::filesystem::remove(path);
 }
 

@@ -41,6 +41,21 @@ TEST(Network, WrongWeightsNameTheLayerAndBothNumbers) {
   }
 }
 
+TEST(Network, IndicesOutsideAreErrors) {
+  Network network;
+  network.setName("small");
+  network.addInput("x", DataType::kFloat32, {1, 2});
+  EXPECT_THROW(network.layer(0), Error);
+  EXPECT_THROW(network.output(-1), Error);
+  EXPECT_THROW(network.outputName(0), Error);
+  try {
+    network.input(1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "[network small] has no input 1 of 1");
+  }
+}
+
 TEST(Network, MovesWithoutLosingItsTensors) {
   Network a;
   Tensor& x = a.addInput("x", DataType::kFloat32, {1, 2});

@@ -23,8 +23,8 @@ struct Detection {
   Box box;
   float score = 0.0f;
   int classId = 0;
-  std::int64_t row =
-      -1;  ///< of the network's output that it came from; its mask coefficients are there
+  /// The row of the network's output that it came from: its mask coefficients are there.
+  std::int64_t row = -1;
 };
 
 }  // namespace layerwise

@@ -20,9 +20,10 @@ struct OptimizationProfile {
   std::map<std::string, ShapeRange> inputs;
 };
 
+/// How an engine is built.
 struct BuilderConfig {
-  std::string device = "cpu";
-  int threads = 0;  ///< tactics are chosen for this many workers; 0: one a core
+  std::string device = "cpu";  ///< "cpu", or an OpenClDevice's name such as "opencl:0"
+  int threads = 0;             ///< tactics are chosen for this many workers; 0: one a core
   /// 0: the cost model chooses, nothing is measured, the same engine every time. 1 to 5: more and
   /// more candidates are timed.
   int optimizationLevel = 3;

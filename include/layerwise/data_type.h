@@ -39,6 +39,7 @@ constexpr std::size_t sizeOf(DataType type) {
   return 0;
 }
 
+/// float32, float16 or bfloat16.
 constexpr bool isFloat(DataType type) {
   return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16;
 }
@@ -51,7 +52,7 @@ constexpr bool isInteger(DataType type) {
 /// "float32", "int8", ...; "?" for a value that is none of them.
 LAYERWISE_API std::string_view toString(DataType type);
 
-/// The inverse of toString; throws Error for an unknown name.
+/// The inverse of toString; throws Error kInvalidArgument for an unknown name.
 LAYERWISE_API DataType dataTypeFromString(std::string_view name);
 
 }  // namespace layerwise

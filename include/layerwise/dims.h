@@ -23,6 +23,7 @@ class LAYERWISE_API Dims {
 
   constexpr int rank() const { return rank_; }
   constexpr bool empty() const { return rank_ == 0; }
+  /// Axes count from 0 to rank() - 1; the index is not checked.
   constexpr std::int64_t operator[](int axis) const { return values_[axis]; }
   constexpr std::int64_t& operator[](int axis) { return values_[axis]; }
   constexpr const std::int64_t* begin() const { return values_.data(); }

@@ -30,15 +30,15 @@ struct ShapeRange {
 struct IoInfo {
   std::string name;
   DataType type = DataType::kFloat32;
-  Dims dims;         ///< -1 where the profile leaves it open
-  ShapeRange range;  ///< inputs: of the profile; outputs: what follows from it
-  bool hasDefault = false;
+  Dims dims;                ///< -1 where the profile leaves it open
+  ShapeRange range;         ///< inputs: of the profile; outputs: what follows from it
+  bool hasDefault = false;  ///< an input that need not be set: a value stands in for it
 };
 
 /// How an engine is brought onto a device.
 struct LoadOptions {
-  std::string device = "cpu";
-  int threads = 0;  ///< tactics are chosen for this many workers; 0: one a core
+  std::string device = "cpu";  ///< as in BuilderConfig
+  int threads = 0;             ///< tactics are chosen for this many workers; 0: one a core
   Logger logger;
 };
 
@@ -64,12 +64,15 @@ class LAYERWISE_API Engine : public std::enable_shared_from_this<Engine> {
                                                    const LoadOptions& options = {});
   /// Writes the plan file through a temporary name. Throws Error kIo.
   void save(const std::string& path) const;
+  /// The plan file's bytes.
   std::vector<std::byte> serialize() const;
 
-  const std::string& name() const;
+  const std::string& name() const;  ///< the network's
+  /// Inputs and outputs in the order in which the network declared them.
   const std::vector<IoInfo>& inputs() const;
   const std::vector<IoInfo>& outputs() const;
-  /// Class names, task, preprocessing...: what the network's author put in.
+  /// Class names, task, preprocessing...: what the network's author put in (docs/networks.md lists
+  /// the keys).
   const std::map<std::string, std::string>& metadata() const;
 
   /// The layers, fusions, tactics, layouts, reformats and memory; as a table or as JSON.
@@ -90,7 +93,7 @@ class LAYERWISE_API Profiler {
  public:
   virtual ~Profiler() = default;
   /// `layers`: the names of the layers that the step covers, joined by " + "; `flops`, `bytes`:
-  /// what it computes and moves.
+  /// what it computes and moves in a run.
   virtual void report(std::string_view layers, std::string_view tactic, double seconds,
                       double flops, double bytes) = 0;
 };
@@ -105,17 +108,18 @@ class LAYERWISE_API ExecutionContext {
 
   const Engine& engine() const;
 
-  /// Binds an input: row-major data of the engine's type and this shape, read at run(). Throws
-  /// Error where the shape is outside the profile, with both numbers.
+  /// Binds an input: row-major data of the engine's type and this shape. The memory stays the
+  /// caller's; every run() reads it. Throws Error for a name that is no input, and where the shape
+  /// is outside the profile, with both numbers.
   void setInput(std::string_view name, const void* data, const Dims& dims);
-  /// Binds an output's memory, row-major, at least outputDims(name) large; read the shape after the
-  /// inputs are set.
+  /// Binds an output's memory, row-major, in the engine's type, with room for outputDims(name),
+  /// which is to be asked for after the inputs are set. Throws Error for a name that is no output.
   void setOutput(std::string_view name, void* data);
   /// The shape that follows from the inputs set now.
   Dims outputDims(std::string_view name) const;
 
-  /// Runs once and returns when all outputs are written. Throws Error for an input that is not set
-  /// or a layer that fails.
+  /// Runs once and returns when all outputs are written. Throws Error for an input that is not set,
+  /// a layer that fails, or memory that cannot be had.
   void run();
 
   /// nullptr: none. The profiler costs a clock reading a step.
@@ -125,6 +129,7 @@ class LAYERWISE_API ExecutionContext {
   void setTensorListener(
       std::function<void(std::string_view name, const TensorView& tensor)> listener);
 
+  /// What the tensors inside take, for the shapes that are set now.
   std::size_t arenaBytes() const;
 
   struct State;

@@ -22,11 +22,11 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
-/// Named values in a fixed order.
+/// Named values, in the order in which they were first set.
 class LAYERWISE_API Fields {
  public:
-  void set(std::string_view name, Field::Value value);  ///< replaces a value of the same name
-  const Field::Value* find(std::string_view name) const;
+  void set(std::string_view name, Field::Value value);    ///< replaces a value of the same name
+  const Field::Value* find(std::string_view name) const;  ///< nullptr where there is none
 
   /// The value; throw Error kBadFile naming the field where it is missing or of another type.
   std::int64_t integer(std::string_view name) const;

@@ -12,6 +12,7 @@ namespace layerwise {
 /// The order of an image's interleaved 8-bit channels.
 enum class PixelFormat { kRgb, kBgr, kGray };
 
+/// Bytes a pixel.
 constexpr int channelsOf(PixelFormat format) {
   return format == PixelFormat::kGray ? 1 : 3;
 }

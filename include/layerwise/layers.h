@@ -118,10 +118,10 @@ struct Deconvolution : ConvolutionGeometry {
 enum class PoolingType : std::int32_t { kMax, kAverage };
 LAYERWISE_ENUM_NAMES(PoolingType, "max", "average");
 
-/// Input: N x C x spatial. `global` pools over all spatial axes to size 1 and ignores the window.
-/// The padding is smaller than the window; a maximum does not see it; an average counts the given
-/// padding (and nothing beyond it, where the size is rounded up) or leaves it out. A maximum takes
-/// int8 and uint8 too.
+/// Input: N x C x spatial (1 to 3 axes). Output: N x C x spatial, sizes by `paddingMode`. `global`
+/// pools over all spatial axes to size 1 and ignores the window. The padding is smaller than the
+/// window; a maximum does not see it; an average counts the given padding (and nothing beyond it,
+/// where the size is rounded up) or leaves it out. A maximum takes int8 and uint8 too.
 struct Pooling {
   static constexpr std::string_view kKind = "pooling";
   PoolingType type = PoolingType::kMax;
@@ -354,10 +354,13 @@ struct Shape {
   static void visit(Self&, V&&) {}
 };
 
+/// What is done to a factor first: nothing, its last two axes exchanged, or its last axis taken as
+/// a vector, which the product then lacks.
 enum class MatrixOperation : std::int32_t { kNone, kTranspose, kVector };
 LAYERWISE_ENUM_NAMES(MatrixOperation, "none", "transpose", "vector");
 
-/// Inputs: a, b of two or more axes (one fewer with kVector); the leading axes broadcast.
+/// a b. Inputs: a [... M x K], b [... K x N] (one axis fewer with kVector); the leading axes
+/// broadcast. Output: [... M x N].
 struct MatrixMultiply {
   static constexpr std::string_view kKind = "matrix_multiply";
   MatrixOperation a = MatrixOperation::kNone;
@@ -380,6 +383,7 @@ struct FullyConnected {
   }
 };
 
+/// exp(x) / sum of exp(x) along `axis` (negative counts from the end). Input: x, floating-point.
 struct Softmax {
   static constexpr std::string_view kKind = "softmax";
   std::int64_t axis = 1;
@@ -473,6 +477,7 @@ struct Dequantize {
   }
 };
 
+/// Input: x, of any type. Output: the same.
 struct Identity {
   static constexpr std::string_view kKind = "identity";
   template <class Self, class V>

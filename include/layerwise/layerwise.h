@@ -20,6 +20,7 @@
 #include "layerwise/network.h"
 #include "layerwise/network_registry.h"
 #include "layerwise/nms.h"
+#include "layerwise/opencl.h"
 #include "layerwise/plugin.h"
 #include "layerwise/preprocess.h"
 #include "layerwise/thread_pool.h"

@@ -18,16 +18,19 @@ struct LabelledBox {
   Box box;
 };
 
+/// One class. AP is the area under precision over recall: at IoU 0.5, and as the mean over the IoUs
+/// 0.5, 0.55 ... 0.95.
 struct ClassMetrics {
   int classId = 0;
-  std::int64_t labels = 0;
+  std::int64_t labels = 0;  ///< objects that are really there
   double precision = 0.0;
   double recall = 0.0;
   double ap50 = 0.0;
   double ap50To95 = 0.0;
 };
 
-/// Precision and recall are taken at the confidence where the mean F1 over classes is highest.
+/// All classes: means over those that have labels. Precision and recall are taken at the confidence
+/// where the mean F1 over classes is highest.
 struct DetectionReport {
   std::int64_t images = 0;
   std::int64_t labels = 0;
@@ -95,7 +98,8 @@ struct LaneMetrics {
 
 /// TuSimple's benchmark of one image (evaluate/lane.py): points within 20 pixels, widened by the
 /// lane's slope, and lanes of which 85 % of the points are right. Throws Error where a lane has not
-/// one x a sample row.
+/// one x a sample row. Every lane of `found` counts as found, one without a point too, as the
+/// authors of Ultra-Fast-Lane-Detection count.
 LAYERWISE_API LaneMetrics evaluateLanes(std::span<const SampledLane> found,
                                         std::span<const SampledLane> truth,
                                         std::span<const int> sampleRows);

@@ -162,7 +162,8 @@ class LAYERWISE_API Network {
     return reference;
   }
 
-  // TensorRT's names for the same.
+  // TensorRT's names for the same. What a layer computes, its weights' shapes and the attributes
+  // that are not among the parameters: layers.h.
   LayerOf<Convolution>& addConvolution(Tensor& input, std::int64_t outputs, const Dims& kernel,
                                        Weights weights, Weights bias = {});
   LayerOf<Deconvolution>& addDeconvolution(Tensor& input, std::int64_t outputs, const Dims& kernel,
@@ -214,6 +215,7 @@ class LAYERWISE_API Network {
   Weights keep(std::vector<float> values);
   Weights keep(std::vector<std::int64_t> values);
 
+  // In the order of adding or marking; an index outside throws Error.
   int inputCount() const;
   Tensor& input(int index) const;
   int outputCount() const;
@@ -221,6 +223,7 @@ class LAYERWISE_API Network {
   std::string_view outputName(int index) const;
   int layerCount() const;
   Layer& layer(int index) const;
+  /// What stands for an input that is not set at run time; empty where it has to be set.
   const std::vector<double>& defaultOf(const Tensor& input) const;
 
   /// Free text that goes into the engine (class names, task, preprocessing); read back with

@@ -53,6 +53,7 @@ class LAYERWISE_API Plugin {
  public:
   virtual ~Plugin() = default;
 
+  /// The name and the version of the stored form, under which the creator is registered.
   virtual std::string_view type() const = 0;
   virtual std::int64_t version() const { return 1; }
   /// What the plan file stores; the creator registered for type() and version() gets it back.
@@ -69,8 +70,8 @@ class LAYERWISE_API Plugin {
   virtual std::int64_t tasks(std::span<const TensorInfo> /*inputs*/) const { return 1; }
   /// Bytes of scratch memory a task may use (64-byte aligned, not cleared).
   virtual std::size_t scratchBytes(std::span<const TensorInfo> /*inputs*/) const { return 0; }
-  /// Does one task. Outputs are always linear. Errors are thrown and reach the caller of
-  /// ExecutionContext::run.
+  /// Does one task, 0 to tasks() - 1. Outputs are always linear. Errors are thrown and reach the
+  /// caller of ExecutionContext::run.
   virtual void run(std::int64_t task, std::span<const TensorView> inputs,
                    std::span<const TensorView> outputs, std::span<std::byte> scratch) const = 0;
 };

@@ -30,12 +30,14 @@ struct PixelNormalization {
   std::array<float, 3> mean{0.0f, 0.0f, 0.0f};
   std::array<float, 3> deviation{1.0f, 1.0f, 1.0f};
 };
-inline constexpr PixelNormalization kUnitRange{};
+inline constexpr PixelNormalization kUnitRange{};  ///< 0...1: YOLO
+/// torchvision's, of the ImageNet data set.
 inline constexpr PixelNormalization kImageNetRange{{0.485f, 0.456f, 0.406f},
                                                    {0.229f, 0.224f, 0.225f}};
 
 // ---- YOLOv5: the letterbox ----------------------------------------------------------------------
 
+/// How a picture is brought to the network's size with its aspect ratio kept.
 struct LetterboxOptions {
   int width = 640;  ///< the network's input, or its upper bound for a minimum rectangle
   int height = 640;
@@ -102,16 +104,18 @@ struct ClassificationOptions {
   int crop = 224;    ///< a square; a smaller picture is padded with black
   PixelNormalization normalization = kImageNetRange;
 };
+/// Writes planes[3][crop][crop].
 LAYERWISE_API void classificationInput(const ImageView& image, const ClassificationOptions& options,
                                        float* planes);
 
-/// YOLOv5's classify_transforms: the centre square resized with `filter` to size x size.
+/// YOLOv5's classify_transforms: the centre square resized with `filter`; writes
+/// planes[3][size][size].
 LAYERWISE_API void centerSquareInput(const ImageView& image, int size,
                                      const PixelNormalization& normalization, float* planes,
                                      ResizeFilter filter = ResizeFilter::kLinear);
 
-/// The whole picture resized to width x height, its aspect ratio not kept. With the defaults this
-/// is what Ultra-Fast-Lane-Detection feeds at 800 x 288.
+/// The whole picture resized, its aspect ratio not kept; writes planes[3][height][width]. With the
+/// defaults this is what Ultra-Fast-Lane-Detection feeds at 800 x 288.
 LAYERWISE_API void stretchInput(const ImageView& image, int width, int height, float* planes,
                                 const PixelNormalization& normalization = kImageNetRange,
                                 ResizeFilter filter = ResizeFilter::kAntialias);

@@ -19,7 +19,7 @@ class LAYERWISE_API ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int size() const;
+  int size() const;  ///< the workers, the caller included
 
   /// Calls job(worker) once on every worker and returns when all are done. The first exception
   /// thrown is rethrown.

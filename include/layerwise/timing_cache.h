@@ -24,7 +24,8 @@ class LAYERWISE_API TimingCache {
   /// Takes over what the other one has and this one has not.
   void merge(const TimingCache& other);
 
-  std::optional<double> find(const std::string& key) const;  ///< seconds
+  /// Seconds; nothing where the key is unknown. The builder makes the keys.
+  std::optional<double> find(const std::string& key) const;
   void insert(const std::string& key, double seconds);
   std::size_t size() const;
 
