@@ -28,7 +28,8 @@ void declare(CommandLine& line) {
                "Measure average precision: ENGINE|WEIGHTS DATASET");
   line.group("Detection");
   line.option("conf", "X", "Least confidence (default: 0.25; --val: 0.001)");
-  line.option("iou,nms", "X", "Overlap that suppresses a box; also --nms (default: 0.45; --val: 0.6)");
+  line.option("iou,nms", "X",
+              "Overlap that suppresses a box; also --nms (default: 0.45; --val: 0.6)");
   line.option("max-det", "N", "Most boxes a picture (default: 1000; --val: 300)");
   line.flag("agnostic,agnostic-nms", "Boxes of different classes suppress each other");
   line.numbers("classes", "Only these classes, by number");
