@@ -79,6 +79,9 @@ struct CacheSizes {
 
 /// The configurations worth timing for this shape, the best guess first. All are legal.
 std::vector<ConvConfig> convCandidates(const ConvShape& shape, Isa isa);
+/// The same for kernels of a reduced type that have `registers` vectors of `width` words.
+std::vector<ConvConfig> typedConvCandidates(const ConvShape& shape, Element element, int width,
+                                            int registers);
 /// Whether packConv and bindConv take this pair.
 bool convSupports(const ConvShape& shape, const ConvConfig& config);
 
@@ -120,6 +123,7 @@ struct ConvPlan {
   bool flat = false;                      ///< the images are one long row of pixels
   bool copy = false;                      ///< strips are copied, borders included, into the scratch
   bool mergeKx = false;                   ///< kernel columns and channels are one contiguous run
+  int64_t padding = 0;                    ///< channels of zeros behind those of a copied pixel
   int64_t copyPixel = 0, copyRow = 0, copyColumns = 0;
   int64_t tilesH = 0, tilesW = 0, rowFloats = 0, elementFloats = 0;  ///< Winograd
 };

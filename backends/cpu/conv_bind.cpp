@@ -59,6 +59,7 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   // The input may be anything behind a pixel's channels, and NaN times the weights' zeros is NaN.
   const bool padded = c.element == Element::kBFloat16 && s.ci % wordElements;
   p.copy = bordered || c.copyInput || p.in.channel != 1 || padded;
+  if (padded) p.padding = divideUp(s.ci, wordElements) * wordElements - s.ci;
   const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
 
   const int64_t rows = p.flat ? p.outW : p.outH;

@@ -36,7 +36,8 @@ double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t ch
   return cycles;
 }
 
-std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& table) {
+std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, int width,
+                                         int registers) {
   struct Rated {
     double cycles;
     ConvConfig config;
@@ -44,14 +45,15 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& 
   const bool flat =
       s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt + s.pl + s.pb + s.pr == 0;
   const int64_t rows = flat ? 1 : s.outH(), columns = flat ? s.n * s.h * s.w : s.outW();
-  const int64_t depth = s.kh * s.kw * s.ci / s.groups;
+  const int64_t depth = s.kh * s.kw * depthWords(s, element);
   std::vector<Rated> rated;
   for (int vectors = 1; vectors <= kMaxVectors; ++vectors) {
     ConvConfig c;
-    c.width = static_cast<uint8_t>(table.width);
+    c.element = element;
+    c.width = static_cast<uint8_t>(width);
     c.vectors = static_cast<uint8_t>(vectors);
-    c.pixels = static_cast<uint8_t>(maxPixels(table.registers, vectors));
-    if (vectors > 1 && (vectors - 1) * table.width >= s.co / s.groups) break;
+    c.pixels = static_cast<uint8_t>(maxPixels(registers, vectors));
+    if (vectors > 1 && (vectors - 1) * width >= s.co / s.groups) break;
     if (c.pixels * vectors < 9) break;  // too few chains of additions to fill two pipes
     rated.push_back({stepCycles(c, rows, columns, s.co / s.groups, depth), c});
     c.pixels &= ~1;
@@ -69,9 +71,10 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, const KernelTable& 
   // Unpadded pixels a multiple of 4 KiB apart share a set of the first-level cache.
   ConvConfig copied = result.front();
   copied.copyInput = true;
-  if (flat && s.ci % 1024 == 0) {
+  const int64_t pixelBytes = s.ci * elementBytes(element);
+  if (flat && pixelBytes % 4096 == 0) {
     result.insert(result.begin(), copied);
-  } else if (flat && s.ci % 512 == 0) {
+  } else if (flat && pixelBytes % 2048 == 0) {
     result.push_back(copied);
   }
   return result;
@@ -115,7 +118,7 @@ std::vector<ConvConfig> convCandidates(const ConvShape& s, Isa isa) {
     special.method = method;
     if (convSupports(s, special)) return {special};
   }
-  result = directCandidates(s, table);
+  result = directCandidates(s, Element::kFloat32, table.width, table.registers);
   special.vectors = result.front().vectors;
   special.pixels = static_cast<uint8_t>(maxPixels(table.registers, special.vectors));
   for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
@@ -123,6 +126,14 @@ std::vector<ConvConfig> convCandidates(const ConvShape& s, Isa isa) {
     if (convSupports(s, special) && s.ci >= 16 && s.co >= 16) result.push_back(special);
   }
   return result;
+}
+
+std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element, int width,
+                                            int registers) {
+  ConvConfig any;
+  any.element = element;
+  if (!convSupports(s, any)) return {};
+  return directCandidates(s, element, width, registers);
 }
 
 }  // namespace layerwise::cpu

@@ -5,6 +5,6 @@
 namespace layerwise::cpu {
 
 extern const TypedConvKernels kBFloat16KernelsAvx2;
-const TypedConvKernels kBFloat16KernelsAvx2 = typedConvKernels<WidenedBFloat16Dot<Avx2>>("avx2");
+const TypedConvKernels kBFloat16KernelsAvx2 = typedConvKernels<WidenedBFloat16Dot<Avx2>>("avx2", 3);
 
 }  // namespace layerwise::cpu

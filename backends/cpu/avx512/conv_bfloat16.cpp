@@ -6,6 +6,6 @@ namespace layerwise::cpu {
 
 extern const TypedConvKernels kBFloat16KernelsAvx512;
 const TypedConvKernels kBFloat16KernelsAvx512 =
-    typedConvKernels<WidenedBFloat16Dot<Avx512>>("avx512");
+    typedConvKernels<WidenedBFloat16Dot<Avx512>>("avx512", 3);
 
 }  // namespace layerwise::cpu

@@ -102,51 +102,69 @@ struct DirectBlock {
   }
 };
 
-// Tiles run over strips within an image, images, and chunks of output channels, the strips fastest:
-// neighbouring tiles share their weights.
-template <class V, class Dot>
-void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t tileIndex, float* scratch) {
-  using T = typename ElementType<dotElement<Dot>()>::Type;
-  constexpr int64_t kBytes = sizeof(T), kHeader = headerRows(dotElement<Dot>());
-  const ConvShape& s = p.shape;
-  const int64_t images = p.flat ? 1 : s.n;
-  const int64_t strip = tileIndex % p.strips;
-  const int64_t image = tileIndex / p.strips % images;
-  const int64_t chunk = tileIndex / (p.strips * images);
-  const int64_t firstBlock = chunk * p.chunk;
-  const int64_t lastBlock = smaller(firstBlock + p.chunk, p.blockCount);
-  const int64_t firstGroup = firstBlock / p.blocksPerGroup;
-  const int64_t lastGroup = (lastBlock - 1) / p.blocksPerGroup;
+// A unit of work: some blocks of output channels over a strip of an image. Units run over strips
+// within an image, images, and chunks of blocks, the strips fastest: neighbouring units share their
+// weights.
+template <class V, class T>
+struct DirectUnit {
+  int64_t image, y, x;  // of the first output pixel
+  int64_t rows, columns;
+  int64_t firstBlock, lastBlock;
+  const T* a;  // input of the first output pixel
+  View view;   // of the input that a is in
 
-  const int64_t begin = strip * p.strip;
-  const int64_t rows = p.flat ? 1 : smaller(p.strip, p.outH - begin);
-  const int64_t columns = p.flat ? smaller(p.strip, p.outW - begin) : p.outW;
-  const int64_t y = p.flat ? 0 : begin, x = p.flat ? begin : 0;
-
-  float* const tile = scratch;
-  const T* a = static_cast<const T*>(io.in) + image * p.in.image;
-  View view = p.in;
-  if (p.copy) {
+  DirectUnit(const ConvPlan& p, const T* in, int64_t index, float* scratch) {
+    const ConvShape& s = p.shape;
+    const int64_t images = p.flat ? 1 : s.n;
+    const int64_t begin = index % p.strips * p.strip;
+    image = index / p.strips % images;
+    firstBlock = index / (p.strips * images) * p.chunk;
+    lastBlock = smaller(firstBlock + p.chunk, p.blockCount);
+    rows = p.flat ? 1 : smaller(p.strip, p.outH - begin);
+    columns = p.flat ? smaller(p.strip, p.outW - begin) : p.outW;
+    y = p.flat ? 0 : begin;
+    x = p.flat ? begin : 0;
+    a = in + image * p.in.image;
+    view = p.in;
+    if (!p.copy) {
+      a += y * s.sh * view.row + x * s.sw * view.pixel;
+      return;
+    }
     T* const copy = reinterpret_cast<T*>(scratch + kTileFloats);
+    const int64_t firstGroup = firstBlock / p.blocksPerGroup;
+    const int64_t lastGroup = (lastBlock - 1) / p.blocksPerGroup;
+    const int64_t firstChannel = firstGroup * p.groupCi;
     const int64_t channels = (lastGroup - firstGroup + 1) * p.groupCi;
     if (p.flat) {
       ConvPlan piece = p;  // a flat strip is one row of its own pixels
       piece.shape.w = piece.copyColumns = columns;
-      copyStrip<V>(piece, a + x * p.in.pixel, 0, 1, firstGroup * p.groupCi, channels, copy);
+      copyStrip<V>(piece, a + x * p.in.pixel, 0, 1, firstChannel, channels, copy);
     } else {
-      copyStrip<V>(p, a, y * s.sh - s.pt, (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1,
-                   firstGroup * p.groupCi, channels, copy);
+      copyStrip<V>(p, a, y * s.sh - s.pt, (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1, firstChannel,
+                   channels, copy);
     }
-    a = copy - firstGroup * p.groupCi;
+    a = copy - firstChannel;
     view.pixel = p.copyPixel;
     view.row = p.copyRow;
-  } else {
-    a += y * s.sh * view.row + x * s.sw * view.pixel;
   }
+
+  // Elements from a tensor's first one to the unit's first output pixel.
+  int64_t offset(const View& v, int64_t channel) const {
+    return image * v.image + y * v.row + x * v.pixel + channel * v.channel;
+  }
+};
+
+template <class V, class Dot>
+void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, float* scratch) {
+  using T = typename ElementType<dotElement<Dot>()>::Type;
+  constexpr int64_t kBytes = sizeof(T), kHeader = headerRows(dotElement<Dot>());
+  const ConvShape& s = p.shape;
+  const DirectUnit<V, T> unit(p, static_cast<const T*>(io.in), index, scratch);
+  const View& view = unit.view;
 
   const Element out = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.output;
   const Element added = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.residual;
-  for (int64_t block = firstBlock; block < lastBlock; ++block) {
+  for (int64_t block = unit.firstBlock; block < unit.lastBlock; ++block) {
     const int64_t group = block / p.blocksPerGroup;
     const int64_t inGroup = (block % p.blocksPerGroup) * p.config.vectors * V::kWidth;
     const int64_t firstOut = group * p.groupCo + inGroup;
@@ -156,21 +174,18 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t tileIndex
                              {},
                              s.sw * view.pixel * kBytes,
                              s.sh * view.row * kBytes,
-                             reinterpret_cast<const char*>(a + group * p.groupCi),
+                             reinterpret_cast<const char*>(unit.a + group * p.groupCi),
                              static_cast<char*>(io.out),
                              elementBytes(out),
                              nullptr,
                              elementBytes(added),
-                             tile,
+                             scratch,
                              channels,
                              vectors};
-    work.out += (image * p.out.image + y * p.out.row + x * p.out.pixel + firstOut * p.out.channel) *
-                work.outBytes;
+    work.out += unit.offset(p.out, firstOut) * work.outBytes;
     if (p.epilogue.residual != ResidualPlace::kNone) {
-      work.residual =
-          static_cast<const char*>(io.residual) +
-          (image * p.residual.image + y * p.residual.row + x * p.residual.pixel + firstOut) *
-              work.residualBytes;
+      work.residual = static_cast<const char*>(io.residual) +
+                      unit.offset(p.residual, firstOut) * work.residualBytes;
     }
     const int64_t columnsOfKernel = p.mergeKx ? 1 : s.kw;
     MicroArgs& args = work.args;
@@ -191,7 +206,7 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t tileIndex
     args.low = clip ? clipLow(p.epilogue) : -__builtin_inff();
     args.high = clip ? clipHigh(p.epilogue) : __builtin_inff();
     args.lastLanes = static_cast<int>(channels - (vectors - 1) * V::kWidth);
-    work.run(rows, columns);
+    work.run(unit.rows, unit.columns);
   }
 }
 

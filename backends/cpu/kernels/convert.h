@@ -109,6 +109,17 @@ LW_INLINE void convertResults(const Epilogue& epilogue, const Conversion& conver
   }
 }
 
+// Copies `pixels` rows of `channels` elements to where channels lie apart; cPixel in bytes.
+template <class T>
+void scatterElements(const char* c, int64_t cPixel, T* out, const View& view, int64_t pixels,
+                     int64_t channels) {
+  for (int64_t i = 0; i < channels; ++i) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      out[i * view.channel + p * view.pixel] = reinterpret_cast<const T*>(c + p * cPixel)[i];
+    }
+  }
+}
+
 // One row of output pixels, scattered where the output's channels lie apart: `sums` is overwritten
 // then.
 template <class V, Element in>
@@ -127,9 +138,17 @@ void writeReducedRow(const ConvPlan& p, float* sums, int64_t sumPixel, const flo
             pixels,
             channels};
   convertResults<V, in>(p.epilogue, p.conversion, r);
-  if (scatter) {
+  if (!scatter) return;
+  const char* written = reinterpret_cast<const char*>(sums);
+  if (p.conversion.output == Element::kFloat32) {
     scatterPixels<V>(sums, sumPixel, reinterpret_cast<float*>(out), p.out.pixel, p.out.channel,
                      pixels, channels);
+  } else if (p.conversion.output == Element::kBFloat16) {
+    scatterElements(written, sumPixel * 4, reinterpret_cast<uint16_t*>(out), p.out, pixels,
+                    channels);
+  } else {
+    scatterElements(written, sumPixel * 4, reinterpret_cast<uint8_t*>(out), p.out, pixels,
+                    channels);
   }
 }
 

@@ -29,8 +29,6 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
       }
     }
   };
-  // Channels that fill up a word meet zero weights; only NaN could do harm.
-  const int64_t padding = sizeof(T) == 2 && s.groups == 1 ? 2 * p.depth - channels : 0;
   for (int64_t row = 0; row < rows; ++row) {
     T* to = scratch + row * p.copyRow;
     const int64_t y = firstRow + row;
@@ -47,7 +45,7 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
         for (int64_t x = 0; x < inside; ++x) to[x * p.copyPixel + c] = plane[x * p.in.pixel];
       }
       for (int64_t x = 0; x < inside; ++x) {
-        for (int64_t c = 0; c < padding; ++c) to[x * p.copyPixel + channels + c] = 0;
+        for (int64_t c = 0; c < p.padding; ++c) to[x * p.copyPixel + channels + c] = 0;
       }
     } else if (p.in.pixel == p.copyPixel && channels == p.copyPixel) {
       for (int64_t i = 0; i < inside * channels; i += kStep) move(to + i, from + i);
@@ -56,7 +54,7 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
         const T* pixel = from + x * p.in.pixel;
         T* target = to + x * p.copyPixel;
         for (int64_t c = 0; c < channels; c += kStep) move(target + c, pixel + c);
-        for (int64_t c = 0; c < padding; ++c) target[channels + c] = 0;
+        for (int64_t c = 0; c < p.padding; ++c) target[channels + c] = 0;
       }
     }
     zeroFill(to + inside * p.copyPixel, (p.copyColumns - left - inside) * p.copyPixel);

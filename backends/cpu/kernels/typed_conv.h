@@ -6,11 +6,12 @@
 namespace layerwise::cpu {
 namespace {
 
-// ExactDot differs from Dot for bytes only.
+// ExactDot differs from Dot for bytes only. A Dot occupies `spare` registers beside accumulators,
+// weights and one broadcast.
 template <class Dot, class ExactDot = Dot>
-constexpr TypedConvKernels typedConvKernels(const char* name) {
+constexpr TypedConvKernels typedConvKernels(const char* name, int spare = 0) {
   using V = typename Dot::Vector;
-  return {name, V::kWidth, V::kRegisters, &convDirect<V, Dot>, &convDirect<V, ExactDot>};
+  return {name, V::kWidth, V::kRegisters - spare, &convDirect<V, Dot>, &convDirect<V, ExactDot>};
 }
 
 }  // namespace

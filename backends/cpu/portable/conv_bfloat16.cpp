@@ -6,6 +6,6 @@ namespace layerwise::cpu {
 
 extern const TypedConvKernels kBFloat16KernelsPortable;
 const TypedConvKernels kBFloat16KernelsPortable =
-    typedConvKernels<WidenedBFloat16Dot<Emulated<8>>>("portable");
+    typedConvKernels<WidenedBFloat16Dot<Emulated<8>>>("portable", 3);
 
 }  // namespace layerwise::cpu

@@ -1,21 +1,16 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
-#include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
-#include "backends/cpu/executor.h"
+#include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
 #include "backends/cpu/tensor_view.h"
-#include "layers/spatial.h"
-#include "layerwise/error.h"
 
 namespace layerwise {
 namespace cpu {
@@ -24,62 +19,6 @@ namespace {
 constexpr ConvMethod kMethods[] = {ConvMethod::kDirect, ConvMethod::kGrouped,
                                    ConvMethod::kDepthwise, ConvMethod::kWinograd2,
                                    ConvMethod::kWinograd4};
-
-CacheSizes cacheSizes() {
-  static const CacheSizes sizes = [] {
-    CacheSizes found;
-    if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0) found.l1 = l1;
-    if (long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE); l2 > 0) found.l2 = l2;
-    return found;
-  }();
-  return sizes;
-}
-
-std::string toText(const ConvConfig& c) {
-  return fmt::format("vectors={} pixels={} rows={} copy={} strip={} blocks={}", c.vectors, c.pixels,
-                     c.twoRows ? 2 : 1, c.copyInput ? 1 : 0, c.stripPixels, c.blocks);
-}
-
-ConvConfig fromText(const std::string& text, ConvMethod method, int width) {
-  int vectors = 0, pixels = 0, rows = 0, copy = 0;
-  long strip = 0, blocks = 0;
-  if (std::sscanf(text.c_str(), "vectors=%d pixels=%d rows=%d copy=%d strip=%ld blocks=%ld",
-                  &vectors, &pixels, &rows, &copy, &strip, &blocks) != 6)
-    throw Error(ErrorCode::kInternal,
-                fmt::format("[convolution] parameters '{}' are not understood", text));
-  ConvConfig c;
-  c.method = method;
-  c.width = static_cast<std::uint8_t>(width);
-  c.vectors = static_cast<std::uint8_t>(vectors);
-  c.pixels = static_cast<std::uint8_t>(pixels);
-  c.twoRows = rows == 2;
-  c.copyInput = copy != 0;
-  c.stripPixels = strip;
-  c.blocks = blocks;
-  return c;
-}
-
-/// A two-dimensional view of the convolution; one-dimensional ones have a height of 1.
-ConvShape shapeOf(const Convolution& a, const Dims& in) {
-  SpatialWindow w = resolveWindow(a, in);
-  int x = w.axes - 1;
-  ConvShape s;
-  s.n = in[0];
-  s.ci = in[1];
-  s.co = a.outputs;
-  s.groups = a.groups;
-  s.w = in[x + 2], s.kw = w.kernel[x], s.sw = w.stride[x], s.dw = w.dilation[x],
-  s.pl = w.prePadding[x], s.pr = w.postPadding[x];
-  if (w.axes == 2)
-    s.h = in[2], s.kh = w.kernel[0], s.sh = w.stride[0], s.dh = w.dilation[0],
-    s.pt = w.prePadding[0], s.pb = w.postPadding[0];
-  return s;
-}
-
-struct PackedConvolution {
-  AlignedBuffer memory;
-  const float* data() const { return reinterpret_cast<const float*>(memory.data()); }
-};
 
 class ConvolutionStep final : public CpuStep {
  public:
@@ -131,7 +70,7 @@ class ConvolutionTactic final : public Tactic {
     if (!a) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
     if (in.type != DataType::kFloat32 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
-    ConvShape shape = shapeOf(*a, in.dims);
+    ConvShape shape = convShapeOf(*a, in.dims);
     std::vector<ConvConfig> configs = convCandidates(shape, isa_);
     std::vector<FusedRegion> regions = fusedRegions(context, id);
     int place = 0;
@@ -147,7 +86,7 @@ class ConvolutionTactic final : public Tactic {
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
     const Node& node = graph.node(candidate.nodes.front());
     ConvConfig config = configOf(candidate);
-    ConvShape shape = weightShape(node);
+    ConvShape shape = weightShape(*node.as<Convolution>(), node.weights[0].count);
     std::size_t floats = convPackedFloats(shape, config);
     auto packed = std::make_shared<PackedConvolution>();
     packed->memory = AlignedBuffer(floats * sizeof(float));
@@ -161,7 +100,7 @@ class ConvolutionTactic final : public Tactic {
     if (context.outputs[0].dims.volume() == 0)
       return makeStep(0, [](std::int64_t, const Worker&) {});
     const Node& node = context.graph.node(context.candidate.nodes.front());
-    ConvShape shape = shapeOf(*node.as<Convolution>(), context.inputs[0].dims);
+    ConvShape shape = convShapeOf(*node.as<Convolution>(), context.inputs[0].dims);
     Epilogue epilogue = epilogueOf(context.graph, context.candidate.nodes);
     View residual = epilogue.residual == ResidualPlace::kNone ? View{} : viewOf(context.inputs[1]);
     ConvPlan plan =
@@ -172,21 +111,7 @@ class ConvolutionTactic final : public Tactic {
 
  private:
   ConvConfig configOf(const Candidate& candidate) const {
-    return fromText(candidate.parameters, method_, kernels(isa_).width);
-  }
-
-  /// What packing depends on: channels, kernel and groups, read off the weights.
-  static ConvShape weightShape(const Node& node) {
-    const Convolution& a = *node.as<Convolution>();
-    ConvShape s;
-    s.co = a.outputs;
-    s.groups = a.groups;
-    s.kw = a.kernel[a.kernel.rank() - 1];
-    s.kh = a.kernel.rank() == 2 ? a.kernel[0] : 1;
-    s.ci = node.weights[0].count / (s.co * s.kh * s.kw) * a.groups;
-    // The image is of no account; Winograd's conditions are checked on strides and dilation.
-    s.h = s.kh, s.w = s.kw;
-    return s;
+    return configFromText(candidate.parameters, method_, kernels(isa_).width);
   }
 
   /// Multiply-adds at the rate of the vector units, the transforms of Winograd, and the weights
@@ -223,7 +148,7 @@ class ConvolutionTactic final : public Tactic {
     c.inputs = {input};
     c.outputs = {region.output};
     if (region.residual != kNone) c.inputs.push_back(region.residual);
-    c.parameters = toText(config);
+    c.parameters = configText(config);
     c.flops = 2 * static_cast<double>(shape.macs());
     double in = static_cast<double>(shape.n * shape.h * shape.w * shape.ci);
     double out = static_cast<double>(shape.n * shape.outH() * shape.outW() * shape.co);

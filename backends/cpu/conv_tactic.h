@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/executor.h"
+#include "layerwise/layers.h"
+
+// What the tactics for convolutions of all types share.
+namespace layerwise::cpu {
+
+/// This machine's, as far as it tells.
+CacheSizes cacheSizes();
+
+/// A configuration as a candidate's parameters, and back.
+std::string configText(const ConvConfig& config);
+ConvConfig configFromText(const std::string& text, ConvMethod method, int width);
+
+/// A two-dimensional view of the convolution; one-dimensional ones have a height of 1.
+ConvShape convShapeOf(const Convolution& a, const Dims& in);
+
+/// What packing depends on: channels, kernel and groups, read off the kernel's number of elements.
+ConvShape weightShape(const Convolution& a, std::int64_t kernelElements);
+
+struct PackedConvolution {
+  AlignedBuffer memory;
+  bool pairsFit = true;  ///< of bytes: pairsFitSixteenBits()
+  float* data() const { return reinterpret_cast<float*>(memory.data()); }
+};
+
+}  // namespace layerwise::cpu

@@ -1,0 +1,294 @@
+// Convolutions whose input and weights are bfloat16, or bytes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/conv_tactic.h"
+#include "backends/cpu/fused_region.h"
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/single_node.h"
+#include "backends/cpu/step.h"
+#include "backends/cpu/tactic_registry.h"
+#include "backends/cpu/tensor_view.h"
+#include "layers/quantized_convolution.h"
+
+namespace layerwise {
+namespace cpu {
+namespace {
+
+Element elementOf(DataType type) {
+  return type == DataType::kUInt8      ? Element::kUInt8
+         : type == DataType::kBFloat16 ? Element::kBFloat16
+                                       : Element::kFloat32;
+}
+
+/// A tensor of one pixel an image has its channels side by side in any layout.
+View pixelViewOf(const BufferView& view) {
+  View v = viewOf(view);
+  const int rank = view.dims.rank();
+  if (view.dims[rank - 1] == 1 && (rank == 3 || view.dims[2] == 1)) v.row = v.pixel = v.image;
+  return v;
+}
+
+bool isOnePixel(const Dims& dims) {
+  for (int axis = 2; axis < dims.rank(); ++axis)
+    if (dims[axis] != 1) return false;
+  return true;
+}
+
+class TypedConvolutionStep final : public CpuStep {
+ public:
+  TypedConvolutionStep(const BindContext& context, const ConvPlan& plan, TypedConvKernel kernel)
+      : plan_(plan),
+        kernel_(kernel),
+        in_(context.inputs[0]),
+        out_(context.outputs[0]),
+        packed_(std::static_pointer_cast<const PackedConvolution>(context.packed)) {
+    if (plan.epilogue.residual != ResidualPlace::kNone) residual_ = context.inputs[1];
+  }
+
+  std::int64_t tiles(int) const override { return plan_.tiles; }
+  std::size_t scratchBytes() const override {
+    return static_cast<std::size_t>(plan_.scratchFloats) * sizeof(float);
+  }
+
+  void run(int, std::int64_t tile, const Worker& worker) const override {
+    TypedConvBuffers buffers;
+    buffers.in = worker.data<const void>(in_);
+    buffers.packed = packed_->data();
+    if (plan_.epilogue.residual != ResidualPlace::kNone)
+      buffers.residual = worker.data<const void>(residual_);
+    buffers.out = worker.data<void>(out_);
+    kernel_(plan_, buffers, tile, reinterpret_cast<float*>(worker.scratch));
+  }
+
+ private:
+  ConvPlan plan_;
+  TypedConvKernel kernel_;
+  BufferView in_, out_, residual_;
+  std::shared_ptr<const PackedConvolution> packed_;
+};
+
+/// One instruction set's direct convolutions of an element type.
+class TypedConvolutionTactic : public Tactic {
+ public:
+  TypedConvolutionTactic(Element element, const TypedConvKernels& kernels, double wordsACycle)
+      : element_(element),
+        kernels_(kernels),
+        wordsACycle_(wordsACycle),
+        name_(fmt::format("conv_direct_{}_{}", element == Element::kUInt8 ? "u8s8" : "bf16",
+                          kernels.name)) {}
+
+  std::string_view name() const override { return name_; }
+
+ protected:
+  /// A region, what it computes and in which types.
+  struct Region {
+    std::vector<NodeId> nodes;
+    std::vector<ValueId> inputs;
+    ValueId output = kNone;
+    DataType inputType{}, residualType{}, outputType{};
+  };
+
+  void addCandidates(const MatchContext& context, const ConvShape& shape, const Region& region,
+                     std::vector<Candidate>& candidates) const {
+    const Dims& in = context.shapes.values[static_cast<std::size_t>(region.inputs[0])].dims;
+    const Dims& out = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
+    int place = 0;
+    for (const ConvConfig& config :
+         typedConvCandidates(shape, element_, kernels_.width, kernels_.registers)) {
+      Candidate c;
+      c.tactic = this;
+      c.nodes = region.nodes;
+      c.inputs = region.inputs;
+      c.outputs = {region.output};
+      c.parameters = configText(config);
+      c.flops = 2 * static_cast<double>(shape.macs());
+      double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh *
+                                           shape.kw * elementBytes(element_));
+      double results = static_cast<double>(out.volume());
+      c.bytes = weights +
+                static_cast<double>(in.volume()) * static_cast<double>(sizeOf(region.inputType)) +
+                results * static_cast<double>(sizeOf(region.outputType));
+      if (region.inputs.size() > 1)
+        c.bytes += results * static_cast<double>(sizeOf(region.residualType));
+      double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
+                     static_cast<double>(shape.groups * depthWords(shape, element_));
+      double seconds = words / (wordsACycle_ * 0.75 * 3e9 * context.workers);
+      // Candidates come best guess first; a later one must not win on a tie.
+      c.seconds = (std::max(seconds, weights / 12e9) + 3e-6) * (1 + 0.02 * place++);
+      auto add = [&](const Layout& from, const Layout& to, double factor) {
+        Candidate placed = c;
+        placed.inputLayouts = {from};
+        if (placed.inputs.size() > 1)
+          placed.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
+        placed.outputLayouts = {to};
+        placed.seconds *= factor;
+        candidates.push_back(std::move(placed));
+      };
+      Layout from = Layout::channelsLast(region.inputType, in.rank());
+      add(from, Layout::channelsLast(region.outputType, out.rank()), 1);
+      // Results go into planes as float32 only, the type of an engine's outputs.
+      bool mayScatter = element_ == Element::kBFloat16 || region.outputType == DataType::kFloat32;
+      if (mayScatter) add(from, Layout::linear(DataType::kFloat32), 1.02);
+      if (isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
+        add(Layout::linear(region.inputType), Layout::linear(region.outputType), 1);
+    }
+  }
+
+  std::unique_ptr<Step> bindPlan(const BindContext& context, const ConvShape& shape,
+                                 const Epilogue& epilogue, Conversion conversion,
+                                 bool exact) const {
+    if (context.outputs[0].dims.volume() == 0)
+      return makeStep(0, [](std::int64_t, const Worker&) {});
+    View residual;
+    if (epilogue.residual != ResidualPlace::kNone) {
+      residual = pixelViewOf(context.inputs[1]);
+      conversion.residual = elementOf(context.inputs[1].type);
+    }
+    conversion.output = elementOf(context.outputs[0].type);
+    ConvPlan plan = bindConv(shape, configOf(context.candidate), pixelViewOf(context.inputs[0]),
+                             pixelViewOf(context.outputs[0]), residual, epilogue, context.workers,
+                             cacheSizes(), conversion);
+    return std::make_unique<TypedConvolutionStep>(context, plan,
+                                                  exact ? kernels_.exact : kernels_.direct);
+  }
+
+  ConvConfig configOf(const Candidate& candidate) const {
+    ConvConfig config = configFromText(candidate.parameters, ConvMethod::kDirect, kernels_.width);
+    config.element = element_;
+    return config;
+  }
+
+  static std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,
+                                                     const ConvConfig& config) {
+    auto packed = std::make_shared<PackedConvolution>();
+    packed->memory = AlignedBuffer(convPackedFloats(shape, config) * sizeof(float));
+    return packed;
+  }
+
+ private:
+  Element element_;
+  const TypedConvKernels& kernels_;
+  double wordsACycle_;
+  std::string name_;
+};
+
+/// Where the engine may compute in bfloat16: products of bfloat16, sums and epilogue in float32.
+class BFloat16ConvolutionTactic final : public TypedConvolutionTactic {
+ public:
+  using TypedConvolutionTactic::TypedConvolutionTactic;
+
+  void match(const MatchContext& context, NodeId id,
+             std::vector<Candidate>& candidates) const override {
+    const Convolution* a = context.graph.node(id).as<Convolution>();
+    if (!a || context.graph.computeType(id) != DataType::kBFloat16) return;
+    ValueId input = context.graph.node(id).inputs[0];
+    const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(input)];
+    if (in.type != DataType::kFloat32 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
+    ConvShape shape = convShapeOf(*a, in.dims);
+    for (const FusedRegion& fused : fusedRegions(context, id)) {
+      Region region{fused.nodes,         {input},
+                    fused.output,        DataType::kBFloat16,
+                    DataType::kBFloat16, DataType::kBFloat16};
+      if (fused.residual != kNone) region.inputs.push_back(fused.residual);
+      addCandidates(context, shape, region, candidates);
+    }
+  }
+
+  std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
+    const Node& node = graph.node(candidate.nodes.front());
+    ConvConfig config = configOf(candidate);
+    ConvShape shape = weightShape(*node.as<Convolution>(), node.weights[0].count);
+    auto packed = allocate(shape, config);
+    const float* bias = node.weights[1].count ? node.weights[1].as<float>() : nullptr;
+    packConvBFloat16(shape, config, node.weights[0].as<float>(), bias, packed->data());
+    return packed;
+  }
+
+  std::unique_ptr<Step> bind(const BindContext& context) const override {
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    return bindPlan(context, convShapeOf(*node.as<Convolution>(), context.inputs[0].dims),
+                    epilogueOf(context.graph, context.candidate.nodes), {}, false);
+  }
+};
+
+/// The quantised convolution, to the bit.
+class BytesConvolutionTactic final : public TypedConvolutionTactic {
+ public:
+  using TypedConvolutionTactic::TypedConvolutionTactic;
+
+  void match(const MatchContext& context, NodeId id,
+             std::vector<Candidate>& candidates) const override {
+    const Node& node = context.graph.node(id);
+    const QuantizedConvolution* a = node.as<QuantizedConvolution>();
+    if (!a || (a->activated && !epilogueOf(a->activation))) return;
+    const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
+    if (in.dims.rank() < 3 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
+    Region region;
+    region.nodes = {id};
+    region.inputs = node.inputs;
+    region.output = node.outputs[0];
+    region.inputType = in.type;
+    region.residualType = context.shapes.values[static_cast<std::size_t>(node.inputs.back())].type;
+    region.outputType = a->outputType;
+    addCandidates(context, convShapeOf(a->convolution, in.dims), region, candidates);
+  }
+
+  std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
+    const Node& node = graph.node(candidate.nodes.front());
+    const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
+    ConvConfig config = configOf(candidate);
+    ConvShape shape = weightShape(a.convolution, node.weights[0].count);
+    std::vector<float> scales(node.weights[1].as<float>(),
+                              node.weights[1].as<float>() + node.weights[1].count);
+    for (float& scale : scales) scale *= static_cast<float>(a.inputScale);
+    auto packed = allocate(shape, config);
+    const auto* weights = node.weights[0].as<std::int8_t>();
+    packConvBytes(shape, config, weights, scales.data(), node.weights[2].as<float>(),
+                  static_cast<int>(a.inputZeroPoint), packed->data());
+    packed->pairsFit = pairsFitSixteenBits(shape, weights);
+    return packed;
+  }
+
+  std::unique_ptr<Step> bind(const BindContext& context) const override {
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
+    Epilogue epilogue;
+    if (a.activated) epilogue = *epilogueOf(a.activation);
+    epilogue.residual = a.residual == ResidualOrder::kNoResidual ? ResidualPlace::kNone
+                        : a.residual == ResidualOrder::kBeforeActivation
+                            ? ResidualPlace::kBeforeActivation
+                            : ResidualPlace::kAfterActivation;
+    Conversion conversion;
+    conversion.inputZero = static_cast<int>(a.inputZeroPoint);
+    conversion.residualZero = static_cast<int>(a.residualZeroPoint);
+    conversion.outputZero = static_cast<int>(a.outputZeroPoint);
+    conversion.residualScale = static_cast<float>(a.residualScale);
+    conversion.outputInverse = 1 / static_cast<float>(a.outputScale);
+    const auto& packed = *static_cast<const PackedConvolution*>(context.packed.get());
+    return bindPlan(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogue,
+                    conversion, !packed.pairsFit);
+  }
+};
+
+}  // namespace
+}  // namespace cpu
+
+void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
+  using namespace cpu;
+  const CpuChoice& cpu = selectedCpu();
+  const TypedConvKernels& pairs = typedConvKernels(Element::kBFloat16, cpu);
+  const TypedConvKernels& bytes = typedConvKernels(Element::kUInt8, cpu);
+  const bool vectors = cpu.isa != Isa::kPortable;
+  // Two multiplications a cycle; without instructions for the type, one of two or three.
+  const double pairRate = hasBFloat16Arithmetic(cpu) ? 2 : 0.8;
+  const double byteRate = cpu.features.avx512Vnni ? 2 : 0.9;
+  registry.add(std::make_unique<BFloat16ConvolutionTactic>(Element::kBFloat16, pairs,
+                                                           vectors ? pairRate * pairs.width : 0.5));
+  registry.add(std::make_unique<BytesConvolutionTactic>(Element::kUInt8, bytes,
+                                                        vectors ? byteRate * bytes.width : 0.3));
+}
+
+}  // namespace layerwise

@@ -1,0 +1,162 @@
+// Convolutions of bfloat16 or bytes on the layers of known networks: effective GFLOP/s, and the
+// share of the fastest that the same kernels go in the first-level cache, beside oneDNN where it
+// was found. All runs of a layer are interleaved and the minimum of each is kept.
+//
+//   typed_conv_bench bf16|int8 [network] [threads] [cpu] [rounds]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "backends/cpu/kernel_table.h"
+#include "bench/contender.h"
+#include "bench/conv_layers.h"
+#include "bench/workers.h"
+
+namespace layerwise::cpu {
+namespace {
+
+struct Choice {
+  const TypedConvKernels* kernels;
+  ConvConfig config;
+};
+
+std::vector<Choice> choices(const ConvShape& s, Element element, const CpuChoice& cpu) {
+  std::vector<Choice> all;
+  const TypedConvKernels& vectors = typedConvKernels(element, cpu);
+  for (const ConvConfig& c : typedConvCandidates(s, element, vectors.width, vectors.registers))
+    all.push_back({&vectors, c});
+  return all;
+}
+
+// A kernel ready to run, its weights and images filled with something.
+struct Prepared {
+  ConvPlan plan;
+  TypedConvKernel kernel;
+  TypedConvBuffers buffers;
+  std::vector<float*> scratch;
+};
+
+Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int threads) {
+  Epilogue relu;
+  relu.activation = Activation::kClip;
+  relu.beta = 1e30f;
+  Conversion conversion;
+  conversion.output = element;
+  const View in = channelsLast(s.h, s.w, s.ci), out = channelsLast(s.outH(), s.outW(), s.co);
+  Prepared p;
+  p.plan =
+      bindConv(s, choice.config, in, out, out, relu, threads, {32 * 1024, 1024 * 1024}, conversion);
+  float* packed = allocate(static_cast<int64_t>(convPackedFloats(s, choice.config)));
+  const int64_t count = s.co * s.ci / s.groups * s.kh * s.kw;
+  const std::vector<float> scales(static_cast<size_t>(s.co), 0.01f);
+  if (element == Element::kUInt8) {
+    std::vector<int8_t> weights(static_cast<size_t>(count));
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(i % 127) - 63;
+    packConvBytes(s, choice.config, weights.data(), scales.data(), scales.data(), 3, packed);
+  } else {
+    const std::vector<float> weights(static_cast<size_t>(count), 0.1f);
+    packConvBFloat16(s, choice.config, weights.data(), scales.data(), packed);
+  }
+  p.kernel = choice.kernels->direct;
+  p.buffers = {allocate(s.n * s.h * s.w * s.ci), packed, nullptr,
+               allocate(s.n * s.outH() * s.outW() * s.co)};
+  for (int i = 0; i < threads; ++i) p.scratch.push_back(allocate(p.plan.scratchFloats));
+  return p;
+}
+
+// GFLOP/s of all workers on a product that stays in their first-level caches.
+double measurePeak(Element element, const CpuChoice& cpu, Workers& workers) {
+  ConvShape s;
+  s.w = 14 * 16;
+  s.ci = element == Element::kUInt8 ? 256 : 128;
+  s.co = 32;
+  s.w = 64;
+  double best = 0;
+  for (const Choice& choice : choices(s, element, cpu)) {
+    std::vector<Prepared> each;
+    for (int i = 0; i < workers.count(); ++i) each.push_back(prepare(s, choice, element, 1));
+    constexpr int kRepeats = 300;
+    for (int i = 0; i < 50; ++i) {
+      const double start = seconds();
+      workers.run(workers.count(), [&](int, int64_t w) {
+        Prepared& mine = each[static_cast<size_t>(w)];
+        for (int r = 0; r < kRepeats; ++r)
+          for (int64_t t = 0; t < mine.plan.tiles; ++t)
+            mine.kernel(mine.plan, mine.buffers, t, mine.scratch[0]);
+      });
+      best = std::max(best, 2e-9 * static_cast<double>(s.macs()) * kRepeats * workers.count() /
+                                (seconds() - start));
+    }
+  }
+  return best;
+}
+
+int runAll(Element element, const std::string& network, int threads, const CpuChoice& cpu,
+           int rounds) {
+  Workers workers(threads);
+  const double peak = measurePeak(element, cpu, workers);
+  fmt::print("{} threads {}: {:.1f} GFLOP/s in the first-level cache\n", cpu.name, threads, peak);
+  std::map<std::string, std::pair<double, double>> totals;
+  for (const Layer& layer : kLayers) {
+    if (network != "all" && network != layer.network) continue;
+    const ConvShape s = shapeOf(layer);
+    std::vector<Contender> contenders;
+    for (const Choice& choice : choices(s, element, cpu)) {
+      const ConvConfig& c = choice.config;
+      contenders.push_back({fmt::format("{} {}x{}{}{}", choice.kernels->name, c.pixels, c.vectors,
+                                        c.twoRows ? " two rows" : "", c.copyInput ? " copied" : ""),
+                            [&workers, p = prepare(s, choice, element, threads)] {
+                              workers.run(p.plan.tiles, [&](int w, int64_t t) {
+                                p.kernel(p.plan, p.buffers, t, p.scratch[static_cast<size_t>(w)]);
+                              });
+                            }});
+    }
+    const size_t ours = contenders.size();
+#ifdef LAYERWISE_BENCH_ONEDNN
+    contenders.push_back(makeOneDnn(s, element));
+#endif
+    for (int round = 0; round < rounds; ++round) {
+      for (Contender& c : contenders) {
+        const int repeats = s.macs() < 200'000'000 ? 5 : 1;
+        c.run();
+        const double start = seconds();
+        for (int i = 0; i < repeats; ++i) c.run();
+        c.best = std::min(c.best, (seconds() - start) / repeats);
+      }
+    }
+    fmt::print("{} x{} {}x{} {}->{} k{} s{} g{}\n", layer.network, layer.count, layer.size,
+               layer.width, layer.ci, layer.co, layer.kernel, layer.stride, layer.groups);
+    double bestOurs = 1e9;
+    for (size_t i = 0; i < contenders.size(); ++i) {
+      const Contender& c = contenders[i];
+      const double gflops = 2e-9 * static_cast<double>(s.macs()) / c.best;
+      fmt::print("    {:40} {:9.1f} us {:7.1f} GFLOP/s {:5.1f} %\n", c.name, c.best * 1e6, gflops,
+                 100 * gflops / peak);
+      if (i < ours) bestOurs = std::min(bestOurs, c.best);
+    }
+    auto& [sumOurs, sumTheirs] = totals[layer.network];
+    sumOurs += layer.count * bestOurs;
+    if (contenders.size() > ours) sumTheirs += layer.count * contenders.back().best;
+    std::fflush(stdout);
+  }
+  for (const auto& [name, sums] : totals)
+    fmt::print("{}: best of ours {:.3f} ms, onednn {:.3f} ms, ours over onednn {:.2f}\n", name,
+               sums.first * 1e3, sums.second * 1e3, sums.first / sums.second);
+  return 0;
+}
+
+}  // namespace
+}  // namespace layerwise::cpu
+
+int main(int argc, char** argv) {
+  using namespace layerwise::cpu;
+  const std::string type = argc > 1 ? argv[1] : "int8";
+  const std::string network = argc > 2 ? argv[2] : "all";
+  const int threads = argc > 3 ? std::atoi(argv[3]) : 1;
+  const CpuChoice& cpu = argc > 4 ? parseCpu(argv[4]) : selectedCpu();
+  return runAll(type == "bf16" ? Element::kBFloat16 : Element::kUInt8, network, threads, cpu,
+                argc > 5 ? std::atoi(argv[5]) : 5);
+}
