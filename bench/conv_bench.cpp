@@ -9,19 +9,14 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "backends/cpu/kernel_table.h"
+#include "bench/contender.h"
 #include "bench/conv_layers.h"
 #include "bench/workers.h"
-
-#ifdef LAYERWISE_BENCH_ONEDNN
-#include <dnnl.hpp>
-#endif
 
 namespace layerwise::cpu {
 namespace {
@@ -58,12 +53,6 @@ double measurePeak(Isa isa, Workers& workers) {
   return 2e-9 * s.macs() * kRepeats * workers.count() / best;
 }
 
-struct Contender {
-  std::string name;
-  std::function<void()> run;
-  double best = 1e9;
-};
-
 Contender makeOurs(const ConvShape& s, const ConvConfig& c, Isa isa, Workers& workers,
                    const float* weights, const float* in, float* out) {
   const View inView = channelsLast(s.h, s.w, s.ci),
@@ -87,44 +76,6 @@ Contender makeOurs(const ConvShape& s, const ConvConfig& c, Isa isa, Workers& wo
           }};
 }
 
-#ifdef LAYERWISE_BENCH_ONEDNN
-Contender makeOneDnn(const ConvShape& s) {
-  using namespace dnnl;
-  using Tag = memory::format_tag;
-  static engine cpu(engine::kind::cpu, 0);
-  static stream queue(cpu);
-  const bool grouped = s.groups > 1;
-  const memory::dims inDims{s.n, s.ci, s.h, s.w}, outDims{s.n, s.co, s.outH(), s.outW()};
-  const memory::dims weightDims =
-      grouped ? memory::dims{s.groups, s.co / s.groups, s.ci / s.groups, s.kh, s.kw}
-              : memory::dims{s.co, s.ci, s.kh, s.kw};
-  const auto any = [](const memory::dims& d) {
-    return memory::desc(d, memory::data_type::f32, Tag::any);
-  };
-  const convolution_forward::desc desc(prop_kind::forward_inference, algorithm::convolution_auto,
-                                       any(inDims), any(weightDims),
-                                       memory::desc({s.co}, memory::data_type::f32, Tag::x),
-                                       any(outDims), {s.sh, s.sw}, {s.pt, s.pl}, {s.pb, s.pr});
-  post_ops ops;
-  ops.append_eltwise(1.0f, algorithm::eltwise_relu, 0.0f, 0.0f);
-  primitive_attr attributes;
-  attributes.set_post_ops(ops);
-  const convolution_forward::primitive_desc primitive(desc, attributes, cpu);
-  const auto make = [&](const memory::desc& d) {
-    return memory(d, cpu, allocate(static_cast<int64_t>(d.get_size() / 4)));
-  };
-  const std::unordered_map<int, memory> args{{DNNL_ARG_SRC, make(primitive.src_desc())},
-                                             {DNNL_ARG_WEIGHTS, make(primitive.weights_desc())},
-                                             {DNNL_ARG_BIAS, make(primitive.bias_desc())},
-                                             {DNNL_ARG_DST, make(primitive.dst_desc())}};
-  const convolution_forward conv(primitive);
-  return {fmt::format("onednn {}", primitive.impl_info_str()), [=] {
-            conv.execute(queue, args);
-            queue.wait();
-          }};
-}
-#endif
-
 int runAll(const std::string& network, int threads, Isa isa, int rounds, bool cold) {
   constexpr int64_t kPollution = 16 << 20;  // floats: more than a share of any last cache
   float* const polluter = cold ? allocate(kPollution) : nullptr;
@@ -144,7 +95,7 @@ int runAll(const std::string& network, int threads, Isa isa, int rounds, bool co
     }
     const size_t ours = contenders.size();
 #ifdef LAYERWISE_BENCH_ONEDNN
-    contenders.push_back(makeOneDnn(s));
+    contenders.push_back(makeOneDnn(s, Element::kFloat32));
 #endif
     for (int round = 0; round < rounds; ++round) {
       for (Contender& c : contenders) {
