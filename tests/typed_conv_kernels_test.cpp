@@ -83,6 +83,10 @@ class TypedCase {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
 
+  bool isDepthwise() const {
+    return shape.groups == shape.ci && shape.groups == shape.co && out.channel == 1;
+  }
+
   // Dense tensors, or slices of wider ones with padded rows.
   void chooseViews(bool slices) {
     const auto view = [&](int64_t h, int64_t w, int64_t c) {
@@ -143,7 +147,10 @@ class TypedCase {
       const size_t aligned = 16 - (reinterpret_cast<uintptr_t>(scratch.data()) / 4) % 16;
       const size_t end = aligned + static_cast<size_t>(plan.scratchFloats);
       std::fill(scratch.begin() + static_cast<std::ptrdiff_t>(end), scratch.end(), kGuard);
-      (exact ? kernels.exact : kernels.direct)(plan, io, tile, scratch.data() + aligned);
+      const TypedConvKernel kernel = config.method == ConvMethod::kDirect
+                                         ? (exact ? kernels.exact : kernels.direct)
+                                         : (exact ? kernels.exactDepthwise : kernels.depthwise);
+      kernel(plan, io, tile, scratch.data() + aligned);
       for (size_t i = end; i < scratch.size(); ++i)
         ASSERT_EQ(scratch[i], kGuard) << "wrote beyond its scratch";
     }
@@ -278,6 +285,10 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels) {
     c.vectors = static_cast<uint8_t>(test.pick(1, kMaxVectors));
     c.pixels = static_cast<uint8_t>(test.pick(1, kMaxPixels));
     c.twoRows = test.pick(0, 1);
+    if (test.isDepthwise() && test.pick(0, 1)) {
+      c.method = ConvMethod::kDepthwise;
+      c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
+    }
     c.copyInput = test.pick(0, 1);
     c.stripPixels = test.pick(0, 1) * test.pick(1, 60);
     c.blocks = test.pick(0, 3);
@@ -289,11 +300,12 @@ void checkAll(TypedCase& test, bool pairsFit) {
   for (const TypedConvKernels* kernels : kernelsOf(test.element)) {
     for (int attempt = 0; attempt < 3; ++attempt) {
       const ConvConfig config = configFor(test, *kernels);
-      SCOPED_TRACE(std::string(kernels->name) + " vectors " + std::to_string(config.vectors) +
-                   " pixels " + std::to_string(config.pixels) + " two rows " +
-                   std::to_string(config.twoRows) + " copy " + std::to_string(config.copyInput) +
-                   " strip " + std::to_string(config.stripPixels) + " blocks " +
-                   std::to_string(config.blocks) + ": " + test.describe());
+      SCOPED_TRACE(std::string(kernels->name) + " " + convMethodName(config.method) + " vectors " +
+                   std::to_string(config.vectors) + " pixels " + std::to_string(config.pixels) +
+                   " two rows " + std::to_string(config.twoRows) + " copy " +
+                   std::to_string(config.copyInput) + " strip " +
+                   std::to_string(config.stripPixels) + " blocks " + std::to_string(config.blocks) +
+                   ": " + test.describe());
       test.check(*kernels, config, !pairsFit || attempt == 0, static_cast<int>(test.pick(1, 5)));
       if (::testing::Test::HasFailure()) return;
     }
@@ -333,7 +345,7 @@ TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
 TEST(TypedConvKernels, PairsFitWhereTheyCannotSaturate) {
   ConvShape s;
   s.ci = 4;
-  const auto fits = [&](std::vector<int8_t> w) { return pairsFitSixteenBits(s, w.data()); };
+  const auto fits = [&](std::vector<int8_t> w) { return pairsFitSixteenBits(s, {}, w.data()); };
   EXPECT_TRUE(fits({64, 64, -64, -64}));
   EXPECT_TRUE(fits({127, -127, 100, 28}));
   EXPECT_FALSE(fits({65, 64, 0, 0}));

@@ -100,7 +100,7 @@ void packConvBFloat16(const ConvShape& shape, const ConvConfig& config, const fl
 void packConvBytes(const ConvShape& shape, const ConvConfig& config, const int8_t* weights,
                    const float* scale, const float* bias, int inputZero, float* packed);
 /// Whether vpmaddubsw's sums of two products of these weights cannot saturate.
-bool pairsFitSixteenBits(const ConvShape& shape, const int8_t* weights);
+bool pairsFitSixteenBits(const ConvShape& shape, const ConvConfig& config, const int8_t* weights);
 
 /// A convolution ready to run: all derived numbers, no pointers.
 struct ConvPlan {

@@ -137,7 +137,7 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   const ConvShape& s = p.shape;
   const int64_t block = p.config.width * p.config.vectors;
   p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
-  const int64_t rowBytes = 4 * s.w * s.sh * s.ci;
+  const int64_t rowBytes = elementBytes(p.config.element) * s.w * s.sh * s.ci;
   const Partition chosen =
       choosePartition(s.n, p.outH, 4, caches.l2 / 2 / rowBytes, p.blockCount, threads, false);
   p.strip = p.config.stripPixels ? std::clamp<int64_t>(p.config.stripPixels / p.outW, 1, p.outH)
@@ -146,7 +146,7 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.strips = divideUp(p.outH, p.strip);
   p.chunks = divideUp(p.blockCount, p.chunk);
   p.tiles = s.n * p.strips * p.chunks;
-  p.scratchFloats = kTileFloats;
+  p.scratchFloats = kTileFloats + 16;  // and a vector of border
 }
 
 }  // namespace

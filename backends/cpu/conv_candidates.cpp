@@ -88,6 +88,9 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
+  if (packsTaps(c)) {
+    return groupCi == 1 && groupCo == 1 && c.vectors == elementsPerWord(c.element);
+  }
   if (c.element != Element::kFloat32 && c.method != ConvMethod::kDirect) return false;
   // Half a word would be the next group's, whose NaN the zero weights do not hide.
   if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;
@@ -132,6 +135,11 @@ std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element,
                                             int registers) {
   ConvConfig any;
   any.element = element;
+  any.method = ConvMethod::kDepthwise;
+  any.width = static_cast<uint8_t>(width);
+  any.vectors = static_cast<uint8_t>(elementsPerWord(element));
+  if (convSupports(s, any)) return {any};
+  any.method = ConvMethod::kDirect;
   if (!convSupports(s, any)) return {};
   return directCandidates(s, element, width, registers);
 }

@@ -26,7 +26,8 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
   for (int64_t g = 0; g < groups; ++g) {
     for (int64_t first = 0; first < perGroup; first += size) {
       const int64_t channels = std::min(size, perGroup - first);
-      visit(Block{g * perGroup + first, channels, divideUp(channels, c.width) * c.width});
+      const int64_t lanes = packsTaps(c) ? size : divideUp(channels, c.width) * c.width;
+      visit(Block{g * perGroup + first, channels, lanes});
     }
   }
 }
@@ -112,6 +113,38 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   }
 }
 
+// Where the sums of a block's channel o are: see interleave() of the vectors.
+int64_t laneOf(const ConvConfig& c, int64_t o) {
+  if (!packsTaps(c)) return o;
+  const int64_t elements = elementsPerWord(c.element), part = o / (4 * elements);
+  return o / 4 % elements * c.width + part * 4 + o % 4;
+}
+
+template <class From, class Convert>
+void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const From* weights,
+              float* to, const Convert& convert) {
+  using To = decltype(convert(*weights));
+  constexpr int64_t kElements = sizeof(float) / sizeof(To);
+  To* elements = reinterpret_cast<To*>(to);
+  for (int64_t o = 0; o < b.channels; ++o) {
+    for (int64_t k = 0; k < s.kh * s.kw; ++k) {
+      const int64_t word = k / kElements * b.lanes + laneOf(c, o);
+      elements[word * kElements + k % kElements] =
+          convert(weights[(b.firstOut + o) * s.kh * s.kw + k]);
+    }
+  }
+}
+
+template <class From, class Convert>
+void packWords(const ConvShape& s, const ConvConfig& c, const Block& b, const From* weights,
+               float* to, const Convert& convert) {
+  if (packsTaps(c)) {
+    packTaps(s, c, b, weights, to, convert);
+  } else {
+    packRows(s, b, weights, to, convert);
+  }
+}
+
 }  // namespace
 
 size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
@@ -143,9 +176,9 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
                       const float* bias, float* packed) {
   std::fill_n(packed, convPackedFloats(s, c), 0.0f);
   forEachBlock(s, c, [&](const Block& b) {
-    if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
+    for (int64_t o = 0; bias && o < b.channels; ++o) packed[laneOf(c, o)] = bias[b.firstOut + o];
     packed += b.lanes;
-    packRows(s, b, weights, packed, bfloat16FromFloat);
+    packWords(s, c, b, weights, packed, bfloat16FromFloat);
     packed += b.lanes * packedRows(s, c);
   });
 }
@@ -162,17 +195,18 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
     for (int64_t o = 0; o < b.channels; ++o) {
       const int8_t* of = weights + (b.firstOut + o) * terms;
       const int start = -inputZero * std::accumulate(of, of + terms, 0);
-      std::memcpy(packed + o, &start, sizeof start);
+      std::memcpy(packed + laneOf(c, o), &start, sizeof start);
     }
     packed += b.lanes;
-    packRows(s, b, weights, packed, [](int8_t w) { return w; });
+    packWords(s, c, b, weights, packed, [](int8_t w) { return w; });
     packed += b.lanes * packedRows(s, c);
   });
 }
 
-bool pairsFitSixteenBits(const ConvShape& s, const int8_t* weights) {
+bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* weights) {
   constexpr int kMost = 32767 / 255;
-  const int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
+  int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
+  if (packsTaps(c)) std::swap(kernel, groupCi);
   for (int64_t o = 0; o < s.co; ++o, weights += groupCi * kernel) {
     for (int64_t k = 0; k < kernel; ++k) {
       for (int64_t i = 0; i + 1 < groupCi; i += 2) {

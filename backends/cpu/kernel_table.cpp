@@ -5,6 +5,8 @@ namespace layerwise::cpu {
 extern const ConvKernels kConvKernelsPortable, kConvKernelsAvx2, kConvKernelsAvx512;
 extern const TensorKernels kTensorKernelsPortable, kTensorKernelsAvx2, kTensorKernelsAvx512;
 
+extern const TypedTensorKernels kTypedTensorKernelsPortable, kTypedTensorKernelsAvx2,
+    kTypedTensorKernelsAvx512;
 extern const TypedConvKernels kBytesKernelsPortable, kBytesKernelsAvx2, kBytesKernelsAvx512Vnni;
 extern const TypedConvKernels kBFloat16KernelsPortable, kBFloat16KernelsAvx2,
     kBFloat16KernelsAvx512, kBFloat16KernelsAvx512Bf16;
@@ -26,10 +28,16 @@ ConvKernel KernelTable::convolution(ConvMethod method) const {
 }
 
 const KernelTable& kernels(Isa isa) {
-  static const KernelTable portable{Isa::kPortable, 8, 16, &kConvKernelsPortable,
-                                    &kTensorKernelsPortable};
-  static const KernelTable avx2{Isa::kAvx2, 8, 16, &kConvKernelsAvx2, &kTensorKernelsAvx2};
-  static const KernelTable avx512{Isa::kAvx512, 16, 32, &kConvKernelsAvx512, &kTensorKernelsAvx512};
+  static const KernelTable portable{Isa::kPortable,
+                                    8,
+                                    16,
+                                    &kConvKernelsPortable,
+                                    &kTensorKernelsPortable,
+                                    &kTypedTensorKernelsPortable};
+  static const KernelTable avx2{
+      Isa::kAvx2, 8, 16, &kConvKernelsAvx2, &kTensorKernelsAvx2, &kTypedTensorKernelsAvx2};
+  static const KernelTable avx512{
+      Isa::kAvx512, 16, 32, &kConvKernelsAvx512, &kTensorKernelsAvx512, &kTypedTensorKernelsAvx512};
   switch (isa) {
     case Isa::kAvx512:
       return avx512;

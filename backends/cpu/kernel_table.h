@@ -35,6 +35,8 @@ struct TypedConvKernels {
   int registers;     ///< vectors that a microkernel may count on
   TypedConvKernel direct;
   TypedConvKernel exact;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
+  TypedConvKernel depthwise;
+  TypedConvKernel exactDepthwise;
 };
 
 struct KernelTable {
@@ -43,6 +45,7 @@ struct KernelTable {
   int registers;  ///< vectors
   const ConvKernels* conv;
   const TensorKernels* tensor;
+  const TypedTensorKernels* typed = nullptr;  ///< of reduced types
 
   ConvKernel convolution(ConvMethod method) const;
 };

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/single_node.h"
 #include "backends/cpu/step.h"
+#include "backends/cpu/tensor_view.h"
 #include "layers/float16.h"
 #include "layerwise/error.h"
 
@@ -162,10 +166,51 @@ class Reformat final : public CpuStep {
   bool empty_ = false;
 };
 
+std::optional<Element> elementOf(DataType type) {
+  switch (type) {
+    case DataType::kFloat32:
+      return Element::kFloat32;
+    case DataType::kBFloat16:
+      return Element::kBFloat16;
+    case DataType::kUInt8:
+      return Element::kUInt8;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Whether vectors run along channels or along the pixels of a row.
+bool isVectorised(const View& view) {
+  return view.channel == 1 || view.pixel == 1;
+}
+
+/// The plan of the vector kernel for images, where there is one.
+std::optional<ConvertPlan> convertPlan(const BufferView& from, const BufferView& to) {
+  std::optional<Element> source = elementOf(from.type), target = elementOf(to.type);
+  if (!source || !target || from.dims.rank() < 3 || from.dims.rank() > 4) return std::nullopt;
+  if ((*source == Element::kUInt8) != (*target == Element::kUInt8)) return std::nullopt;
+  ConvertPlan plan;
+  ImageSize size(from.dims);
+  plan.n = size.n, plan.h = size.h, plan.w = size.w, plan.c = size.c;
+  plan.in = viewOf(from), plan.out = viewOf(to);
+  plan.from = *source, plan.to = *target;
+  bool moves = plan.in.channel != plan.out.channel;
+  // Plain copies of one type are as fast in larger runs.
+  if (!moves && *source == *target) return std::nullopt;
+  if (!isVectorised(plan.in) || !isVectorised(plan.out)) return std::nullopt;
+  return plan;
+}
+
 }  // namespace
 
 std::unique_ptr<Step> bindReformat(const BufferView& from, const BufferView& to, int) {
-  return std::make_unique<Reformat>(from, to);
+  std::optional<ConvertPlan> plan = convertPlan(from, to);
+  if (!plan) return std::make_unique<Reformat>(from, to);
+  ConvertKernel convert = kernels(selectedIsa()).typed->convert;
+  std::int64_t tiles = from.dims.volume() == 0 ? 0 : plan->tiles();
+  return makeStep(tiles, [=, plan = *plan](std::int64_t tile, const Worker& worker) {
+    convert(plan, worker.data<const void>(from), worker.data<void>(to), tile);
+  });
 }
 
 }  // namespace layerwise::cpu

@@ -83,14 +83,36 @@ struct ImagePlan {
   int64_t tiles() const { return n * h; }
 };
 
+/// out = in with another element type, layout or both. Bytes q of a scale stand for
+/// scale * (q - zero): `factor` is the scale where bytes are read, its inverse where they are
+/// written; between bytes they are copied. Channels, or pixels, are contiguous on either side.
+struct ConvertPlan {
+  int64_t n = 1, h = 1, w = 1, c = 1;
+  View in, out;
+  Element from = Element::kFloat32, to = Element::kFloat32;
+  int zero = 0;
+  float factor = 1;
+  int64_t tiles() const { return n * h; }
+};
+
+/// Tensors are of the type that a table is for, but for averages, which are float32; image and
+/// fullyConnected are float32's alone. Null where a type lacks an operation.
 struct TensorKernels {
-  void (*pool)(const PoolPlan&, const float* in, float* out, int64_t tile);
-  void (*globalAverage)(const GlobalPoolPlan&, const float* in, float* out, int64_t tile);
-  void (*upsample)(const UpsamplePlan&, const float* in, float* out, int64_t tile);
-  void (*pointwise)(const PointwisePlan&, const float* a, const float* b, float* out, int64_t tile);
+  void (*pool)(const PoolPlan&, const void* in, void* out, int64_t tile);
+  void (*globalAverage)(const GlobalPoolPlan&, const void* in, void* out, int64_t tile);
+  void (*upsample)(const UpsamplePlan&, const void* in, void* out, int64_t tile);
+  void (*pointwise)(const PointwisePlan&, const void* a, const void* b, void* out, int64_t tile);
   void (*reformat)(const ReformatPlan&, const float* in, float* out, int64_t tile);
   void (*image)(const ImagePlan&, const unsigned char* in, float* out, int64_t tile);
   FullyConnectedKernel fullyConnected;
+};
+
+using ConvertKernel = void (*)(const ConvertPlan&, const void* in, void* out, int64_t tile);
+
+/// The operations of reduced types.
+struct TypedTensorKernels {
+  TensorKernels bfloat16, bytes;
+  ConvertKernel convert;
 };
 
 }  // namespace layerwise::cpu

@@ -91,6 +91,7 @@ struct DirectBlock {
     microKernel<V, Dot>(height, width, vectors)(args);
     for (int i = 0; i < height; ++i) {
       writeReducedRow<V, dotElement<Dot>()>(plan, tile + i * args.cRow, args.cPixel, scale(),
+                                            scale() + vectors * V::kWidth,
                                             r ? r + i * plan.residual.row * residualBytes : nullptr,
                                             c + i * view.row * outBytes, width, channels);
     }

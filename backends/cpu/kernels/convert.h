@@ -123,14 +123,14 @@ void scatterElements(const char* c, int64_t cPixel, T* out, const View& view, in
 // One row of output pixels, scattered where the output's channels lie apart: `sums` is overwritten
 // then.
 template <class V, Element in>
-void writeReducedRow(const ConvPlan& p, float* sums, int64_t sumPixel, const float* header,
-                     const char* residual, char* out, int64_t pixels, int64_t channels) {
-  const int64_t lanes = divideUp(channels, V::kWidth) * V::kWidth;
+void writeReducedRow(const ConvPlan& p, float* sums, int64_t sumPixel, const float* scale,
+                     const float* bias, const char* residual, char* out, int64_t pixels,
+                     int64_t channels) {
   const bool scatter = p.out.channel != 1;
   Results r{sums,
             sumPixel,
-            header,
-            header + lanes,
+            scale,
+            bias,
             residual,
             p.residual.pixel * elementBytes(p.conversion.residual),
             scatter ? reinterpret_cast<char*>(sums) : out,

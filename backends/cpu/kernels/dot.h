@@ -38,6 +38,7 @@ struct WidenedBFloat16Dot {
   static LW_INLINE Acc start(const float* p) { return V::load(p); }
   static LW_INLINE void store(float* p, Acc acc) { V::store(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return split(V::broadcastWord(p)); }
+  static LW_INLINE Words activations(typename V::Index words) { return split(words); }
   static LW_INLINE Words weights(const void* p) {
     return split(V::loadIndex(static_cast<const int*>(p)));
   }

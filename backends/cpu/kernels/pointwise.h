@@ -18,9 +18,9 @@ LW_INLINE typename V::Reg combine(typename V::Reg a, typename V::Reg b) {
 }
 
 // One row of pixels; where the pixels of a, b and out are dense the row is one run of channels.
-template <class V, BinaryKind kind, class Function>
-LW_INLINE void pointwiseRow(const PointwisePlan& p, const Function& activation, const float* a,
-                            const float* b, float* out) {
+template <class V, BinaryKind kind, class T, class Function>
+LW_INLINE void pointwiseRow(const PointwisePlan& p, const Function& activation, const T* a,
+                            const T* b, T* out) {
   const bool usesB = kind != BinaryKind::kFirst;
   const bool dense = p.a.pixel == p.c && p.out.pixel == p.c && (!usesB || p.b.pixel == p.c);
   const int64_t pixels = dense ? 1 : p.w, channels = dense ? p.w * p.c : p.c;
@@ -36,18 +36,20 @@ LW_INLINE void pointwiseRow(const PointwisePlan& p, const Function& activation, 
   }
 }
 
-template <class V>
-void pointwiseTile(const PointwisePlan& p, const float* a, const float* b, float* out,
+// T is float, or uint16_t for bfloat16.
+template <class V, class T>
+void pointwiseTile(const PointwisePlan& p, const void* first, const void* second, void* result,
                    int64_t tile) {
   const int64_t image = tile / p.h, y = tile % p.h;
-  a += image * p.a.image + y * p.a.row;
+  const T* a = static_cast<const T*>(first) + image * p.a.image + y * p.a.row;
+  const T* b = static_cast<const T*>(second);
   if (p.kind != BinaryKind::kFirst) b += image * p.b.image + y * p.b.row;
-  out += image * p.out.image + y * p.out.row;
+  T* out = static_cast<T*>(result) + image * p.out.image + y * p.out.row;
   const auto run = [&](const auto& activation) {
     switch (p.kind) {
 #define LW_BINARY(kind)  \
   case BinaryKind::kind: \
-    return pointwiseRow<V, BinaryKind::kind>(p, activation, a, b, out);
+    return pointwiseRow<V, BinaryKind::kind, T>(p, activation, a, b, out);
       LW_BINARY(kFirst)
       LW_BINARY(kAdd)
       LW_BINARY(kSubtract)
@@ -61,19 +63,17 @@ void pointwiseTile(const PointwisePlan& p, const float* a, const float* b, float
   withActivation<V>(p.epilogue, run);
 }
 
-template <class V>
-void upsampleTile(const UpsamplePlan& p, const float* in, float* out, int64_t tile) {
+// T is any type of the elements' size.
+template <class T>
+void upsampleTile(const UpsamplePlan& p, const void* input, void* output, int64_t tile) {
   const int64_t image = tile / p.h, y = tile % p.h;
-  in += image * p.in.image + y * p.in.row;
-  out += image * p.out.image + y * p.scaleH * p.out.row;
+  const T* in = static_cast<const T*>(input) + image * p.in.image + y * p.in.row;
+  T* out = static_cast<T*>(output) + image * p.out.image + y * p.scaleH * p.out.row;
   for (int64_t i = 0; i < p.scaleH; ++i) {
-    float* to = out + i * p.out.row;
+    T* to = out + i * p.out.row;
     for (int64_t x = 0; x < p.w; ++x) {
-      const float* from = in + x * p.in.pixel;
       for (int64_t j = 0; j < p.scaleW; ++j, to += p.out.pixel) {
-        for (int64_t c = 0; c < p.c; c += V::kWidth) {
-          storeUpTo<V>(to + c, V::load(from + c), p.c - c);
-        }
+        __builtin_memcpy(to, in + x * p.in.pixel, static_cast<size_t>(p.c) * sizeof(T));
       }
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backends/cpu/kernels/convert_tensor.h"
 #include "backends/cpu/kernels/fully_connected.h"
 #include "backends/cpu/kernels/pointwise.h"
 #include "backends/cpu/kernels/pool.h"
@@ -10,8 +11,18 @@ namespace {
 
 template <class V>
 constexpr TensorKernels tensorKernels() {
-  return {&Pool<V>::run,    &globalAverageTile<V>, &upsampleTile<V>,      &pointwiseTile<V>,
-          &reformatTile<V>, &imageTile<V>,         &fullyConnectedTile<V>};
+  return {&Pool<V, float>::run,  &globalAverageTile<V, float>,
+          &upsampleTile<float>,  &pointwiseTile<V, float>,
+          &reformatTile<V>,      &imageTile<V>,
+          &fullyConnectedTile<V>};
+}
+
+template <class V>
+constexpr TypedTensorKernels typedTensorKernels() {
+  return {{&Pool<V, uint16_t>::run, &globalAverageTile<V, uint16_t>, &upsampleTile<uint16_t>,
+           &pointwiseTile<V, uint16_t>, nullptr, nullptr, nullptr},
+          {&poolBytesTile, nullptr, &upsampleTile<uint8_t>, nullptr, nullptr, nullptr, nullptr},
+          &convertTile<V>};
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ LW_INLINE int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-template <class V>
-LW_INLINE void storeUpTo(float* p, typename V::Reg x, int64_t lanes) {
+template <class V, class T>
+LW_INLINE void storeUpTo(T* p, typename V::Reg x, int64_t lanes) {
   if (lanes >= V::kWidth) {
     V::store(p, x);
   } else {

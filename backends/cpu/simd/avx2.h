@@ -105,6 +105,9 @@ struct Avx2 {
     return evenBFloat16(
         _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
+  static LW_INLINE Reg load(const uint16_t* p) { return loadBFloat16(p); }
+  static LW_INLINE void store(uint16_t* p, Reg x) { storeBFloat16(p, x, kWidth); }
+  static LW_INLINE void storeFirst(uint16_t* p, Reg x, int n) { storeBFloat16(p, x, n); }
   // Rounds to even; NaN stays a quiet NaN.
   static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
     const Index bits = _mm256_castps_si256(x), high = _mm256_srli_epi32(bits, 16);
@@ -124,6 +127,33 @@ struct Avx2 {
       for (int i = 0; i < n; ++i) p[i] = all[i];
     }
   }
+
+  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
+  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
+  static LW_INLINE Index loadAll(const char* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static LW_INLINE void interleave(const char* const* p, Index (&out)[2]) {
+    const Index a = loadAll(p[0]), b = loadAll(p[1]);
+    out[0] = _mm256_unpacklo_epi16(a, b);
+    out[1] = _mm256_unpackhi_epi16(a, b);
+  }
+  static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
+    const Index a = loadAll(p[0]), b = loadAll(p[1]), c = loadAll(p[2]), d = loadAll(p[3]);
+    const Index lowAb = _mm256_unpacklo_epi8(a, b), highAb = _mm256_unpackhi_epi8(a, b);
+    const Index lowCd = _mm256_unpacklo_epi8(c, d), highCd = _mm256_unpackhi_epi8(c, d);
+    out[0] = _mm256_unpacklo_epi16(lowAb, lowCd);
+    out[1] = _mm256_unpackhi_epi16(lowAb, lowCd);
+    out[2] = _mm256_unpacklo_epi16(highAb, highCd);
+    out[3] = _mm256_unpackhi_epi16(highAb, highCd);
+  }
+  // Writes the 16-byte parts of a vector `step` words apart.
+  static LW_INLINE void storeParts(float* p, Index x, int step) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(x));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(x, 1));
+  }
+  static LW_INLINE Index bitsOf(Reg x) { return _mm256_castps_si256(x); }
+  static LW_INLINE Index bitsOf(Index x) { return x; }
 };
 
 // Four products of unsigned by signed bytes. The sum of two may not fit vpmaddubsw's 16 bits:
@@ -137,6 +167,7 @@ struct Avx2SaturatingBytesDot {
   static LW_INLINE Acc start(const float* p) { return weights(p); }
   static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return Avx2::broadcastWord(p); }
+  static LW_INLINE Words activations(__m256i x) { return x; }
   static LW_INLINE Words weights(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }

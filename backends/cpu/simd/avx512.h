@@ -92,6 +92,9 @@ struct Avx512 {
     return evenBFloat16(
         _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
   }
+  static LW_INLINE Reg load(const uint16_t* p) { return loadBFloat16(p); }
+  static LW_INLINE void store(uint16_t* p, Reg x) { storeBFloat16(p, x, kWidth); }
+  static LW_INLINE void storeFirst(uint16_t* p, Reg x, int n) { storeBFloat16(p, x, n); }
   // Rounds to even; NaN stays a quiet NaN.
   static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
     const Index bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
@@ -106,6 +109,33 @@ struct Avx512 {
       _mm512_mask_cvtepi32_storeu_epi16(p, first(n), result);
     }
   }
+
+  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
+  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
+  static LW_INLINE void interleave(const char* const* p, Index (&out)[2]) {
+    const Index a = _mm512_loadu_si512(p[0]), b = _mm512_loadu_si512(p[1]);
+    out[0] = _mm512_unpacklo_epi16(a, b);
+    out[1] = _mm512_unpackhi_epi16(a, b);
+  }
+  static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
+    const Index a = _mm512_loadu_si512(p[0]), b = _mm512_loadu_si512(p[1]);
+    const Index c = _mm512_loadu_si512(p[2]), d = _mm512_loadu_si512(p[3]);
+    const Index lowAb = _mm512_unpacklo_epi8(a, b), highAb = _mm512_unpackhi_epi8(a, b);
+    const Index lowCd = _mm512_unpacklo_epi8(c, d), highCd = _mm512_unpackhi_epi8(c, d);
+    out[0] = _mm512_unpacklo_epi16(lowAb, lowCd);
+    out[1] = _mm512_unpackhi_epi16(lowAb, lowCd);
+    out[2] = _mm512_unpacklo_epi16(highAb, highCd);
+    out[3] = _mm512_unpackhi_epi16(highAb, highCd);
+  }
+  // Writes the 16-byte parts of a vector `step` words apart.
+  static LW_INLINE void storeParts(float* p, Index x, int step) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_castsi512_si128(x));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm512_extracti32x4_epi32(x, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(x, 2));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(x, 3));
+  }
+  static LW_INLINE Index bitsOf(Reg x) { return _mm512_castps_si512(x); }
+  static LW_INLINE Index bitsOf(Index x) { return x; }
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ struct Avx512VnniDot {
   static LW_INLINE Acc start(const float* p) { return weights(p); }
   static LW_INLINE void store(float* p, Acc acc) { Avx512::storeIndex(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return Avx512::broadcastWord(p); }
+  static LW_INLINE Words activations(Words x) { return x; }
   static LW_INLINE Words weights(const void* p) { return _mm512_loadu_si512(p); }
   static LW_INLINE Acc dot(Acc acc, Words x, Words w) { return _mm512_dpbusd_epi32(acc, x, w); }
 };

@@ -139,6 +139,9 @@ struct Emulated {
     for (int i = 0; i < W; ++i) x[i] = p[i];
     return evenBFloat16(x);
   }
+  static LW_INLINE Reg load(const uint16_t* p) { return loadBFloat16(p); }
+  static LW_INLINE void store(uint16_t* p, Reg x) { storeBFloat16(p, x, W); }
+  static LW_INLINE void storeFirst(uint16_t* p, Reg x, int n) { storeBFloat16(p, x, n); }
   static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
     const Index bits = reinterpret_cast<Index>(x);
     for (int i = 0; i < (n < W ? n : W); ++i) {
@@ -147,6 +150,33 @@ struct Emulated {
       p[i] = static_cast<uint16_t>((isNan ? b | 0x400000u : b + 0x7fffu + ((b >> 16) & 1u)) >> 16);
     }
   }
+
+  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
+  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
+  template <int count>
+  static void interleave(const char* const* p, Index (&out)[count]) {
+    constexpr int kBytes = 4 / count;
+    for (int j = 0; j < count; ++j) {
+      for (int lane = 0; lane < W; ++lane) {
+        const int element = 4 * (count * (lane / 4) + j) + lane % 4;
+        char word[4];
+        for (int i = 0; i < count; ++i) {
+          __builtin_memcpy(word + i * kBytes, p[i] + element * kBytes, kBytes);
+        }
+        int value;
+        __builtin_memcpy(&value, word, sizeof value);
+        out[j][lane] = value;
+      }
+    }
+  }
+  // Writes the 16-byte parts of a vector `step` words apart.
+  static LW_INLINE void storeParts(float* p, Index x, int step) {
+    for (int part = 0; part < W / 4; ++part) {
+      __builtin_memcpy(p + part * step, reinterpret_cast<const int*>(&x) + 4 * part, 16);
+    }
+  }
+  static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }
+  static LW_INLINE Index bitsOf(Index x) { return x; }
 };
 
 // Four products of unsigned by signed bytes.
@@ -160,6 +190,7 @@ struct EmulatedBytesDot {
   static LW_INLINE Acc start(const float* p) { return weights(p); }
   static LW_INLINE void store(float* p, Acc acc) { Vector::storeIndex(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return Vector::broadcastWord(p); }
+  static LW_INLINE Words activations(Words x) { return x; }
   static LW_INLINE Words weights(const void* p) {
     return Vector::loadIndex(static_cast<const int*>(p));
   }
@@ -185,6 +216,7 @@ struct EmulatedBFloat16Dot {
   static LW_INLINE Acc start(const float* p) { return Vector::load(p); }
   static LW_INLINE void store(float* p, Acc acc) { Vector::store(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return Vector::broadcastWord(p); }
+  static LW_INLINE Words activations(Words x) { return x; }
   static LW_INLINE Words weights(const void* p) {
     return Vector::loadIndex(static_cast<const int*>(p));
   }

@@ -31,17 +31,26 @@ class TileStep final : public CpuStep {
   std::function<void(std::int64_t, const Worker&)> work_;
 };
 
-/// One node of float tensors of rank 3 or 4, all channels-last.
+/// One node of tensors of rank 3 or 4 and of one type, all channels-last. Those in bfloat16 are
+/// float32 to the graph, which says where it may be that.
 class ChannelsLastTactic : public Tactic {
  public:
-  explicit ChannelsLastTactic(std::string_view operation)
-      : isa_(selectedIsa()), name_(fmt::format("{}_f32_{}", operation, isaName(isa_))) {}
+  ChannelsLastTactic(std::string_view operation, DataType type)
+      : isa_(selectedIsa()),
+        type_(type),
+        name_(fmt::format("{}_{}_{}", operation,
+                          type == DataType::kFloat32    ? "f32"
+                          : type == DataType::kBFloat16 ? "bf16"
+                                                        : "u8",
+                          isaName(isa_))) {}
   std::string_view name() const override { return name_; }
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
     const Node& node = context.graph.node(id);
+    if (type_ == DataType::kBFloat16 && context.graph.computeType(id) != type_) return;
     if (!takes(context, node)) return;
+    DataType logical = type_ == DataType::kBFloat16 ? DataType::kFloat32 : type_;
     Candidate c;
     c.tactic = this;
     c.nodes = {id};
@@ -50,22 +59,31 @@ class ChannelsLastTactic : public Tactic {
     for (const auto* values : {&c.inputs, &c.outputs})
       for (ValueId value : *values) {
         const TensorInfo& info = context.shapes.values[static_cast<std::size_t>(value)];
-        if (info.type != DataType::kFloat32 || info.dims.rank() < 3 || info.dims.rank() > 4) return;
+        if (info.type != logical || info.dims.rank() < 3 || info.dims.rank() > 4) return;
+        DataType type = values == &c.outputs ? outputType() : type_;
         (values == &c.inputs ? c.inputLayouts : c.outputLayouts)
-            .push_back(Layout::channelsLast(info.type, info.dims.rank()));
-        c.bytes += 4 * static_cast<double>(info.dims.volume());
+            .push_back(Layout::channelsLast(type, info.dims.rank()));
+        c.flops += static_cast<double>(info.dims.volume());
+        c.bytes += static_cast<double>(sizeOf(type)) * static_cast<double>(info.dims.volume());
       }
-    c.flops = c.bytes / 4;
     c.seconds = kStepSeconds + c.bytes / (kBytesPerSecond * context.workers);
     candidates.push_back(std::move(c));
   }
 
  protected:
   virtual bool takes(const MatchContext& context, const Node& node) const = 0;
-  const TensorKernels& table() const { return *kernels(isa_).tensor; }
+  virtual DataType outputType() const { return type_; }
+  const TensorKernels& table() const {
+    const KernelTable& all = kernels(isa_);
+    return type_ == DataType::kFloat32    ? *all.tensor
+           : type_ == DataType::kBFloat16 ? all.typed->bfloat16
+                                          : all.typed->bytes;
+  }
+  DataType type() const { return type_; }
 
  private:
   Isa isa_;
+  DataType type_;
   std::string name_;
 };
 
@@ -76,21 +94,22 @@ const Node& nodeOf(const BindContext& context) {
 /// A plan of tensor_ops.h with one input, and the kernel that runs it.
 template <class Plan>
 std::unique_ptr<Step> unaryStep(const BindContext& context, const Plan& plan,
-                                void (*kernel)(const Plan&, const float*, float*, std::int64_t)) {
+                                void (*kernel)(const Plan&, const void*, void*, std::int64_t)) {
   BufferView in = context.inputs[0], out = context.outputs[0];
   std::int64_t tiles = out.dims.volume() == 0 ? 0 : plan.tiles();
   return std::make_unique<TileStep>(tiles, [=](std::int64_t tile, const Worker& worker) {
-    kernel(plan, worker.data<const float>(in), worker.data<float>(out), tile);
+    kernel(plan, worker.data<const void>(in), worker.data<void>(out), tile);
   });
 }
 
 class PoolingTactic final : public ChannelsLastTactic {
  public:
-  PoolingTactic() : ChannelsLastTactic("pooling") {}
+  explicit PoolingTactic(DataType type) : ChannelsLastTactic("pooling", type) {}
 
   bool takes(const MatchContext& context, const Node& node) const override {
     const Pooling* a = node.as<Pooling>();
     if (!a || isGlobalAverage(*a)) return false;
+    if (type() == DataType::kUInt8 && a->type != PoolingType::kMax) return false;
     const Dims& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])].dims;
     if (in.rank() > 4) return false;
     // A window that may hold no pixel at all has a value that only the reference defines; and a
@@ -129,12 +148,14 @@ class PoolingTactic final : public ChannelsLastTactic {
 
 class GlobalAverageTactic final : public ChannelsLastTactic {
  public:
-  GlobalAverageTactic() : ChannelsLastTactic("global_average") {}
+  explicit GlobalAverageTactic(DataType type) : ChannelsLastTactic("global_average", type) {}
 
   bool takes(const MatchContext&, const Node& node) const override {
     const Pooling* a = node.as<Pooling>();
     return a && PoolingTactic::isGlobalAverage(*a);
   }
+
+  DataType outputType() const override { return DataType::kFloat32; }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     ImageSize in(context.inputs[0].dims);
@@ -149,7 +170,7 @@ class GlobalAverageTactic final : public ChannelsLastTactic {
 
 class UpsampleTactic final : public ChannelsLastTactic {
  public:
-  UpsampleTactic() : ChannelsLastTactic("upsample") {}
+  explicit UpsampleTactic(DataType type) : ChannelsLastTactic("upsample", type) {}
 
   bool takes(const MatchContext& context, const Node& node) const override {
     const Resize* a = node.as<Resize>();
@@ -195,7 +216,7 @@ std::optional<BinaryKind> binaryKind(ElementWiseOperation operation) {
 /// An activation, or an operation on two tensors of which the second may be one value a channel.
 class PointwiseTactic final : public ChannelsLastTactic {
  public:
-  PointwiseTactic() : ChannelsLastTactic("pointwise") {}
+  explicit PointwiseTactic(DataType type) : ChannelsLastTactic("pointwise", type) {}
 
   bool takes(const MatchContext& context, const Node& node) const override {
     if (auto* a = node.as<layerwise::Activation>()) return epilogueOf(*a).has_value();
@@ -228,8 +249,8 @@ class PointwiseTactic final : public ChannelsLastTactic {
     auto kernel = table().pointwise;
     std::int64_t tiles = out.dims.volume() == 0 ? 0 : plan.tiles();
     return std::make_unique<TileStep>(tiles, [=](std::int64_t tile, const Worker& worker) {
-      kernel(plan, worker.data<const float>(a), worker.data<const float>(b),
-             worker.data<float>(out), tile);
+      kernel(plan, worker.data<const void>(a), worker.data<const void>(b), worker.data<void>(out),
+             tile);
     });
   }
 };
@@ -238,10 +259,14 @@ class PointwiseTactic final : public ChannelsLastTactic {
 }  // namespace cpu
 
 void registerTactic_channels_last(cpu::TacticRegistry& registry) {
-  registry.add(std::make_unique<cpu::PoolingTactic>());
-  registry.add(std::make_unique<cpu::GlobalAverageTactic>());
-  registry.add(std::make_unique<cpu::UpsampleTactic>());
-  registry.add(std::make_unique<cpu::PointwiseTactic>());
+  for (DataType type : {DataType::kFloat32, DataType::kBFloat16}) {
+    registry.add(std::make_unique<cpu::PoolingTactic>(type));
+    registry.add(std::make_unique<cpu::GlobalAverageTactic>(type));
+    registry.add(std::make_unique<cpu::UpsampleTactic>(type));
+    registry.add(std::make_unique<cpu::PointwiseTactic>(type));
+  }
+  registry.add(std::make_unique<cpu::PoolingTactic>(DataType::kUInt8));
+  registry.add(std::make_unique<cpu::UpsampleTactic>(DataType::kUInt8));
 }
 
 }  // namespace layerwise

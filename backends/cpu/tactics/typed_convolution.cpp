@@ -73,12 +73,14 @@ class TypedConvolutionStep final : public CpuStep {
 /// One instruction set's direct convolutions of an element type.
 class TypedConvolutionTactic : public Tactic {
  public:
-  TypedConvolutionTactic(Element element, const TypedConvKernels& kernels, double wordsACycle)
-      : element_(element),
+  TypedConvolutionTactic(ConvMethod method, Element element, const TypedConvKernels& kernels,
+                         double wordsACycle)
+      : method_(method),
+        element_(element),
         kernels_(kernels),
         wordsACycle_(wordsACycle),
-        name_(fmt::format("conv_direct_{}_{}", element == Element::kUInt8 ? "u8s8" : "bf16",
-                          kernels.name)) {}
+        name_(fmt::format("conv_{}_{}_{}", convMethodName(method),
+                          element == Element::kUInt8 ? "u8s8" : "bf16", kernels.name)) {}
 
   std::string_view name() const override { return name_; }
 
@@ -98,6 +100,7 @@ class TypedConvolutionTactic : public Tactic {
     int place = 0;
     for (const ConvConfig& config :
          typedConvCandidates(shape, element_, kernels_.width, kernels_.registers)) {
+      if (config.method != method_) continue;
       Candidate c;
       c.tactic = this;
       c.nodes = region.nodes;
@@ -131,8 +134,10 @@ class TypedConvolutionTactic : public Tactic {
       add(from, Layout::channelsLast(region.outputType, out.rank()), 1);
       // Results go into planes as float32 only, the type of an engine's outputs.
       bool mayScatter = element_ == Element::kBFloat16 || region.outputType == DataType::kFloat32;
-      if (mayScatter) add(from, Layout::linear(DataType::kFloat32), 1.02);
-      if (isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
+      if (mayScatter && method_ == ConvMethod::kDirect)
+        add(from, Layout::linear(DataType::kFloat32), 1.02);
+      if (method_ == ConvMethod::kDirect && isOnePixel(in) && isOnePixel(out) &&
+          region.inputs.size() == 1)
         add(Layout::linear(region.inputType), Layout::linear(region.outputType), 1);
     }
   }
@@ -151,12 +156,14 @@ class TypedConvolutionTactic : public Tactic {
     ConvPlan plan = bindConv(shape, configOf(context.candidate), pixelViewOf(context.inputs[0]),
                              pixelViewOf(context.outputs[0]), residual, epilogue, context.workers,
                              cacheSizes(), conversion);
-    return std::make_unique<TypedConvolutionStep>(context, plan,
-                                                  exact ? kernels_.exact : kernels_.direct);
+    TypedConvKernel kernel = method_ == ConvMethod::kDirect
+                                 ? (exact ? kernels_.exact : kernels_.direct)
+                                 : (exact ? kernels_.exactDepthwise : kernels_.depthwise);
+    return std::make_unique<TypedConvolutionStep>(context, plan, kernel);
   }
 
   ConvConfig configOf(const Candidate& candidate) const {
-    ConvConfig config = configFromText(candidate.parameters, ConvMethod::kDirect, kernels_.width);
+    ConvConfig config = configFromText(candidate.parameters, method_, kernels_.width);
     config.element = element_;
     return config;
   }
@@ -169,6 +176,7 @@ class TypedConvolutionTactic : public Tactic {
   }
 
  private:
+  ConvMethod method_;
   Element element_;
   const TypedConvKernels& kernels_;
   double wordsACycle_;
@@ -248,7 +256,7 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
     const auto* weights = node.weights[0].as<std::int8_t>();
     packConvBytes(shape, config, weights, scales.data(), node.weights[2].as<float>(),
                   static_cast<int>(a.inputZeroPoint), packed->data());
-    packed->pairsFit = pairsFitSixteenBits(shape, weights);
+    packed->pairsFit = pairsFitSixteenBits(shape, config, weights);
     return packed;
   }
 
@@ -285,10 +293,14 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   // Two multiplications a cycle; without instructions for the type, one of two or three.
   const double pairRate = hasBFloat16Arithmetic(cpu) ? 2 : 0.8;
   const double byteRate = cpu.features.avx512Vnni ? 2 : 0.9;
-  registry.add(std::make_unique<BFloat16ConvolutionTactic>(Element::kBFloat16, pairs,
-                                                           vectors ? pairRate * pairs.width : 0.5));
-  registry.add(std::make_unique<BytesConvolutionTactic>(Element::kUInt8, bytes,
-                                                        vectors ? byteRate * bytes.width : 0.3));
+  for (ConvMethod method : {ConvMethod::kDirect, ConvMethod::kDepthwise}) {
+    // Depthwise, the taps are put together first.
+    const double share = method == ConvMethod::kDirect ? 1 : 0.3;
+    registry.add(std::make_unique<BFloat16ConvolutionTactic>(
+        method, Element::kBFloat16, pairs, vectors ? share * pairRate * pairs.width : 0.5));
+    registry.add(std::make_unique<BytesConvolutionTactic>(
+        method, Element::kUInt8, bytes, vectors ? share * byteRate * bytes.width : 0.3));
+  }
 }
 
 }  // namespace layerwise
