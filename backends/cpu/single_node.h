@@ -10,6 +10,7 @@
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
 #include "backends/shared/node_info.h"
+#include "backends/shared/single_node_candidates.h"
 #include "engine/tactic.h"
 
 namespace layerwise::cpu {
@@ -40,14 +41,11 @@ using layerwise::allFloat;
 using layerwise::allFloatOrEightBits;
 using layerwise::broadcastStrides;
 using layerwise::floatWeights;
+using layerwise::kAllInputs;
 using layerwise::memoryType;
 using layerwise::NodeInfo;
 
-/// How many of the node's inputs the step reads; the others are shape tensors.
-inline constexpr int kAllInputs = 1 << 20;
-
-/// Adds a candidate for one node with linear layouts, and one with channels-last layouts where
-/// `channelsLast` says so and some tensor has 3 to 5 axes.
+/// Adds singleNodeCandidates() with what they cost here.
 void addSingleNodeCandidates(const Tactic& tactic, const MatchContext& context, NodeId node,
                              const NodeInfo& info, double flops, bool channelsLast, int inputs,
                              std::vector<Candidate>& candidates);

@@ -8,14 +8,11 @@
 #include "backends/opencl/cost.h"
 #include "backends/opencl/tactic_registry.h"
 #include "backends/shared/node_info.h"
+#include "backends/shared/single_node_candidates.h"
 
 namespace layerwise::opencl {
 
-/// How many of the node's inputs the step reads; the others are shape tensors.
-inline constexpr int kAllInputs = 1 << 20;
-
-/// Adds a candidate for one node with linear layouts, and one with channels-last layouts where
-/// `channelsLast` says so and some tensor has 3 to 5 axes.
+/// Adds singleNodeCandidates() with what they cost here.
 void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
                              const MatchContext& context, NodeId node, const NodeInfo& info,
                              double flops, bool channelsLast, int inputs,

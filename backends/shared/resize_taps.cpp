@@ -20,12 +20,18 @@ void cubicWeights(double a, double t, float* weights) {
 
 }  // namespace
 
+int tapCount(InterpolationMode mode) {
+  return mode == InterpolationMode::kCubic ? 4 : mode == InterpolationMode::kLinear ? 2 : 1;
+}
+
+double resizeFlops(const Resize& a, const Dims& out) {
+  return 2 * static_cast<double>(out.volume()) * std::pow(tapCount(a.mode), out.rank() - 2);
+}
+
 AxisTaps resizeTaps(const Resize& a, const Dims& in, const Dims& out, int axis) {
   AxisTaps taps;
   taps.at.clear();
-  taps.count = a.mode == InterpolationMode::kCubic    ? 4
-               : a.mode == InterpolationMode::kLinear ? 2
-                                                      : 1;
+  taps.count = tapCount(a.mode);
   std::int64_t last = in[axis] - 1;
   for (std::int64_t x = 0; x < out[axis]; ++x) {
     double source = resizeSource(a, in, out, axis, x);

@@ -21,6 +21,11 @@ struct AxisTaps {
   std::vector<ResizeTaps> at{ResizeTaps{}};
 };
 
+/// How many input positions an output position is made of along each axis.
+int tapCount(InterpolationMode mode);
+/// The floating-point operations of a resize to `out`.
+double resizeFlops(const Resize& a, const Dims& out);
+
 /// The taps of all output positions along `axis`.
 AxisTaps resizeTaps(const Resize& a, const Dims& in, const Dims& out, int axis);
 

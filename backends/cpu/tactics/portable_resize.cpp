@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "backends/cpu/channel_lanes.h"
 #include "backends/cpu/single_node.h"
 #include "backends/shared/resize_taps.h"
@@ -55,11 +53,7 @@ std::unique_ptr<Step> bindResize(const Resize& a, const BindContext& c) {
 }
 
 double flops(const Resize& a, const NodeInfo& info) {
-  double taps = a.mode == InterpolationMode::kCubic    ? 4
-                : a.mode == InterpolationMode::kLinear ? 2
-                                                       : 1;
-  return 2 * static_cast<double>(info.outputs[0].dims.volume()) *
-         std::pow(taps, info.outputs[0].dims.rank() - 2);
+  return resizeFlops(a, info.outputs[0].dims);
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "backends/opencl/kernel_types.h"
 #include "backends/opencl/single_node.h"
 #include "backends/opencl/window.h"
@@ -77,12 +75,8 @@ double poolingFlops(const Pooling& a, const NodeInfo& info) {
          static_cast<double>(w.kernel.volume());
 }
 
-double resizeFlops(const Resize& a, const NodeInfo& info) {
-  double taps = a.mode == InterpolationMode::kCubic    ? 4
-                : a.mode == InterpolationMode::kLinear ? 2
-                                                       : 1;
-  return 2 * static_cast<double>(info.outputs[0].dims.volume()) *
-         std::pow(taps, info.outputs[0].dims.rank() - 2);
+double resizingFlops(const Resize& a, const NodeInfo& info) {
+  return resizeFlops(a, info.outputs[0].dims);
 }
 
 }  // namespace
@@ -92,7 +86,7 @@ void registerTactic_window(opencl::TacticRegistry& registry) {
   using namespace opencl;
   addPortable<Pooling>(registry,
                        {.flops = poolingFlops, .channelsLast = true, .bind = bindPooling});
-  addPortable<Resize>(registry, {.flops = resizeFlops, .channelsLast = true, .bind = bindResize});
+  addPortable<Resize>(registry, {.flops = resizingFlops, .channelsLast = true, .bind = bindResize});
 }
 
 }  // namespace layerwise
