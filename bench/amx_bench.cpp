@@ -115,7 +115,7 @@ int runAll(const std::string& network, int threads, Element element, int rounds)
     std::byte* out = allocateBytes(outBytes);
     std::vector<Contender> contenders;
     for (AmxConfig c : amxCandidates(s, element)) {
-      for (int64_t strip : {0, 1 << 17, 1 << 15}) {
+      for (int64_t strip : {0, 1 << 17, 1 << 16}) {
         if (strip && inBytes <= strip) continue;
         c.stripBytes = strip;
         contenders.push_back(makeContender(s, c, workers));

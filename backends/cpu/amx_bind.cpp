@@ -60,23 +60,26 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   const bool rowsOnly = p.config.method == AmxMethod::kRows;
-  p.position = runs.position;
+  p.position = rowsOnly ? runs.position : std::min(runs.position, kRowBytes);
+  p.planes = rowsOnly ? 1 : runs.stepsPerRun;
   p.rowPositions = rowsOnly ? p.outW : phaseColumns(s);
   p.phasesH = phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
-  partition(p, p.outH, p.rowPositions * p.position * phases,
+  partition(p, p.outH, p.rowPositions * p.position * p.planes * phases,
             std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), stripBytes,
             threads);
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
-  p.phaseBytes = roundUp(p.phaseRows * p.rowPositions * p.position, kRowBytes);
+  // An odd number of lines: planes do not meet in the same sets of a cache.
+  p.planeBytes = (divideUp(p.phaseRows * p.rowPositions * p.position, kRowBytes) | 1) * kRowBytes;
+  p.phaseBytes = p.planes * p.planeBytes;
   for (int64_t run = 0; run < runs.count; ++run) {
     const int64_t tap = run * runs.taps, y = tap / s.kw * s.dh, x = tap % s.kw * s.dw;
     const int64_t phase = y % s.sh * p.phasesW + x % s.sw;
     for (int64_t i = 0; i < runs.stepsPerRun; ++i) {
       bound.offsets.push_back(phase * p.phaseBytes +
                               (y / s.sh * p.rowPositions + x / s.sw) * p.position +
-                              i * runs.stepBytes);
+                              i * (rowsOnly ? runs.stepBytes : p.planeBytes));
     }
   }
   p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;
@@ -140,7 +143,7 @@ std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
     c.method = method;
     c.element = element;
     if (!amxSupports(s, c)) continue;
-    if (isPointwise(s) && method != AmxMethod::kFlat) continue;  // the same, with a copy
+    if (isPointwise(s) && method > AmxMethod::kPhases) continue;  // the same again
     const AmxRuns runs = amxRuns(s, c);
     const int64_t pixelBytes = s.ci * elementBytes(element);
     const int64_t outH = s.outH(), outW = s.outW();

@@ -74,8 +74,9 @@ struct AmxPlan {
   int64_t strip = 0, strips = 0;  ///< output rows a unit; kFlat: pixels
   int64_t position = 0;           ///< bytes between neighbouring positions
   int64_t rowPositions = 0;       ///< positions from one output row to the next
-  // kPhases and kRows: pictures in each direction, and the size of one.
-  int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0;
+  // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
+  // which has 64 bytes a position.
+  int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
 };
 
 /// A plan, and for each step where its bytes begin, relative to those of the position.

@@ -61,7 +61,9 @@ class AmxUnit {
       }
       block += n;
     }
-    if (pending) finish(*pending, count);
+    for (int64_t distance = 2; distance > 0; --distance) {
+      if (AmxJob* job = jobBefore(distance)) finish(*job, count);
+    }
     tiles.release();
   }
 
@@ -70,7 +72,7 @@ class AmxUnit {
 
   void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
                 int64_t group, int64_t groups) {
-    AmxJob& job = jobs[turn];
+    AmxJob& job = jobs[blocks % kJobs];
     AmxBlock block;
     job.firstPosition = firstTile * kTileRows;
     for (int64_t i = 0; i < m; ++i) {
@@ -88,16 +90,14 @@ class AmxUnit {
     block.bStep = p.stepBytes * 16;
     block.bBlock = p.blockBytes;
     block.constants = constants + firstOut;
-    block.accumulators = accumulators + turn * kAccumulators * kAccumulatorBytes;
+    block.accumulators = accumulators + blocks % kJobs * kAccumulators * kAccumulatorBytes;
     block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
-    block.pending = pending;
+    // Short blocks are still in flight when the next one ends.
+    constexpr int64_t kShortBlock = 6;
+    block.pending = jobBefore(p.steps < kShortBlock ? 2 : 1);
     block.finish = finish;
-    // In turns of some length: each call has constants to load.
-    constexpr int64_t kLeastRows = 8;
-    block.rowsPerStep = kLeastRows;
-    if (pending) {
-      const int64_t rows = divideUp(pending->end - pending->position, p.steps);
-      block.rowsPerStep = rows < kLeastRows ? kLeastRows : rows;
+    if (block.pending) {
+      block.turns = AmxTurns::of(block.pending->end - block.pending->position, p.steps);
     }
     job.plan = &p;
     job.accumulators = block.accumulators;
@@ -121,8 +121,12 @@ class AmxUnit {
     }
     prefetchOutput(job);
     multiply<Tiles, element>(tiles, m, n, block);
-    pending = &job;
-    turn ^= 1;
+    ++blocks;
+  }
+
+  // The job of a block before the next one, or null.
+  AmxJob* jobBefore(int64_t distance) {
+    return blocks >= distance ? &jobs[(blocks - distance) % kJobs] : nullptr;
   }
 
   // The lines that a block's results go to: in a long row of layers they are rarely near.
@@ -156,9 +160,10 @@ class AmxUnit {
     }
     if (next >= lastBlock) return ahead;
     const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
-    const int64_t wanted = divideUp(lines, groups);
+    // More would wait for each other: a core has few outstanding misses.
+    constexpr int64_t kMostLines = 2;
     ahead.streams = 1;
-    ahead.lines = divideUp(wanted, p.steps);
+    ahead.lines = smaller(kMostLines, divideUp(divideUp(lines, groups), p.steps));
     const int64_t first = group * ahead.lines * p.steps;
     if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
     return ahead;
@@ -177,9 +182,8 @@ class AmxUnit {
   bool bounded;
   int64_t tileRows;
   AmxFinish finish = nullptr;
-  AmxJob jobs[2];
-  AmxJob* pending = nullptr;
-  int turn = 0;
+  AmxJob jobs[kJobs];
+  int64_t blocks = 0;  // done
 };
 
 template <class Tiles>

@@ -25,10 +25,15 @@ class AmxCopy {
   }
 
   // Pictures of p.phaseRows x p.rowPositions pixels for `rows` output rows, one for each offset
-  // modulo the stride.
+  // modulo the stride; each in planes of 64 bytes a pixel, so that a tile is one piece of memory.
   void phases(const char* image, int64_t firstRow, int64_t rows, char* to) const {
     const int64_t copied = rows + (s.kh - 1) * s.dh / s.sh, columns = p.rowPositions;
     const bool dense = s.sw == 1 && inPixel == pixelBytes && pixelBytes == p.position;
+    const auto fillPixels = [&](char* pixel, int64_t count) {
+      for (int64_t plane = 0; plane < p.planes; ++plane) {
+        fill(pixel + plane * p.planeBytes, count * p.position);
+      }
+    };
     for (int64_t phase = 0; phase < p.phasesH * p.phasesW; ++phase) {
       const int64_t py = phase / p.phasesW, px = phase % p.phasesW;
       // Columns [left, right) are inside the image.
@@ -39,10 +44,10 @@ class AmxCopy {
         char* pixel = to + phase * p.phaseBytes + r * columns * p.position;
         const int64_t y = (firstRow + r) * s.sh + py - s.pt;
         if (y < 0 || y >= s.h) {
-          fill(pixel, columns * p.position);
+          fillPixels(pixel, columns);
           continue;
         }
-        fill(pixel, left * p.position);
+        fillPixels(pixel, left);
         pixel += left * p.position;
         const char* from = image + y * inRow + (left * s.sw + px - s.pl) * inPixel;
         if (dense) {
@@ -50,10 +55,10 @@ class AmxCopy {
           pixel += (right - left) * p.position;
         } else {
           for (int64_t x = left; x < right; ++x, from += s.sw * inPixel, pixel += p.position) {
-            copy(pixel, from, pixelBytes);
+            copy(pixel, from, pixelBytes, p.planeBytes);
           }
         }
-        fill(pixel, (columns - right) * p.position);
+        fillPixels(pixel, columns - right);
       }
     }
   }
@@ -118,15 +123,13 @@ class AmxCopy {
     }
   }
 
-  // After the copied bytes come zeros up to the end of a vector: no NaN.
-  LW_INLINE void copy(char* to, const char* from, int64_t count) const {
-    int64_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-      V::store(reinterpret_cast<float*>(to + i), V::load(reinterpret_cast<const float*>(from + i)));
+  // To pieces of 64 bytes, `step` apart. After the copied bytes come zeros up to the end of a
+  // vector: no NaN.
+  LW_INLINE void copy(char* to, const char* from, int64_t count, int64_t step = 64) const {
+    for (; count >= 64; count -= 64, to += step, from += 64) {
+      V::store(reinterpret_cast<float*>(to), V::load(reinterpret_cast<const float*>(from)));
     }
-    if (i < count) {
-      V::store(reinterpret_cast<float*>(to + i), V::loadFirstBytes(from + i, count - i));
-    }
+    if (count > 0) V::store(reinterpret_cast<float*>(to), V::loadFirstBytes(from, count));
   }
   LW_INLINE void fill(char* to, int64_t count) const {
     for (int64_t i = 0; i < count; i += 64) V::store(reinterpret_cast<float*>(to + i), border);

@@ -31,6 +31,7 @@ struct AmxFinisher {
 
   ActivationFunction<V, kind> activation;
   bool before, after;
+  bool plain = false;  // bytes: without a zero point, and 0 the least
   ResidualReader<V> residualAt;
   ResultWriter<V, out> write;
 
@@ -40,40 +41,90 @@ struct AmxFinisher {
         after(p.epilogue.residual == ResidualPlace::kAfterActivation),
         residualAt(p.conversion),
         write(p.conversion) {
-    if constexpr (kFolded) {
-      if (after) return;
-      const auto bound = [&](Reg x) {
-        return V::min(V::max(V::mul(x, write.inverse), write.low), write.high);
-      };
-      const Reg low = bound(activation.alpha), high = bound(activation.beta);
-      write.low = low;
-      write.high = high;
+    if constexpr (out == Element::kUInt8) {
+      const Conversion& c = p.conversion;
+      const float least = static_cast<float>(-c.outputZero), most = least + 255;
+      float low = least, high = most;
+      if (kFolded && !after) {
+        low = bound(p.epilogue.alpha * c.outputInverse, least, most);
+        high = bound(p.epilogue.beta * c.outputInverse, least, most);
+        write.low = V::set1(low);
+        write.high = V::set1(high);
+      }
+      plain = low == 0 && c.outputZero == 0;
+    }
+  }
+  static LW_INLINE float bound(float x, float low, float high) {
+    return x < low ? low : x > high ? high : x;
+  }
+
+  // A block of channels of neighbouring positions.
+  struct Run {
+    const char* sums;
+    const AmxConstants* constants;
+    char* to;
+    int64_t toPixel;
+    const char* residual;
+    int64_t residualPixel;
+    int64_t rows, count;
+  };
+
+  // The result of one position as float32, the activation not applied where it is folded.
+  template <bool added>
+  LW_INLINE Reg valueAt(const char* sums, Reg scale, Reg bias, const char* residual) const {
+    Reg y;
+    if constexpr (in == Element::kUInt8) {
+      y = V::exactFma(V::toFloat(V::loadIndex(reinterpret_cast<const int*>(sums))), scale, bias);
+    } else {
+      y = V::load(reinterpret_cast<const float*>(sums));
+    }
+    if constexpr (added) {
+      const Reg r = residualAt(residual, 0);
+      if (before) y = V::add(y, r);
+      if (!kFolded || after) y = activation(y);
+      if (after) y = V::add(y, r);
+    } else if constexpr (!kFolded) {
+      y = activation(y);
+    }
+    return y;
+  }
+
+  template <bool added, class Quantize>
+  LW_INLINE void fourRows(Run& r, Reg scale, Reg bias, const Quantize& quantize) const {
+    for (; r.rows >= 4; r.rows -= 4) {
+      typename V::Index q[4];
+      LW_UNROLL for (int i = 0; i < 4; ++i) {
+        const Reg y = valueAt<added>(r.sums + i * kTileRowBytes, scale, bias,
+                                     r.residual + i * r.residualPixel);
+        q[i] = quantize(V::mul(y, write.inverse));
+      }
+      V::storeFourRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
+      r.sums += 4 * kTileRowBytes;
+      r.to += 4 * r.toPixel;
+      r.residual += 4 * r.residualPixel;
     }
   }
 
-  // One block of channels of neighbouring positions.
   template <bool whole, bool added>
-  LW_INLINE void run(const char* row, int64_t rows, const AmxConstants& constants, char* to,
-                     int64_t toPixel, const char* residual, int64_t residualPixel,
-                     int64_t count) const {
-    const Reg scale = V::load(constants.scale), bias = V::load(constants.bias);
-    for (; rows > 0; --rows, row += kTileRowBytes, to += toPixel) {
-      Reg y;
-      if constexpr (in == Element::kUInt8) {
-        y = V::exactFma(V::toFloat(V::loadIndex(reinterpret_cast<const int*>(row))), scale, bias);
+  LW_INLINE void run(Run r) const {
+    const Reg scale = V::load(r.constants->scale), bias = V::load(r.constants->bias);
+    if constexpr (whole && out == Element::kUInt8) {
+      if (plain) {
+        // What is below 0 becomes 0 when it is narrowed.
+        fourRows<added>(r, scale, bias, [&](Reg x) { return V::toInt(V::min(x, write.high)); });
       } else {
-        y = V::load(reinterpret_cast<const float*>(row));
+        fourRows<added>(r, scale, bias, [&](Reg x) {
+          const Reg scaled = V::min(V::max(x, write.low), write.high);
+          return V::addIndex(V::toInt(scaled), write.zero);
+        });
       }
-      if constexpr (added) {
-        const Reg r = residualAt(residual, 0);
-        residual += residualPixel;
-        if (before) y = V::add(y, r);
-        if (!kFolded || after) y = activation(y);
-        if (after) y = V::add(y, r);
-      } else if constexpr (!kFolded) {
-        y = activation(y);
-      }
-      write(to, 0, y, whole ? 16 : count);
+    }
+    for (; r.rows > 0; --r.rows) {
+      const Reg y = valueAt<added>(r.sums, scale, bias, r.residual);
+      write(r.to, 0, y, whole ? 16 : r.count);
+      r.sums += kTileRowBytes;
+      r.to += r.toPixel;
+      r.residual += r.residualPixel;
     }
   }
 };
@@ -97,21 +148,25 @@ void finishRows(AmxJob& job, int64_t rows) {
                         (job.position - job.tileStart[m]) * kTileRowBytes;
       for (int64_t n = 0; n < job.blocks; ++n, row += kAccumulatorBytes) {
         const int64_t count = smaller(job.channels - n * 16, 16);
-        char* const to = job.out + n * 16 * outBytes;
-        const AmxConstants& constants = job.constants[n];
+        const typename AmxFinisher<V, in, out, kind>::Run block{
+            row,
+            job.constants + n,
+            job.out + n * 16 * outBytes,
+            outPixel,
+            job.residual ? job.residual + n * 16 * residualBytes : nullptr,
+            job.residual ? residualPixel : 0,
+            run,
+            count};
         if (job.residual) {
-          const char* residual = job.residual + n * 16 * residualBytes;
           if (count == 16) {
-            finisher.template run<true, true>(row, run, constants, to, outPixel, residual,
-                                              residualPixel, count);
+            finisher.template run<true, true>(block);
           } else {
-            finisher.template run<false, true>(row, run, constants, to, outPixel, residual,
-                                               residualPixel, count);
+            finisher.template run<false, true>(block);
           }
         } else if (count == 16) {
-          finisher.template run<true, false>(row, run, constants, to, outPixel, nullptr, 0, count);
+          finisher.template run<true, false>(block);
         } else {
-          finisher.template run<false, false>(row, run, constants, to, outPixel, nullptr, 0, count);
+          finisher.template run<false, false>(block);
         }
       }
     }

@@ -16,6 +16,18 @@ struct Avx512Amx : Avx512 {
       _mm256_mask_storeu_epi16(p, first(n), bits);
     }
   }
+  // Four rows of sixteen bytes, of words that are clamped to [0, 255].
+  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
+                                      Index d) {
+    // Within 128 bits the rows' quarters lie side by side.
+    const Index mixed = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+    const Index order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const Index rows = _mm512_permutexvar_epi32(order, mixed);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_castsi512_si128(rows));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm512_extracti32x4_epi32(rows, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(rows, 2));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(rows, 3));
+  }
   // To about an ulp for quotients of usual size, in a third of the time: an estimate of 1 / b and a
   // step of Newton's.
   static LW_INLINE Reg div(Reg a, Reg b) {

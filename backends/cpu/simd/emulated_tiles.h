@@ -12,6 +12,16 @@ namespace {
 // Manual. What the processor answers with an invalid-opcode fault traps here.
 struct EmulatedTiles {
   struct Vector : Emulated<16> {
+    static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
+                                        Index d) {
+      for (int i = 0; i < kWidth; ++i) {
+        const int words[4] = {a[i], b[i], c[i], d[i]};
+        for (int r = 0; r < 4; ++r) {
+          const int x = words[r];
+          p[r * step + i] = static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
+        }
+      }
+    }
     static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
       Reg x = {};
       for (int64_t i = 0; i < (n < 64 ? n : 64); ++i) {
