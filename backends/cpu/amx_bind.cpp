@@ -131,46 +131,55 @@ bool amxSupports(const ConvShape& s, const AmxConfig& c) {
   return c.method != AmxMethod::kFlat || isPointwise(s);
 }
 
+double amxCycles(const ConvShape& s, const AmxConfig& c) {
+  const AmxRuns runs = amxRuns(s, c);
+  const int64_t pixelBytes = s.ci * elementBytes(c.element), kernelRow = s.kw * pixelBytes;
+  const int64_t outW = c.method == AmxMethod::kPhases ? phaseColumns(s) : s.outW();
+  const int64_t positions = s.n * s.outH() * outW;
+  // Lines copied, two instructions each and some around them.
+  const auto lines = [](int64_t bytes) { return 2 + 2 * divideUp(bytes, kRowBytes); };
+  const int64_t phases = phasesOf(s.kh, s.sh, s.dh);
+  int64_t copied = 0;
+  switch (c.method) {
+    case AmxMethod::kFlat:
+      if (!amxUsesInput(runs, c.element, pixelBytes)) copied = lines(pixelBytes);
+      break;
+    case AmxMethod::kPhases:
+      copied = phases * phasesOf(s.kw, s.sw, s.dw) * lines(pixelBytes);
+      break;
+    case AmxMethod::kRows:
+      copied = phases * (2 + lines(kernelRow));
+      break;
+    case AmxMethod::kGather:
+      copied = s.kh * (2 + 2 * lines(kernelRow));
+      break;
+  }
+  const int64_t blocks = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels);
+  constexpr int64_t kProductCycles = 20, kBlockCycles = 100;
+  return static_cast<double>(positions * copied +
+                             blocks *
+                                 (runs.count * runs.stepsPerRun * kProductCycles + kBlockCycles));
+}
+
 std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
   struct Rated {
     double cycles;
     AmxConfig config;
   };
   std::vector<Rated> rated;
-  for (AmxMethod method :
-       {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows, AmxMethod::kGather}) {
+  for (AmxMethod method : kAmxMethods) {
     AmxConfig c;
     c.method = method;
     c.element = element;
     if (!amxSupports(s, c)) continue;
     if (isPointwise(s) && method > AmxMethod::kPhases) continue;  // the same again
-    const AmxRuns runs = amxRuns(s, c);
-    const int64_t pixelBytes = s.ci * elementBytes(element);
-    const int64_t outH = s.outH(), outW = s.outW();
-    int64_t positions = outH * outW;
-    double copied = 0;  // cycles
-    const int64_t kernelRow = s.kw * pixelBytes;
-    if (method == AmxMethod::kPhases) {
-      positions = outH * phaseColumns(s);
-      const int64_t phases = phasesOf(s.kh, s.sh, s.dh) * phasesOf(s.kw, s.sw, s.dw);
-      copied = static_cast<double>(phases * positions * (2 + 2 * divideUp(pixelBytes, 64)));
-    } else if (method == AmxMethod::kRows) {
-      copied = static_cast<double>(positions * phasesOf(s.kh, s.sh, s.dh) *
-                                   (4 + 2 * divideUp(kernelRow, 64)));
-    } else if (method == AmxMethod::kGather) {
-      copied = static_cast<double>(positions * s.kh * (6 + 4 * divideUp(kernelRow, 64)));
-    } else if (!amxUsesInput(runs, element, pixelBytes)) {
-      copied = static_cast<double>(positions * (2 + 2 * divideUp(pixelBytes, 64)));
-    }
-    const int64_t products = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels) *
-                             runs.count * runs.stepsPerRun;
-    rated.push_back({static_cast<double>(products * 16) + copied, c});
+    rated.push_back({amxCycles(s, c), c});
   }
   std::stable_sort(rated.begin(), rated.end(),
                    [](const Rated& a, const Rated& b) { return a.cycles < b.cycles; });
   std::vector<AmxConfig> result;
   for (const Rated& r : rated) {
-    if (r.cycles <= 1.6 * rated.front().cycles) result.push_back(r.config);
+    if (r.cycles <= 1.5 * rated.front().cycles) result.push_back(r.config);
   }
   return result;
 }

@@ -22,6 +22,8 @@ enum class AmxMethod : uint8_t {
             ///< row: for few channels
   kGather,  ///< a copied strip with one row an output pixel, which holds all that the pixel reads
 };
+inline constexpr AmxMethod kAmxMethods[] = {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows,
+                                            AmxMethod::kGather};
 const char* amxMethodName(AmxMethod method);
 
 /// The choices that a tuner makes. Zero in the last two means: let bindAmxConv choose.
@@ -36,6 +38,8 @@ struct AmxConfig {
 /// The configurations worth timing for this shape, the best guess first; none where tiles have no
 /// kernel for it.
 std::vector<AmxConfig> amxCandidates(const ConvShape& shape, Element element);
+/// About how many cycles all of the products and what is around them take a core.
+double amxCycles(const ConvShape& shape, const AmxConfig& config);
 bool amxSupports(const ConvShape& shape, const AmxConfig& config);
 
 /// Packed weights depend on channels, kernel, element and on whether the method is

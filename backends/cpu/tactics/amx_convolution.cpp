@@ -1,0 +1,215 @@
+// Convolutions of bfloat16 and of bytes on tile registers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "backends/cpu/amx_conv.h"
+#include "backends/cpu/conv_tactic.h"
+#include "backends/cpu/fused_region.h"
+#include "backends/cpu/single_node.h"
+#include "backends/cpu/step.h"
+#include "backends/cpu/tactic_registry.h"
+#include "backends/cpu/typed_region.h"
+
+#include "layerwise/error.h"
+
+namespace layerwise {
+namespace cpu {
+
+extern const AmxKernel kAmxConvKernel;
+
+namespace {
+
+std::string toText(const AmxConfig& c) {
+  return fmt::format("method={} strip={} blocks={}", amxMethodName(c.method), c.stripBytes,
+                     c.blocks);
+}
+
+AmxConfig fromText(const std::string& text, Element element) {
+  char name[16] = {};
+  long strip = 0, blocks = 0;
+  if (std::sscanf(text.c_str(), "method=%15s strip=%ld blocks=%ld", name, &strip, &blocks) == 3) {
+    for (AmxMethod method : kAmxMethods)
+      if (std::string_view(name) == amxMethodName(method)) return {method, element, strip, blocks};
+  }
+  throw Error(ErrorCode::kInternal,
+              fmt::format("[convolution] parameters '{}' are not understood", text));
+}
+
+class AmxConvolutionStep final : public CpuStep {
+ public:
+  AmxConvolutionStep(const BindContext& context, AmxConvolution convolution)
+      : convolution_(std::move(convolution)),
+        in_(context.inputs[0]),
+        out_(context.outputs[0]),
+        residual_(context.inputs.back()),
+        packed_(std::static_pointer_cast<const PackedConvolution>(context.packed)) {}
+
+  std::int64_t tiles(int) const override { return convolution_.plan.tiles; }
+  std::size_t scratchBytes() const override {
+    return static_cast<std::size_t>(convolution_.plan.scratchBytes);
+  }
+
+  void run(int, std::int64_t tile, const Worker& worker) const override {
+    const AmxBuffers buffers{worker.data<const void>(in_), packed_->memory.data(),
+                             convolution_.offsets.data(), worker.data<const void>(residual_),
+                             worker.data<void>(out_)};
+    kAmxConvKernel(convolution_.plan, buffers, tile, worker.scratch);
+  }
+
+ private:
+  AmxConvolution convolution_;
+  BufferView in_, out_, residual_;  ///< residual_ is read where the epilogue says so
+  std::shared_ptr<const PackedConvolution> packed_;
+};
+
+/// What the tactics of both types share.
+class AmxConvolutionTactic : public Tactic {
+ public:
+  explicit AmxConvolutionTactic(Element element)
+      : element_(element),
+        name_(element == Element::kUInt8 ? "conv_direct_u8s8_amx" : "conv_direct_bf16_amx") {}
+
+  std::string_view name() const override { return name_; }
+
+ protected:
+  AmxConfig configOf(const Candidate& candidate) const {
+    return fromText(candidate.parameters, element_);
+  }
+
+  void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
+                     std::vector<Candidate>& candidates) const {
+    const Dims& in = context.shapes.values[static_cast<std::size_t>(region.inputs[0])].dims;
+    const Dims& out = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
+    Candidate c = candidateOf(context, shape, region, *this);
+    const double bytes =
+        static_cast<double>(shape.co * shape.ci * shape.kh * shape.kw * elementBytes(element_));
+    int place = 0;
+    for (const AmxConfig& config : amxCandidates(shape, element_)) {
+      constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;
+      const double compute = amxCycles(shape, config) / (kClock * context.workers);
+      c.parameters = toText(config);
+      // Candidates come best guess first; a later one must not win on a tie.
+      c.seconds =
+          (std::max(compute, bytes / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
+      const auto add = [&](const Layout& from, const Layout& to) {
+        Candidate placed = c;
+        placed.inputLayouts = {from};
+        if (placed.inputs.size() > 1)
+          placed.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
+        placed.outputLayouts = {to};
+        candidates.push_back(std::move(placed));
+      };
+      add(Layout::channelsLast(region.inputType, in.rank()),
+          Layout::channelsLast(region.outputType, out.rank()));
+      if (isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
+        add(Layout::linear(region.inputType), Layout::linear(region.outputType));
+    }
+  }
+
+  std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,
+                                              const AmxConfig& config) const {
+    auto packed = std::make_shared<PackedConvolution>();
+    packed->memory = AlignedBuffer(amxPackedBytes(shape, config));
+    return packed;
+  }
+
+  std::unique_ptr<Step> bindStep(const BindContext& context, const ConvShape& shape,
+                                 const Epilogue& epilogue, Conversion conversion) const {
+    if (context.outputs[0].dims.volume() == 0)
+      return makeStep(0, [](std::int64_t, const Worker&) {});
+    View residual;
+    if (epilogue.residual != ResidualPlace::kNone) {
+      residual = pixelViewOf(context.inputs[1]);
+      conversion.residual = elementOf(context.inputs[1].type);
+    }
+    conversion.output = elementOf(context.outputs[0].type);
+    const bool aligned = context.inputs[0].byteOffset % 64 == 0;
+    return std::make_unique<AmxConvolutionStep>(
+        context, bindAmxConv(shape, configOf(context.candidate), conversion,
+                             pixelViewOf(context.inputs[0]), pixelViewOf(context.outputs[0]),
+                             residual, epilogue, context.workers, cacheSizes(), aligned));
+  }
+
+ private:
+  Element element_;
+  std::string name_;
+};
+
+class AmxBFloat16Tactic final : public AmxConvolutionTactic {
+ public:
+  AmxBFloat16Tactic() : AmxConvolutionTactic(Element::kBFloat16) {}
+
+  void match(const MatchContext& context, NodeId id,
+             std::vector<Candidate>& candidates) const override {
+    for (const TypedRegion& region : bfloat16Regions(context, id)) {
+      const Convolution& a = *context.graph.node(id).as<Convolution>();
+      const auto input = static_cast<std::size_t>(region.inputs[0]);
+      addCandidates(context, convShapeOf(a, context.shapes.values[input].dims), region, candidates);
+    }
+  }
+
+  std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
+    const Node& node = graph.node(candidate.nodes.front());
+    AmxConfig config = configOf(candidate);
+    ConvShape shape = weightShape(*node.as<Convolution>(), node.weights[0].count);
+    auto packed = allocate(shape, config);
+    const float* bias = node.weights[1].count ? node.weights[1].as<float>() : nullptr;
+    packAmxFloat(shape, config, node.weights[0].as<float>(), bias, packed->memory.data());
+    return packed;
+  }
+
+  std::unique_ptr<Step> bind(const BindContext& context) const override {
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    return bindStep(context, convShapeOf(*node.as<Convolution>(), context.inputs[0].dims),
+                    epilogueOf(context.graph, context.candidate.nodes), {});
+  }
+};
+
+/// The quantised convolution, to the bit.
+class AmxBytesTactic final : public AmxConvolutionTactic {
+ public:
+  AmxBytesTactic() : AmxConvolutionTactic(Element::kUInt8) {}
+
+  void match(const MatchContext& context, NodeId id,
+             std::vector<Candidate>& candidates) const override {
+    for (const TypedRegion& region : bytesRegions(context, id)) {
+      const auto& a = *context.graph.node(id).as<QuantizedConvolution>();
+      const auto input = static_cast<std::size_t>(region.inputs[0]);
+      addCandidates(context, convShapeOf(a.convolution, context.shapes.values[input].dims), region,
+                    candidates);
+    }
+  }
+
+  std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
+    const Node& node = graph.node(candidate.nodes.front());
+    const auto& a = *node.as<QuantizedConvolution>();
+    AmxConfig config = configOf(candidate);
+    ConvShape shape = weightShape(a.convolution, node.weights[0].count);
+    auto packed = allocate(shape, config);
+    packAmxBytes(shape, config, node.weights[0].as<std::int8_t>(), scalesOf(node).data(),
+                 node.weights[2].as<float>(), static_cast<int>(a.inputZeroPoint),
+                 packed->memory.data());
+    return packed;
+  }
+
+  std::unique_ptr<Step> bind(const BindContext& context) const override {
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    const auto& a = *node.as<QuantizedConvolution>();
+    return bindStep(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogueOf(a),
+                    conversionOf(a));
+  }
+};
+
+}  // namespace
+}  // namespace cpu
+
+void registerTactic_amx_convolution(cpu::TacticRegistry& registry) {
+  const cpu::CpuFeatures& features = cpu::selectedCpu().features;
+  if (features.amxTile && features.amxBf16)
+    registry.add(std::make_unique<cpu::AmxBFloat16Tactic>());
+  if (features.amxTile && features.amxInt8) registry.add(std::make_unique<cpu::AmxBytesTactic>());
+}
+
+}  // namespace layerwise

@@ -1,0 +1,101 @@
+#include "backends/cpu/typed_region.h"
+
+#include "backends/cpu/fused_region.h"
+#include "backends/cpu/tensor_view.h"
+
+namespace layerwise::cpu {
+
+std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id) {
+  const Node& node = context.graph.node(id);
+  if (!node.as<Convolution>() || context.graph.computeType(id) != DataType::kBFloat16) return {};
+  const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
+  if (in.type != DataType::kFloat32 || in.dims.rank() > 4 || in.dims.volume() == 0) return {};
+  std::vector<TypedRegion> regions;
+  for (const FusedRegion& fused : fusedRegions(context, id)) {
+    TypedRegion region{fused.nodes,         {node.inputs[0]},    fused.output,
+                       DataType::kBFloat16, DataType::kBFloat16, DataType::kBFloat16};
+    if (fused.residual != kNone) region.inputs.push_back(fused.residual);
+    regions.push_back(std::move(region));
+  }
+  return regions;
+}
+
+std::vector<TypedRegion> bytesRegions(const MatchContext& context, NodeId id) {
+  const Node& node = context.graph.node(id);
+  const QuantizedConvolution* a = node.as<QuantizedConvolution>();
+  if (!a || (a->activated && !epilogueOf(a->activation))) return {};
+  const auto info = [&](ValueId value) -> const TensorInfo& {
+    return context.shapes.values[static_cast<std::size_t>(value)];
+  };
+  const TensorInfo& in = info(node.inputs[0]);
+  if (in.dims.rank() < 3 || in.dims.rank() > 4 || in.dims.volume() == 0) return {};
+  return {
+      {{id}, node.inputs, node.outputs[0], in.type, info(node.inputs.back()).type, a->outputType}};
+}
+
+Candidate candidateOf(const MatchContext& context, const ConvShape& shape,
+                      const TypedRegion& region, const Tactic& tactic) {
+  const auto bytes = [&](ValueId value, DataType type) {
+    const Dims& dims = context.shapes.values[static_cast<std::size_t>(value)].dims;
+    return static_cast<double>(dims.volume()) * static_cast<double>(sizeOf(type));
+  };
+  Candidate c;
+  c.tactic = &tactic;
+  c.nodes = region.nodes;
+  c.inputs = region.inputs;
+  c.outputs = {region.output};
+  c.flops = 2 * static_cast<double>(shape.macs());
+  c.bytes = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh * shape.kw) *
+                static_cast<double>(sizeOf(region.inputType)) +
+            bytes(region.inputs[0], region.inputType) + bytes(region.output, region.outputType);
+  if (region.inputs.size() > 1) c.bytes += bytes(region.inputs[1], region.residualType);
+  return c;
+}
+
+Epilogue epilogueOf(const QuantizedConvolution& a) {
+  Epilogue epilogue;
+  if (a.activated) epilogue = *epilogueOf(a.activation);
+  if (a.residual == ResidualOrder::kBeforeActivation)
+    epilogue.residual = ResidualPlace::kBeforeActivation;
+  if (a.residual == ResidualOrder::kAfterActivation)
+    epilogue.residual = ResidualPlace::kAfterActivation;
+  return epilogue;
+}
+
+Conversion conversionOf(const QuantizedConvolution& a) {
+  Conversion c;
+  c.inputZero = static_cast<int>(a.inputZeroPoint);
+  c.residualZero = static_cast<int>(a.residualZeroPoint);
+  c.outputZero = static_cast<int>(a.outputZeroPoint);
+  c.residualScale = static_cast<float>(a.residualScale);
+  c.outputInverse = 1 / static_cast<float>(a.outputScale);
+  return c;
+}
+
+std::vector<float> scalesOf(const Node& node) {
+  const ConstantData& data = node.weights[1];
+  std::vector<float> scales(data.as<float>(), data.as<float>() + data.count);
+  const auto inputScale = static_cast<float>(node.as<QuantizedConvolution>()->inputScale);
+  for (float& scale : scales) scale *= inputScale;
+  return scales;
+}
+
+Element elementOf(DataType type) {
+  return type == DataType::kUInt8      ? Element::kUInt8
+         : type == DataType::kBFloat16 ? Element::kBFloat16
+                                       : Element::kFloat32;
+}
+
+View pixelViewOf(const BufferView& view) {
+  View v = viewOf(view);
+  if (isOnePixel(view.dims)) v.row = v.pixel = v.image;
+  return v;
+}
+
+bool isOnePixel(const Dims& dims) {
+  for (int axis = 2; axis < dims.rank(); ++axis)
+    if (dims[axis] != 1) return false;
+  return true;
+}
+
+}  // namespace layerwise::cpu

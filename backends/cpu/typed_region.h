@@ -1,0 +1,43 @@
+#pragma once
+
+#include <vector>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/epilogue.h"
+#include "engine/tactic.h"
+#include "layers/quantized_convolution.h"
+
+// What tactics for convolutions of bfloat16 and of bytes share.
+namespace layerwise::cpu {
+
+/// A convolution with what follows it, and the types of its tensors in memory.
+struct TypedRegion {
+  std::vector<NodeId> nodes;
+  std::vector<ValueId> inputs;  ///< the residual last, where there is one
+  ValueId output = kNone;
+  DataType inputType{}, residualType{}, outputType{};
+};
+
+/// The regions that begin at a convolution which may be computed in bfloat16; none where it may
+/// not.
+std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id);
+/// The region of a quantised convolution that the kernels' epilogues can do.
+std::vector<TypedRegion> bytesRegions(const MatchContext& context, NodeId id);
+
+/// A candidate for the region with all but its layouts, parameters and seconds.
+Candidate candidateOf(const MatchContext& context, const ConvShape& shape,
+                      const TypedRegion& region, const Tactic& tactic);
+
+Epilogue epilogueOf(const QuantizedConvolution& a);
+/// All but the types of the residual and of the output.
+Conversion conversionOf(const QuantizedConvolution& a);
+/// The factor from a sum of an output channel to its real value.
+std::vector<float> scalesOf(const Node& quantizedConvolution);
+
+Element elementOf(DataType type);
+/// The view of a convolution's tensor. One of one pixel an image has its channels side by side in
+/// any layout.
+View pixelViewOf(const BufferView& view);
+bool isOnePixel(const Dims& dims);
+
+}  // namespace layerwise::cpu
