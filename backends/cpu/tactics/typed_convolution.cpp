@@ -10,32 +10,11 @@
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
-#include "backends/cpu/tensor_view.h"
-#include "layers/quantized_convolution.h"
+#include "backends/cpu/typed_region.h"
 
 namespace layerwise {
 namespace cpu {
 namespace {
-
-Element elementOf(DataType type) {
-  return type == DataType::kUInt8      ? Element::kUInt8
-         : type == DataType::kBFloat16 ? Element::kBFloat16
-                                       : Element::kFloat32;
-}
-
-/// A tensor of one pixel an image has its channels side by side in any layout.
-View pixelViewOf(const BufferView& view) {
-  View v = viewOf(view);
-  const int rank = view.dims.rank();
-  if (view.dims[rank - 1] == 1 && (rank == 3 || view.dims[2] == 1)) v.row = v.pixel = v.image;
-  return v;
-}
-
-bool isOnePixel(const Dims& dims) {
-  for (int axis = 2; axis < dims.rank(); ++axis)
-    if (dims[axis] != 1) return false;
-  return true;
-}
 
 class TypedConvolutionStep final : public CpuStep {
  public:
@@ -85,15 +64,7 @@ class TypedConvolutionTactic : public Tactic {
   std::string_view name() const override { return name_; }
 
  protected:
-  /// A region, what it computes and in which types.
-  struct Region {
-    std::vector<NodeId> nodes;
-    std::vector<ValueId> inputs;
-    ValueId output = kNone;
-    DataType inputType{}, residualType{}, outputType{};
-  };
-
-  void addCandidates(const MatchContext& context, const ConvShape& shape, const Region& region,
+  void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
                      std::vector<Candidate>& candidates) const {
     const Dims& in = context.shapes.values[static_cast<std::size_t>(region.inputs[0])].dims;
     const Dims& out = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
@@ -101,21 +72,10 @@ class TypedConvolutionTactic : public Tactic {
     for (const ConvConfig& config :
          typedConvCandidates(shape, element_, kernels_.width, kernels_.registers)) {
       if (config.method != method_) continue;
-      Candidate c;
-      c.tactic = this;
-      c.nodes = region.nodes;
-      c.inputs = region.inputs;
-      c.outputs = {region.output};
+      Candidate c = candidateOf(context, shape, region, *this);
       c.parameters = configText(config);
-      c.flops = 2 * static_cast<double>(shape.macs());
       double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh *
                                            shape.kw * elementBytes(element_));
-      double results = static_cast<double>(out.volume());
-      c.bytes = weights +
-                static_cast<double>(in.volume()) * static_cast<double>(sizeOf(region.inputType)) +
-                results * static_cast<double>(sizeOf(region.outputType));
-      if (region.inputs.size() > 1)
-        c.bytes += results * static_cast<double>(sizeOf(region.residualType));
       double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
                      static_cast<double>(shape.groups * depthWords(shape, element_));
       double seconds = words / (wordsACycle_ * 0.75 * 3e9 * context.workers);
@@ -190,18 +150,10 @@ class BFloat16ConvolutionTactic final : public TypedConvolutionTactic {
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
-    const Convolution* a = context.graph.node(id).as<Convolution>();
-    if (!a || context.graph.computeType(id) != DataType::kBFloat16) return;
-    ValueId input = context.graph.node(id).inputs[0];
-    const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(input)];
-    if (in.type != DataType::kFloat32 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
-    ConvShape shape = convShapeOf(*a, in.dims);
-    for (const FusedRegion& fused : fusedRegions(context, id)) {
-      Region region{fused.nodes,         {input},
-                    fused.output,        DataType::kBFloat16,
-                    DataType::kBFloat16, DataType::kBFloat16};
-      if (fused.residual != kNone) region.inputs.push_back(fused.residual);
-      addCandidates(context, shape, region, candidates);
+    for (const TypedRegion& region : bfloat16Regions(context, id)) {
+      const Convolution& a = *context.graph.node(id).as<Convolution>();
+      const auto input = static_cast<std::size_t>(region.inputs[0]);
+      addCandidates(context, convShapeOf(a, context.shapes.values[input].dims), region, candidates);
     }
   }
 
@@ -229,19 +181,12 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
-    const Node& node = context.graph.node(id);
-    const QuantizedConvolution* a = node.as<QuantizedConvolution>();
-    if (!a || (a->activated && !epilogueOf(a->activation))) return;
-    const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
-    if (in.dims.rank() < 3 || in.dims.rank() > 4 || in.dims.volume() == 0) return;
-    Region region;
-    region.nodes = {id};
-    region.inputs = node.inputs;
-    region.output = node.outputs[0];
-    region.inputType = in.type;
-    region.residualType = context.shapes.values[static_cast<std::size_t>(node.inputs.back())].type;
-    region.outputType = a->outputType;
-    addCandidates(context, convShapeOf(a->convolution, in.dims), region, candidates);
+    for (const TypedRegion& region : bytesRegions(context, id)) {
+      const auto& a = *context.graph.node(id).as<QuantizedConvolution>();
+      const auto input = static_cast<std::size_t>(region.inputs[0]);
+      addCandidates(context, convShapeOf(a.convolution, context.shapes.values[input].dims), region,
+                    candidates);
+    }
   }
 
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
@@ -249,12 +194,9 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
     const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
     ConvConfig config = configOf(candidate);
     ConvShape shape = weightShape(a.convolution, node.weights[0].count);
-    std::vector<float> scales(node.weights[1].as<float>(),
-                              node.weights[1].as<float>() + node.weights[1].count);
-    for (float& scale : scales) scale *= static_cast<float>(a.inputScale);
     auto packed = allocate(shape, config);
     const auto* weights = node.weights[0].as<std::int8_t>();
-    packConvBytes(shape, config, weights, scales.data(), node.weights[2].as<float>(),
+    packConvBytes(shape, config, weights, scalesOf(node).data(), node.weights[2].as<float>(),
                   static_cast<int>(a.inputZeroPoint), packed->data());
     packed->pairsFit = pairsFitSixteenBits(shape, config, weights);
     return packed;
@@ -263,21 +205,9 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
     const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
-    Epilogue epilogue;
-    if (a.activated) epilogue = *epilogueOf(a.activation);
-    epilogue.residual = a.residual == ResidualOrder::kNoResidual ? ResidualPlace::kNone
-                        : a.residual == ResidualOrder::kBeforeActivation
-                            ? ResidualPlace::kBeforeActivation
-                            : ResidualPlace::kAfterActivation;
-    Conversion conversion;
-    conversion.inputZero = static_cast<int>(a.inputZeroPoint);
-    conversion.residualZero = static_cast<int>(a.residualZeroPoint);
-    conversion.outputZero = static_cast<int>(a.outputZeroPoint);
-    conversion.residualScale = static_cast<float>(a.residualScale);
-    conversion.outputInverse = 1 / static_cast<float>(a.outputScale);
     const auto& packed = *static_cast<const PackedConvolution*>(context.packed.get());
-    return bindPlan(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogue,
-                    conversion, !packed.pairsFit);
+    return bindPlan(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogueOf(a),
+                    conversionOf(a), !packed.pairsFit);
   }
 };
 
