@@ -1,6 +1,6 @@
+#include "backends/opencl/window.h"
 #include "backends/opencl/kernel_types.h"
 #include "backends/opencl/single_node.h"
-#include "backends/opencl/window.h"
 #include "backends/shared/resize_taps.h"
 
 namespace layerwise {
