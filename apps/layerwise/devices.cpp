@@ -7,6 +7,7 @@
 #include "apps/common/json_file.h"
 #include "apps/common/program.h"
 #include "apps/layerwise/commands.h"
+#include "layerwise/cpu.h"
 #include "layerwise/opencl.h"
 #include "layerwise/thread_pool.h"
 
@@ -53,8 +54,12 @@ int devicesCommand(const Words& words) {
   const auto features = cpuFeatures();
   const std::vector<OpenClDevice> opencl = openClDevices();
   if (line.isSet("json")) {
-    nlohmann::ordered_json list = {
-        {{"name", "cpu"}, {"model", cpuModel()}, {"threads", threads}, {"features", features}}};
+    nlohmann::ordered_json list = {{{"name", "cpu"},
+                                    {"model", cpuModel()},
+                                    {"threads", threads},
+                                    {"features", features},
+                                    {"kernels", selectedCpuKernelSet()},
+                                    {"kernel_sets", cpuKernelSets()}}};
     for (const OpenClDevice& device : opencl)
       list.push_back({{"name", device.name},
                       {"model", device.model},
@@ -66,7 +71,8 @@ int devicesCommand(const Words& words) {
     writeJson("-", list);
     return 0;
   }
-  fmt::print("cpu  {}, {} threads ({})\n", cpuModel(), threads, fmt::join(features, " "));
+  fmt::print("cpu  {}, {} threads ({}), {} kernels (of {})\n", cpuModel(), threads,
+             fmt::join(features, " "), selectedCpuKernelSet(), fmt::join(cpuKernelSets(), ", "));
   for (const OpenClDevice& device : opencl)
     fmt::print("{}  {}, driver {}, {} compute units, {} MiB, {} KiB local ({})\n", device.name,
                device.model, device.driver, device.computeUnits, device.memoryBytes >> 20,

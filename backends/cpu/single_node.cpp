@@ -21,4 +21,20 @@ void addSingleNodeCandidates(const Tactic& tactic, const MatchContext& context, 
   }
 }
 
+void addMovingCandidate(const Tactic& tactic, const MatchContext& context, NodeId node,
+                        const NodeInfo& info, DataType floatType, int inputs,
+                        std::vector<Candidate>& candidates) {
+  std::vector<Candidate> plain;
+  addSingleNodeCandidates(tactic, context, node, info, 0, true, inputs, plain);
+  if (plain.size() < 2) return;
+  Candidate& candidate = plain.back();
+  for (auto* layouts : {&candidate.inputLayouts, &candidate.outputLayouts})
+    for (Layout& layout : *layouts)
+      if (layout.type == DataType::kFloat32) layout.type = floatType;
+  double share = static_cast<double>(sizeOf(floatType)) / sizeof(float);
+  candidate.bytes *= share;
+  candidate.seconds = kStepSeconds + (candidate.seconds - kStepSeconds) * share;
+  candidates.push_back(std::move(candidate));
+}
+
 }  // namespace layerwise::cpu

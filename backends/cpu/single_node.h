@@ -50,6 +50,12 @@ void addSingleNodeCandidates(const Tactic& tactic, const MatchContext& context, 
                              const NodeInfo& info, double flops, bool channelsLast, int inputs,
                              std::vector<Candidate>& candidates);
 
+/// The same for a tactic that moves elements of any size: one candidate with channels-last layouts
+/// that keeps floating-point tensors in `floatType`.
+void addMovingCandidate(const Tactic& tactic, const MatchContext& context, NodeId node,
+                        const NodeInfo& info, DataType floatType, int inputs,
+                        std::vector<Candidate>& candidates);
+
 /// What a portable tactic for layers of one kind consists of.
 template <class A>
 struct PortableDefinition {
@@ -59,6 +65,7 @@ struct PortableDefinition {
   double flopsPerOutput = 1;
   double (*flops)(const A&, const NodeInfo&) = nullptr;  ///< overrides flopsPerOutput
   bool channelsLast = false;
+  bool moves = false;  ///< does nothing but move elements, whatever their size
   int inputs = kAllInputs;
   std::shared_ptr<const void> (*pack)(const A&, const Node&) = nullptr;
   std::unique_ptr<Step> (*bind)(const A&, const BindContext&) = nullptr;
@@ -87,6 +94,9 @@ class PortableTactic final : public Tactic {
                                      : definition_.flopsPerOutput * outputs;
     addSingleNodeCandidates(*this, context, id, info, flops, definition_.channelsLast,
                             definition_.inputs, candidates);
+    if (DataType type = context.graph.computeType(id);
+        definition_.moves && type == DataType::kBFloat16)
+      addMovingCandidate(*this, context, id, info, type, definition_.inputs, candidates);
   }
 
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {

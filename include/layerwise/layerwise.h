@@ -3,6 +3,7 @@
 /// The whole public API.
 #include "layerwise/box.h"
 #include "layerwise/builder.h"
+#include "layerwise/cpu.h"
 #include "layerwise/data_type.h"
 #include "layerwise/dataset.h"
 #include "layerwise/dims.h"

@@ -8,6 +8,13 @@
 namespace layerwise::cpu {
 namespace {
 
+// How sums become bytes: rint(clamp(fma(sum, scale, bias) * inverse)) + zero.
+struct ByteResults {
+  const float *scale, *bias;  // of the block's channels
+  float inverse, low, high;
+  int zero;
+};
+
 // Arguments of the microkernel
 //   c[r][p][:] = clip(bias + sum over ky, kx, k of a[r][p][ky, kx, k] * b[ky, kx, k][:] +
 //   residual[r][p][:])
@@ -27,6 +34,10 @@ struct MicroArgs {
   int64_t residualPixel, residualRow;
   float low, high;
   int lastLanes;  // lanes of the last vector to store
+  // Bytes: where set, results are clamped and rounded on their way out of the registers, to
+  // `bytes`, whose steps are those of c.
+  const ByteResults* results;
+  char* bytes;
   // Weights of a later call, asked for while this one multiplies: cache lines at every fourth step.
   const char* ahead;
   int64_t aheadLines;
@@ -122,6 +133,8 @@ struct MicroKernel {
     }
     if constexpr (Dot::kElements == 1) {
       storeTile(acc, args);
+    } else if constexpr (Dot::kElements == 4) {
+      args.results ? storeBytes(acc, args) : storeAccumulators(acc, args);
     } else {
       storeAccumulators(acc, args);
     }
@@ -146,6 +159,26 @@ struct MicroKernel {
       float* c = args.c + r * args.cRow;
       LW_UNROLL for (int p = 0; p < P; ++p, c += args.cPixel) {
         LW_UNROLL for (int n = 0; n < NV; ++n) Dot::store(c + n * V::kWidth, acc[r][p][n]);
+      }
+    }
+  }
+
+  static LW_INLINE void storeBytes(const Acc (&acc)[R][P][NV], const MicroArgs& args) {
+    const ByteResults& results = *args.results;
+    const auto inverse = V::set1(results.inverse), low = V::set1(results.low);
+    const auto high = V::set1(results.high);
+    const auto zero = V::setIndex(results.zero);
+    LW_UNROLL for (int n = 0; n < NV; ++n) {
+      const auto scale = V::load(results.scale + n * V::kWidth);
+      const auto bias = V::load(results.bias + n * V::kWidth);
+      const int lanes = n + 1 < NV ? V::kWidth : args.lastLanes;
+      LW_UNROLL for (int r = 0; r < R; ++r) {
+        char* to = args.bytes + r * args.cRow + n * V::kWidth;
+        LW_UNROLL for (int p = 0; p < P; ++p, to += args.cPixel) {
+          const auto x = V::exactFma(V::toFloat(acc[r][p][n]), scale, bias);
+          const auto q = V::toInt(V::min(V::max(V::mul(x, inverse), low), high));
+          V::storeBytes(reinterpret_cast<uint8_t*>(to), V::addIndex(q, zero), lanes);
+        }
       }
     }
   }

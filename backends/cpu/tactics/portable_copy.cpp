@@ -139,14 +139,17 @@ void registerTactic_portable_copy(cpu::TacticRegistry& registry) {
   cpu::addPortable<Identity>(registry, {.takes = cpu::takesAny<Identity>,
                                         .flopsPerOutput = 0,
                                         .channelsLast = true,
+                                        .moves = true,
                                         .bind = cpu::bindIdentity});
   cpu::addPortable<Concatenation>(registry, {.takes = cpu::takesAny<Concatenation>,
                                              .flopsPerOutput = 0,
                                              .channelsLast = true,
+                                             .moves = true,
                                              .bind = cpu::bindConcatenation});
   cpu::addPortable<Slice>(registry, {.takes = cpu::takesAny<Slice>,
                                      .flopsPerOutput = 0,
                                      .channelsLast = true,
+                                     .moves = true,
                                      .inputs = 1,
                                      .bind = cpu::bindSlice});
   cpu::addPortable<Padding>(registry, {.takes = cpu::takesAny<Padding>,
@@ -156,6 +159,7 @@ void registerTactic_portable_copy(cpu::TacticRegistry& registry) {
   cpu::addPortable<PixelShuffle>(registry, {.takes = cpu::takesAny<PixelShuffle>,
                                             .flopsPerOutput = 0,
                                             .channelsLast = true,
+                                            .moves = true,
                                             .bind = cpu::bindPixelShuffle});
   cpu::addPortable<Constant>(registry, {.takes = cpu::takesAny<Constant>,
                                         .flopsPerOutput = 0,
