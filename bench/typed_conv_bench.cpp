@@ -60,7 +60,8 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
     const std::vector<float> weights(static_cast<size_t>(count), 0.1f);
     packConvBFloat16(s, choice.config, weights.data(), scales.data(), packed);
   }
-  p.kernel = choice.kernels->direct;
+  p.kernel = choice.config.method == ConvMethod::kDirect ? choice.kernels->direct
+                                                         : choice.kernels->depthwise;
   p.buffers = {allocate(s.n * s.h * s.w * s.ci), packed, nullptr,
                allocate(s.n * s.outH() * s.outW() * s.co)};
   for (int i = 0; i < threads; ++i) p.scratch.push_back(allocate(p.plan.scratchFloats));

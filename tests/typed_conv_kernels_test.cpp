@@ -342,6 +342,21 @@ TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
   checkRandomCases(Element::kBFloat16);
 }
 
+TEST(TypedConvKernels, EverySetHasCandidates) {
+  ConvShape dense, depthwise;
+  dense.ci = dense.co = depthwise.ci = depthwise.co = depthwise.groups = 8;
+  for (Element element : {Element::kBFloat16, Element::kUInt8}) {
+    for (const TypedConvKernels* kernels : allTypedConvKernels(element)) {
+      for (const ConvShape& shape : {dense, depthwise}) {
+        const std::vector<ConvConfig> candidates =
+            typedConvCandidates(shape, element, kernels->width, kernels->registers);
+        ASSERT_FALSE(candidates.empty()) << kernels->name;
+        for (const ConvConfig& c : candidates) EXPECT_TRUE(convSupports(shape, c)) << kernels->name;
+      }
+    }
+  }
+}
+
 TEST(TypedConvKernels, PairsFitWhereTheyCannotSaturate) {
   ConvShape s;
   s.ci = 4;

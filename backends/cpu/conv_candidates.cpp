@@ -133,14 +133,16 @@ std::vector<ConvConfig> convCandidates(const ConvShape& s, Isa isa) {
 
 std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element, int width,
                                             int registers) {
-  ConvConfig any;
-  any.element = element;
-  any.method = ConvMethod::kDepthwise;
-  any.width = static_cast<uint8_t>(width);
-  any.vectors = static_cast<uint8_t>(elementsPerWord(element));
-  if (convSupports(s, any)) return {any};
-  any.method = ConvMethod::kDirect;
-  if (!convSupports(s, any)) return {};
+  ConvConfig depthwise;
+  depthwise.element = element;
+  depthwise.method = ConvMethod::kDepthwise;
+  depthwise.width = static_cast<uint8_t>(width);
+  depthwise.vectors = static_cast<uint8_t>(elementsPerWord(element));
+  if (convSupports(s, depthwise)) return {depthwise};
+  ConvConfig direct;
+  direct.element = element;
+  direct.vectors = direct.pixels = 1;
+  if (!convSupports(s, direct)) return {};
   return directCandidates(s, element, width, registers);
 }
 
