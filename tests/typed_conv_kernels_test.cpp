@@ -351,6 +351,8 @@ TEST(TypedConvKernels, EverySetHasCandidates) {
         const std::vector<ConvConfig> candidates =
             typedConvCandidates(shape, element, kernels->width, kernels->registers);
         ASSERT_FALSE(candidates.empty()) << kernels->name;
+        EXPECT_EQ(candidates.front().method == ConvMethod::kDepthwise, shape.groups > 1)
+            << kernels->name;
         for (const ConvConfig& c : candidates) EXPECT_TRUE(convSupports(shape, c)) << kernels->name;
       }
     }

@@ -85,12 +85,12 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
 bool convSupports(const ConvShape& s, const ConvConfig& c) {
   const int registers = c.width == 16 ? 32 : 16;
   if (c.width != 8 && c.width != 16) return false;
+  if (packsTaps(c)) {
+    return s.ci == s.groups && s.co == s.groups && c.vectors == elementsPerWord(c.element);
+  }
   if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
-  if (packsTaps(c)) {
-    return groupCi == 1 && groupCo == 1 && c.vectors == elementsPerWord(c.element);
-  }
   if (c.element != Element::kFloat32 && c.method != ConvMethod::kDirect) return false;
   // Half a word would be the next group's, whose NaN the zero weights do not hide.
   if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;

@@ -223,11 +223,18 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   // Two multiplications a cycle; without instructions for the type, one of two or three.
   const double pairRate = hasBFloat16Arithmetic(cpu) ? 2 : 0.8;
   const double byteRate = cpu.features.avx512Vnni ? 2 : 0.9;
+  CpuChoice without = cpu;
+  without.features.avx512Bf16 = false;
+  const TypedConvKernels& stored = typedConvKernels(Element::kBFloat16, without);
   for (ConvMethod method : {ConvMethod::kDirect, ConvMethod::kDepthwise}) {
     // Depthwise, the taps are put together first.
     const double share = method == ConvMethod::kDirect ? 1 : 0.3;
     registry.add(std::make_unique<BFloat16ConvolutionTactic>(
         method, Element::kBFloat16, pairs, vectors ? share * pairRate * pairs.width : 0.5));
+    // Some processors multiply float32 faster than pairs of bfloat16.
+    if (hasBFloat16Arithmetic(cpu))
+      registry.add(std::make_unique<BFloat16ConvolutionTactic>(method, Element::kBFloat16, stored,
+                                                               share * 0.8 * stored.width));
     registry.add(std::make_unique<BytesConvolutionTactic>(
         method, Element::kUInt8, bytes, vectors ? share * byteRate * bytes.width : 0.3));
   }
