@@ -19,26 +19,4 @@ inline void spinThenWaitWhileEqual(const std::atomic<std::uint32_t>& atomic, std
   atomic.wait(value, std::memory_order_acquire);
 }
 
-/// A barrier for a fixed number of threads that can be passed any number of times.
-class Barrier {
- public:
-  explicit Barrier(std::uint32_t count) : count_(count) {}
-
-  void arriveAndWait() {
-    std::uint32_t phase = phase_.load(std::memory_order_acquire);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
-      phase_.notify_all();
-    } else {
-      spinThenWaitWhileEqual(phase_, phase);
-    }
-  }
-
- private:
-  const std::uint32_t count_;
-  alignas(64) std::atomic<std::uint32_t> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> phase_{0};
-};
-
 }  // namespace layerwise

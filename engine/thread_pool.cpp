@@ -27,10 +27,16 @@ int availableCores() {
 }  // namespace
 
 struct ThreadPool::Impl {
+  // The gate of the present job: its number, whether it is closed, and how many workers are inside.
+  static constexpr int kNumberShift = 32;
+  static constexpr std::uint64_t kClosed = std::uint64_t{1} << 31, kInside = kClosed - 1;
+
   std::mutex turn;  ///< one job at a time
   std::vector<std::thread> threads;
-  alignas(64) std::atomic<std::uint32_t> generation{0};
-  alignas(64) std::atomic<std::uint32_t> running{0};
+  alignas(64) std::atomic<std::uint32_t> number{0};  ///< of the latest job: what workers wait for
+  alignas(64) std::atomic<std::uint64_t> gate{kClosed};
+  alignas(64) std::atomic<std::uint32_t> departures{0};  ///< what the caller waits for
+  std::atomic<std::uint32_t> finished{0};                ///< workers that have run the present job
   const std::function<void(int)>* job = nullptr;
   bool stop = false;
   std::mutex errorMutex;
@@ -48,12 +54,55 @@ struct ThreadPool::Impl {
   void work(int worker) {
     std::uint32_t seen = 0;
     for (;;) {
-      spinThenWaitWhileEqual(generation, seen);
-      ++seen;
+      spinThenWaitWhileEqual(number, seen);
+      seen = number.load(std::memory_order_acquire);
       if (stop) return;
+      if (!enter(seen)) continue;
       call(worker);
-      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
+      finished.fetch_add(1, std::memory_order_relaxed);
+      gate.fetch_sub(1, std::memory_order_acq_rel);
+      departures.fetch_add(1, std::memory_order_acq_rel);
+      departures.notify_one();
     }
+  }
+
+  bool enter(std::uint32_t wanted) {
+    std::uint64_t now = gate.load(std::memory_order_acquire);
+    while (now >> kNumberShift == wanted && !(now & kClosed))
+      if (gate.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
+  void wake() {
+    number.fetch_add(1, std::memory_order_acq_rel);
+    number.notify_all();
+  }
+
+  /// Waits until `done` holds; workers that leave make it hold.
+  template <class Condition>
+  void wait(const Condition& done) {
+    for (;;) {
+      std::uint32_t before = departures.load(std::memory_order_acquire);
+      if (done()) return;
+      spinThenWaitWhileEqual(departures, before);
+    }
+  }
+
+  void run(const std::function<void(int)>& work, bool everybody) {
+    std::lock_guard lock(turn);
+    job = &work;
+    error = nullptr;
+    finished.store(0, std::memory_order_relaxed);
+    if (!threads.empty()) {
+      std::uint64_t next = number.load(std::memory_order_relaxed) + 1;
+      gate.store((next & 0xffffffff) << kNumberShift, std::memory_order_release);
+      wake();
+    }
+    call(0);
+    if (everybody) wait([&] { return finished.load(std::memory_order_acquire) == threads.size(); });
+    gate.fetch_or(kClosed, std::memory_order_acq_rel);
+    wait([&] { return (gate.load(std::memory_order_acquire) & kInside) == 0; });
+    if (error) std::rethrow_exception(error);
   }
 };
 
@@ -68,8 +117,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
 
 ThreadPool::~ThreadPool() {
   impl_->stop = true;
-  impl_->generation.fetch_add(1, std::memory_order_acq_rel);
-  impl_->generation.notify_all();
+  impl_->wake();
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
@@ -78,20 +126,11 @@ int ThreadPool::size() const {
 }
 
 void ThreadPool::run(const std::function<void(int)>& job) {
-  std::lock_guard lock(impl_->turn);
-  impl_->job = &job;
-  impl_->error = nullptr;
-  auto others = static_cast<std::uint32_t>(impl_->threads.size());
-  impl_->running.store(others, std::memory_order_relaxed);
-  if (others) {
-    impl_->generation.fetch_add(1, std::memory_order_acq_rel);
-    impl_->generation.notify_all();
-  }
-  impl_->call(0);
-  for (std::uint32_t left = impl_->running.load(std::memory_order_acquire); left;
-       left = impl_->running.load(std::memory_order_acquire))
-    spinThenWaitWhileEqual(impl_->running, left);
-  if (impl_->error) std::rethrow_exception(impl_->error);
+  impl_->run(job, true);
+}
+
+void ThreadPool::runShared(const std::function<void(int)>& job) {
+  impl_->run(job, false);
 }
 
 }  // namespace layerwise

@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "engine/spin.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -50,18 +49,43 @@ TEST(ThreadPool, RefusesNonsense) {
   EXPECT_THROW(ThreadPool(-1), Error);
 }
 
-TEST(Barrier, NobodyRunsAhead) {
+TEST(ThreadPool, ASharedJobIsDoneByThoseWhoCome) {
   ThreadPool pool(4);
-  Barrier barrier(4);
-  std::atomic<int> arrived{0};
-  pool.run([&](int) {
-    for (int round = 1; round <= 500; ++round) {
-      ++arrived;
-      barrier.arriveAndWait();
-      EXPECT_GE(arrived.load(), 4 * round);
-      barrier.arriveAndWait();
+  for (int round = 0; round < 2000; ++round) {
+    std::atomic<int> next{0}, sum{0};
+    std::vector<std::atomic<int>> calls(4);
+    pool.runShared([&](int worker) {
+      ++calls[static_cast<std::size_t>(worker)];
+      for (int i = next++; i < 20; i = next++) sum += i;
+    });
+    EXPECT_EQ(sum, 190);
+    EXPECT_EQ(calls[0], 1);
+    for (auto& count : calls) EXPECT_LE(count, 1);
+    // Jobs of both kinds in turn.
+    std::atomic<int> all{0};
+    if (round % 3 == 0) {
+      pool.run([&](int) { ++all; });
+      EXPECT_EQ(all, 4);
     }
-  });
+  }
+}
+
+TEST(ThreadPool, ASharedJobDoesNotWaitForAWorkerThatHasNotBegun) {
+  ThreadPool pool(2);
+  // The only other worker is busy in nobody's job: the first runShared may end before it wakes, and
+  // the job that it finds closed does not count.
+  std::atomic<int> calls{0};
+  for (int round = 0; round < 5000; ++round) pool.runShared([&](int) { ++calls; });
+  EXPECT_GE(calls, 5000);
+  EXPECT_LE(calls, 10000);
+}
+
+TEST(ThreadPool, ASharedJobRethrows) {
+  ThreadPool pool(3);
+  EXPECT_THROW(pool.runShared([](int worker) {
+    if (worker == 0) throw std::runtime_error("no");
+  }),
+               std::runtime_error);
 }
 
 }  // namespace

@@ -27,6 +27,17 @@ const CpuStep& cpuStep(const BoundStep& bound) {
   return static_cast<const CpuStep&>(*bound.step);
 }
 
+/// Counts further, and wakes who waits for the whole.
+void add(std::atomic<std::uint32_t>& count, std::uint32_t more, std::uint32_t whole) {
+  if (count.fetch_add(more, std::memory_order_acq_rel) + more == whole) count.notify_all();
+}
+
+void waitFor(const std::atomic<std::uint32_t>& count, std::uint32_t whole) {
+  for (std::uint32_t now = count.load(std::memory_order_acquire); now < whole;
+       now = count.load(std::memory_order_acquire))
+    spinThenWaitWhileEqual(count, now);
+}
+
 /// What the calling thread has had of its processor.
 double processorSeconds() {
   timespec time{};
@@ -106,9 +117,12 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
                            std::vector<double>* busy) {
   std::vector<std::byte*> buffers{arena_.data()};
   for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
-  for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
+  for (Counter& counter : counters_) {
+    counter.next.store(0, std::memory_order_relaxed);
+    counter.done.store(0, std::memory_order_relaxed);
+  }
 
-  Barrier barrier(static_cast<std::uint32_t>(pool_->size()));
+  std::atomic<std::uint32_t> reported{0};
   std::atomic<bool> failed{false};
   std::mutex errorMutex;
   std::exception_ptr error;
@@ -123,26 +137,32 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
     }
   };
 
-  pool_->run([&](int id) {
+  pool_->runShared([&](int id) {
     Worker worker{buffers, scratch_[static_cast<std::size_t>(id)].data(), workspace_.data()};
     std::size_t counter = 0;
+    std::uint32_t number = 0;
     auto last = std::chrono::steady_clock::now();
     for (const BoundStep& bound : steps) {
       const CpuStep& step = cpuStep(bound);
+      ++number;
       for (int phase = 0; phase < step.phases(); ++phase) {
         std::int64_t tiles = step.tiles(phase);
-        std::atomic<std::int64_t>& next = counters_[counter++].next;
+        Counter& progress = counters_[counter++];
+        if (progress.done.load(std::memory_order_acquire) == static_cast<std::uint32_t>(tiles))
+          continue;
         double begin = busy ? processorSeconds() : 0;
-        guard([&] {
-          for (std::int64_t tile = next.fetch_add(1, std::memory_order_relaxed); tile < tiles;
-               tile = next.fetch_add(1, std::memory_order_relaxed))
-            step.run(phase, tile, worker);
-        });
-        if (busy && tiles > 0)
+        std::uint32_t mine = 0;
+        for (std::int64_t tile = progress.next.fetch_add(1, std::memory_order_relaxed);
+             tile < tiles; tile = progress.next.fetch_add(1, std::memory_order_relaxed)) {
+          guard([&] { step.run(phase, tile, worker); });
+          ++mine;
+        }
+        if (busy)
           (*busy)[static_cast<std::size_t>(id)] +=
               (processorSeconds() - begin) /
               static_cast<double>(std::min<std::int64_t>(tiles, pool_->size()));
-        barrier.arriveAndWait();
+        if (mine) add(progress.done, mine, static_cast<std::uint32_t>(tiles));
+        waitFor(progress.done, static_cast<std::uint32_t>(tiles));
       }
       if (!profiler && !listener) continue;
       if (id == 0) {
@@ -157,9 +177,10 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
               listener(name, {view.type, view.dims, view.strides, worker.data<void>(view)});
         });
         last = std::chrono::steady_clock::now();
+        add(reported, 1, number);
       }
       // Nobody starts the next step before its time is taken.
-      barrier.arriveAndWait();
+      waitFor(reported, number);
     }
   });
   if (error) std::rethrow_exception(error);

@@ -24,8 +24,8 @@ class AlignedBuffer {
   std::size_t size_ = 0;
 };
 
-/// Runs bound steps: all workers go through the list together, claim tiles, and meet at a barrier
-/// after each phase.
+/// Runs bound steps: the workers go through the list together and claim tiles; a phase begins when
+/// all tiles of the one before are done. Nobody waits for a worker that has claimed none.
 class CpuExecutor final : public Executor {
  public:
   explicit CpuExecutor(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
@@ -45,8 +45,9 @@ class CpuExecutor final : public Executor {
                 const std::function<void(std::string_view, const TensorView&)>& listener,
                 std::vector<double>* busy);
 
-  struct alignas(64) Counter {
-    std::atomic<std::int64_t> next{0};
+  struct Counter {
+    alignas(64) std::atomic<std::int64_t> next{0};
+    alignas(64) std::atomic<std::uint32_t> done{0};
   };
 
   std::shared_ptr<ThreadPool> pool_;

@@ -25,6 +25,11 @@ class LAYERWISE_API ThreadPool {
   /// thrown is rethrown.
   void run(const std::function<void(int worker)>& job);
 
+  /// Calls job(0) here, and job(worker) on each of the other workers that finds the time before
+  /// that returns; returns when all are done that began. For jobs that share out their work while
+  /// they run: a worker whose core another program has taken is not waited for.
+  void runShared(const std::function<void(int worker)>& job);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
