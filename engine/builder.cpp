@@ -9,6 +9,8 @@
 #include "engine/network_state.h"
 #include "layerwise/error.h"
 #include "passes/passes.h"
+#include "passes/quantization.h"
+#include "quantization/quantize_graph.h"
 
 namespace layerwise {
 namespace {
@@ -73,6 +75,8 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
   for (auto end : {&ShapeRange::min, &ShapeRange::opt, &ShapeRange::max})
     inferShapes(graph, inputDims(graph, end));
   runPasses(graph);
+  if (config.int8) quantizeGraph(graph, config);
+  runQuantizationPasses(graph);
   return compileEngine(std::move(graph), {.device = config.device,
                                           .threads = config.threads,
                                           .level = config.optimizationLevel,

@@ -4,11 +4,18 @@
 
 #include <charconv>
 
-#include "apps/common/engine_source.h"
 #include "layerwise/error.h"
 
 namespace layerwise::apps {
 namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+std::string textOf(const Metadata& metadata, const std::string& key,
+                   const std::string& fallback = {}) {
+  auto found = metadata.find(key);
+  return found == metadata.end() ? fallback : found->second;
+}
 
 [[noreturn]] void refuse(const std::string& key, const std::string& value) {
   throw Error(ErrorCode::kUnsupported,
@@ -24,9 +31,9 @@ T number(const std::string& key, std::string_view text) {
 }
 
 /// "0.485,0.456,0.406"; one number stands for all channels.
-std::array<float, 3> triple(const Engine& engine, const std::string& key, float fallback) {
+std::array<float, 3> triple(const Metadata& metadata, const std::string& key, float fallback) {
   std::array<float, 3> values{fallback, fallback, fallback};
-  const std::string text = metadataOf(engine, key);
+  const std::string text = textOf(metadata, key);
   if (text.empty()) return values;
   std::string_view rest = text;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -40,9 +47,9 @@ std::array<float, 3> triple(const Engine& engine, const std::string& key, float 
 
 }  // namespace
 
-ImageInput::ImageInput(const Engine& engine) {
+ImageInput::ImageInput(const std::vector<IoInfo>& inputs, const Metadata& metadata) {
   const IoInfo* images = nullptr;
-  for (const IoInfo& input : engine.inputs())
+  for (const IoInfo& input : inputs)
     if (!input.hasDefault && !images) images = &input;
   if (!images || images->dims.rank() != 4 || images->type != DataType::kFloat32)
     throw Error(ErrorCode::kUnsupported, "[engine] has no input for a picture (NxCxHxW)");
@@ -51,7 +58,7 @@ ImageInput::ImageInput(const Engine& engine) {
   height_ = static_cast<int>(images->range.opt[2]);
   width_ = static_cast<int>(images->range.opt[3]);
   maxBatch_ = static_cast<int>(images->range.max[0]);
-  const std::string kind = metadataOf(engine, "preprocess.kind");
+  const std::string kind = textOf(metadata, "preprocess.kind");
   if (kind == "resize_crop")
     kind_ = Kind::kResizeCrop;
   else if (kind == "center_square")
@@ -70,10 +77,10 @@ ImageInput::ImageInput(const Engine& engine) {
   if (kind_ != Kind::kStretch && height_ != width_)
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("[engine] its input is {}x{}, a square is needed", height_, width_));
-  resize_ = number<int>("preprocess.resize", metadataOf(engine, "preprocess.resize", "0"));
-  border_ = number<int>("preprocess.border", metadataOf(engine, "preprocess.border", "0"));
-  normalization_ = {triple(engine, "preprocess.mean", 0.0f),
-                    triple(engine, "preprocess.std", 1.0f)};
+  resize_ = number<int>("preprocess.resize", textOf(metadata, "preprocess.resize", "0"));
+  border_ = number<int>("preprocess.border", textOf(metadata, "preprocess.border", "0"));
+  normalization_ = {triple(metadata, "preprocess.mean", 0.0f),
+                    triple(metadata, "preprocess.std", 1.0f)};
 }
 
 void ImageInput::write(const ImageView& image, float* planes) const {

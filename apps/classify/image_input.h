@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,9 @@ namespace layerwise::apps {
 class ImageInput {
  public:
   /// Throws Error for a kind that is no whole-picture one.
-  explicit ImageInput(const Engine& engine);
+  explicit ImageInput(const Engine& engine) : ImageInput(engine.inputs(), engine.metadata()) {}
+  /// The same of a network that is not built yet.
+  ImageInput(const std::vector<IoInfo>& inputs, const std::map<std::string, std::string>& metadata);
 
   const std::string& name() const { return name_; }
   int channels() const { return channels_; }

@@ -52,6 +52,7 @@ void declareBuildOptions(CommandLine& line) {
   line.flag("fp32-direct", "Compute in float32, without Winograd's algorithm");
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");
+  declareQuantizationOptions(line);
 }
 
 BuildSettings readBuildSettings(const CommandLine& line) {
@@ -62,6 +63,7 @@ BuildSettings readBuildSettings(const CommandLine& line) {
       static_cast<int>(line.integer("builderOptimizationLevel", kDefaultLevel, 0, kMaxLevel));
   settings.timingCache = line.text("timingCache");
   readPrecision(line, settings);
+  settings.quantization = readQuantizationSettings(line);
   settings.quiet = line.isSet("quiet");
   settings.logger = makeLogger(settings.quiet, line.isSet("verbose"));
   return settings;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "apps/common/command_line.h"
+#include "apps/common/quantization_settings.h"
 #include "layerwise/data_type.h"
 #include "layerwise/logger.h"
 
@@ -15,6 +16,7 @@ struct BuildSettings {
   int level = 3;    ///< of optimisation
   DataType precision = DataType::kFloat32;
   bool winograd = true;
+  QuantizationSettings quantization;
   std::string timingCache;
   bool quiet = false;
   Logger logger;

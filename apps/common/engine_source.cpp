@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/common/calibration_source.h"
 #include "apps/common/class_names.h"
 #include "apps/common/files.h"
 #include "apps/common/profile.h"
@@ -97,6 +98,39 @@ void report(const BuiltEngine& built, const std::string& target) {
   fmt::print("engine   {}: {} bytes\n", target, fs::file_size(target, error));
 }
 
+/// Where a build in 8 bits finds its ranges, and where they are kept.
+class Quantization {
+ public:
+  Quantization(const QuantizationSettings& settings, const Network& network, BuilderConfig& config)
+      : cache_(settings.cache) {
+    config.int8 = settings.int8;
+    if (!settings.int8) return;
+    std::error_code error;
+    const bool known = !cache_.empty() && fs::exists(cache_, error);
+    if (known) {
+      table_ = CalibrationTable::load(cache_);
+      cache_.clear();
+    } else {
+      calibrator_ = makeCalibrator(
+          settings.method,
+          openCalibrationSource(settings.folder, settings.images, network, config.profile),
+          settings.percentile);
+    }
+    config.calibrator = calibrator_.get();
+    config.calibrationTable = &table_;
+  }
+
+  /// Writes the ranges where they were not read.
+  void save() const {
+    if (!cache_.empty()) table_.save(cache_);
+  }
+
+ private:
+  std::string cache_;
+  CalibrationTable table_;
+  std::unique_ptr<Calibrator> calibrator_;
+};
+
 }  // namespace
 
 bool isEngineFile(const std::string& path) {
@@ -132,8 +166,11 @@ BuiltEngine buildFromWeights(const std::string& weights, const NetworkChoice& ch
     return !interrupted();
   };
 
+  Quantization quantization(settings.quantization, network, config);
+
   BuiltEngine built;
   built.engine = buildEngine(network, config);
+  quantization.save();
   if (config.timingCache) cache.save(settings.timingCache);
   built.seconds = std::chrono::duration<double>(Stopwatch::Clock::now() - start).count();
   built.keys = map.keys().size();

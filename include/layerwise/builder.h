@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "layerwise/calibrator.h"
 #include "layerwise/data_type.h"
 #include "layerwise/engine.h"
 #include "layerwise/export.h"
@@ -35,6 +36,17 @@ struct BuilderConfig {
   /// Algorithms for Convolutional Neural Networks"), which rounds differently: some 1e-5 of the
   /// output's range a layer.
   bool winograd = true;
+  /// Whether convolutions and fully connected layers may be computed in 8-bit integers: weights
+  /// symmetric, one scale an output channel; tensors between them uint8, one scale and zero point
+  /// each. What they read needs a range: of Tensor::setDynamicRange(), of `calibrationTable`, or of
+  /// `calibrator`, in this order; a layer without one stays in float32 (or `precision`), as does
+  /// one whose Layer::setPrecision() is a floating-point type. Quantize and Dequantize layers of
+  /// the network itself are merged with what is between them whether this is set or not.
+  bool int8 = false;
+  Calibrator* calibrator = nullptr;  ///< borrowed
+  /// Borrowed. Where it holds ranges they are used and the calibrator is not; where it is empty, it
+  /// is given what the calibrator found.
+  CalibrationTable* calibrationTable = nullptr;
   OptimizationProfile profile;
   TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
   Logger logger;

@@ -1,0 +1,31 @@
+#include "quantization/graph_runner.h"
+
+#include <fmt/format.h>
+
+#include "engine/compile.h"
+
+namespace layerwise {
+
+GraphRunner::GraphRunner(Graph graph, int threads) : outputs_(graph.outputs.size()) {
+  engine_ = compileEngine(std::move(graph), {.threads = threads, .level = 0});
+  context_ = engine_->createContext();
+}
+
+void GraphRunner::run(const CalibrationBatch& batch) {
+  for (const auto& [name, input] : batch.inputs) context_->setInput(name, input.data, input.dims);
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const std::string& name = engine_->outputs()[i].name;
+    outputs_[i].resize(static_cast<std::size_t>(context_->outputDims(name).volume()));
+    context_->setOutput(name, outputs_[i].data());
+  }
+  context_->run();
+}
+
+void replaceOutputs(Graph& graph, const std::vector<ValueId>& values) {
+  graph.outputs.clear();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    graph.outputs.push_back({values[i], fmt::format("output {}", i)});
+  graph.compact();
+}
+
+}  // namespace layerwise
