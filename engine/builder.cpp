@@ -64,6 +64,9 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[builder] precision {} is not a floating-point type",
                             toString(config.precision)));
+  if (!(config.maxDrop >= 0))
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[builder] maxDrop {} is below 0", config.maxDrop));
   const NetworkState& definition = network.state();
   if (definition.outputs.empty())
     throw Error(ErrorCode::kInvalidArgument,

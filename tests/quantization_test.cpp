@@ -329,7 +329,7 @@ TEST(Int8Engine, ComesCloseToFloatAndItsTableGivesTheSameEngineAgain) {
 
 TEST(Int8Engine, TakesTheUsersRangesAndPrecisionsFirst) {
   Example example;
-  example.second->input(0).setDynamicRange(-1, 1);
+  example.second->input(0).setDynamicRange(-1, 10);
   example.network.input(0).setDynamicRange(-1, 1);
   BuilderConfig config{.threads = 1, .optimizationLevel = 0, .int8 = true};
   std::vector<double> both = example.run(*buildEngine(example.network, config));
@@ -340,6 +340,39 @@ TEST(Int8Engine, TakesTheUsersRangesAndPrecisionsFirst) {
   EXPECT_GT(signalToNoise(none, both), 10);
   EXPECT_GT(signalToNoise(none, one), signalToNoise(none, both));
   EXPECT_NE(one, none);
+}
+
+TEST(Int8Engine, KeepsTheMostSensitiveLayersWithinTheBudget) {
+  auto build = [](double maxDrop) {
+    Example example;
+    auto calibrator = makeCalibrator(CalibrationMethod::kMinMax, example.source());
+    QuantizationReport report;
+    buildEngine(example.network, {.threads = 1,
+                                  .optimizationLevel = 0,
+                                  .int8 = true,
+                                  .calibrator = calibrator.get(),
+                                  .maxDrop = maxDrop,
+                                  .quantizationReport = &report});
+    return report;
+  };
+  auto kept = [](const QuantizationReport& report) {
+    return std::count_if(report.layers.begin(), report.layers.end(),
+                         [](const LayerSensitivity& layer) { return layer.keptFloat; });
+  };
+  QuantizationReport loose = build(50), tight = build(1e-6);
+  ASSERT_EQ(loose.layers.size(), 2u);
+  EXPECT_GE(loose.layers[0].error, loose.layers[1].error);
+  EXPECT_GT(loose.layers[1].error, 0);
+  EXPECT_GT(loose.errorOfAll, loose.layers[0].error * 0.7);
+  EXPECT_LT(loose.errorOfAll, 5);
+  EXPECT_EQ(kept(loose), 0);
+  EXPECT_EQ(loose.error, loose.errorOfAll);
+  EXPECT_EQ(kept(tight), 2);
+  EXPECT_EQ(tight.error, 0);
+  // Between what one layer and what both cost.
+  QuantizationReport middle = build((loose.layers[1].error + loose.errorOfAll) / 2);
+  EXPECT_EQ(kept(middle), 1);
+  EXPECT_TRUE(middle.layers[0].keptFloat);
 }
 
 TEST(Int8Engine, SaysWhichRangeItLacks) {

@@ -21,18 +21,25 @@ void declareQuantizationOptions(CommandLine& line) {
   line.option("calibrator", "NAME", "entropy (default), minmax or percentile");
   line.option("percentile", "P", "What 'percentile' keeps of the values (default: 99.99)");
   line.option("calib-cache", "FILE", "The ranges: read where the file exists, written otherwise");
+  line.option("max-drop", "D",
+              "Keep the most sensitive layers in float until the outputs' error on calibration "
+              "pictures (RMS, percent) is at most D; prints the layers");
 }
 
 QuantizationSettings readQuantizationSettings(const CommandLine& line) {
   QuantizationSettings settings;
   settings.int8 = line.isSet("int8");
-  for (const char* name : {"calib", "calib-images", "calibrator", "percentile", "calib-cache"})
+  for (const char* name :
+       {"calib", "calib-images", "calibrator", "percentile", "calib-cache", "max-drop"})
     if (line.given(name) && !settings.int8)
       throw UsageError(fmt::format("[command line] --{} needs --int8", name));
   settings.folder = line.text("calib");
   settings.cache = line.text("calib-cache");
   settings.images = static_cast<int>(line.integer("calib-images", settings.images, 1, kMaxImages));
   settings.percentile = line.real("percentile", settings.percentile, 0, 100);
+  settings.maxDrop = line.real("max-drop", 0, 0, 1000);
+  if (settings.maxDrop > 0 && settings.folder.empty())
+    throw UsageError("[command line] --max-drop needs --calib FOLDER to measure on");
   if (line.given("calibrator")) {
     try {
       settings.method = calibrationMethodFromString(line.text("calibrator"));

@@ -14,10 +14,11 @@ struct QuantizationSettings {
   int images = 200;
   CalibrationMethod method = CalibrationMethod::kEntropy;
   double percentile = 99.99;
-  std::string cache;  ///< file of ranges: read where it is there, written otherwise
+  double maxDrop = 0;  ///< percent; 0: no budget
+  std::string cache;   ///< file of ranges: read where it is there, written otherwise
 };
 
-/// --int8, --calib, --calib-images, --calibrator, --percentile, --calib-cache.
+/// --int8, --calib, --calib-images, --calibrator, --percentile, --calib-cache, --max-drop.
 void declareQuantizationOptions(CommandLine& line);
 /// Throws UsageError for an option that needs --int8, and for --int8 without ranges to go by.
 QuantizationSettings readQuantizationSettings(const CommandLine& line);

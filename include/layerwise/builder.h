@@ -47,6 +47,11 @@ struct BuilderConfig {
   /// Borrowed. Where it holds ranges they are used and the calibrator is not; where it is empty, it
   /// is given what the calibrator found.
   CalibrationTable* calibrationTable = nullptr;
+  /// The error of the outputs, in percent (QuantizationReport), that 8 bits may cause on the first
+  /// 16 of the calibrator's batches: the most sensitive layers are kept in floating point until it
+  /// is met. 0: no budget, nothing is measured.
+  double maxDrop = 0;
+  QuantizationReport* quantizationReport = nullptr;  ///< borrowed; filled where maxDrop is set
   OptimizationProfile profile;
   TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
   Logger logger;

@@ -1,0 +1,164 @@
+#include "quantization/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "layerwise/error.h"
+#include "passes/shape_facts.h"
+#include "quantization/graph_runner.h"
+
+namespace layerwise {
+namespace {
+
+/// What errors are measured on: the outputs, and for one that is no float tensor or that a plugin
+/// makes (boxes, counts), what it is made of.
+class JudgedValues {
+ public:
+  explicit JudgedValues(const Graph& graph) : graph_(graph), facts_(graph) {
+    for (const GraphOutput& output : graph.outputs) walk(output.value);
+  }
+  const std::vector<ValueId>& all() const { return values_; }
+
+ private:
+  void walk(ValueId value) {
+    NodeId producer = graph_.value(value).producer;
+    if (producer == kNone) return;
+    const Node& node = graph_.node(producer);
+    if (facts_.type(value) == DataType::kFloat32 && !node.as<PluginLayer>()) {
+      if (std::find(values_.begin(), values_.end(), value) == values_.end())
+        values_.push_back(value);
+      return;
+    }
+    for (ValueId input : node.inputs) walk(input);
+  }
+
+  const Graph& graph_;
+  ShapeFacts facts_;
+  std::vector<ValueId> values_;
+};
+
+class Judge {
+ public:
+  Judge(const Graph& graph, const RangeOf& rangeOf, const KeptBatches& batches, int threads)
+      : graph_(graph), batches_(batches), threads_(threads) {
+    // Ranges are found by a value's number, and new outputs renumber the values.
+    for (ValueId value = 0; value < static_cast<ValueId>(graph.values.size()); ++value)
+      if (auto range = rangeOf(value)) graph_.value(value).range = range;
+    replaceOutputs(graph_, JudgedValues(graph).all());
+    GraphRunner runner(graph_, threads);
+    want_ = outputsOf(runner);
+  }
+
+  std::vector<NodeId> layers() const { return quantizableLayers(graph_, {}); }
+  const std::string& nameOf(NodeId id) const { return graph_.node(id).name; }
+
+  /// The error, in percent, with these layers kept out.
+  double error(const FloatLayers& floatLayers) const {
+    Graph quantized = graph_;
+    insertQuantization(quantized, floatLayers,
+                       [&](ValueId value) { return quantized.value(value).range; });
+    runQuantizationPasses(quantized);
+    GraphRunner runner(std::move(quantized), threads_);
+    std::vector<std::vector<float>> got = outputsOf(runner);
+    double sum = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) sum += relativeNoise(want_[i], got[i]);
+    return 100 * std::sqrt(sum / static_cast<double>(got.size()));
+  }
+
+ private:
+  /// Of all batches, one output after the other.
+  std::vector<std::vector<float>> outputsOf(GraphRunner& runner) const {
+    std::vector<std::vector<float>> outputs(graph_.outputs.size());
+    for (const CalibrationBatch& batch : batches_.all()) {
+      runner.run(batch);
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        outputs[i].insert(outputs[i].end(), runner.output(i).begin(), runner.output(i).end());
+    }
+    return outputs;
+  }
+
+  static double relativeNoise(const std::vector<float>& want, const std::vector<float>& got) {
+    double signal = 0, noise = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      double difference = static_cast<double>(got[i]) - want[i];
+      signal += static_cast<double>(want[i]) * want[i];
+      noise += difference * difference;
+    }
+    return signal > 0 ? noise / signal : noise > 0 ? 1 : 0;
+  }
+
+  Graph graph_;
+  const KeptBatches& batches_;
+  int threads_;
+  std::vector<std::vector<float>> want_;
+};
+
+}  // namespace
+
+void KeptBatches::keep(const CalibrationBatch& batch, const Graph& graph) {
+  CalibrationBatch copy;
+  for (const auto& [name, input] : batch.inputs) {
+    auto known = std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const GraphInput& i) {
+      return graph.value(i.value).name == name;
+    });
+    if (known == graph.inputs.end())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "[calibrator] the network has no input '" + name + "'");
+    std::size_t bytes = static_cast<std::size_t>(input.dims.volume()) * sizeOf(known->info.type);
+    memory_.push_back(std::make_unique<std::byte[]>(bytes));
+    std::memcpy(memory_.back().get(), input.data, bytes);
+    copy.inputs[name] = {memory_.back().get(), input.dims};
+  }
+  batches_.push_back(std::move(copy));
+}
+
+bool KeepingCalibrator::nextBatch(CalibrationBatch& batch) {
+  if (!inner_.nextBatch(batch)) return false;
+  if (!kept_.isFull()) kept_.keep(batch, graph_);
+  return true;
+}
+
+FloatLayers chooseFloatLayers(const Graph& graph, const RangeOf& rangeOf,
+                              const KeptBatches& batches, double maxDrop, const CalibrationRun& run,
+                              QuantizationReport& report) {
+  Judge judge(graph, rangeOf, batches, run.threads);
+  std::vector<NodeId> layers = judge.layers();
+  FloatLayers all;
+  for (NodeId id : layers) all.insert(judge.nameOf(id));
+  report = {.errorOfAll = judge.error({})};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    double done = static_cast<double>(i) / static_cast<double>(layers.size());
+    if (run.progress && !run.progress(done, "measuring sensitivities"))
+      throw Error(ErrorCode::kCancelled, "[builder] cancelled while measuring sensitivities");
+    FloatLayers others = all;
+    others.erase(judge.nameOf(layers[i]));
+    report.layers.push_back({judge.nameOf(layers[i]), judge.error(others), false});
+  }
+  std::stable_sort(
+      report.layers.begin(), report.layers.end(),
+      [](const LayerSensitivity& a, const LayerSensitivity& b) { return a.error > b.error; });
+  auto worst = [&](std::size_t count) {
+    FloatLayers kept;
+    for (std::size_t i = 0; i < count; ++i) kept.insert(report.layers[i].layer);
+    return kept;
+  };
+  // The fewest of the worst that do; without any quantised layer there is no error.
+  report.error = report.errorOfAll;
+  std::size_t low = 0, high = report.errorOfAll <= maxDrop ? 0 : layers.size();
+  if (high) report.error = 0;
+  while (low < high) {
+    std::size_t middle = low + (high - low) / 2;
+    double error = judge.error(worst(middle));
+    if (error <= maxDrop) {
+      high = middle;
+      report.error = error;
+    } else {
+      low = middle + 1;
+    }
+  }
+  for (std::size_t i = 0; i < high; ++i) report.layers[i].keptFloat = true;
+  return worst(high);
+}
+
+}  // namespace layerwise
