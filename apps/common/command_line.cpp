@@ -115,7 +115,7 @@ void CommandLine::refuseUnknown(const std::vector<std::string>& words) const {
 
 bool CommandLine::parse(std::vector<std::string> words) {
   group("General");
-  flag("q,quiet", "Print errors and results only");
+  flag("q,quiet", "Print errors and the totals of --val only");
   flag("v,verbose", "Print what the library reports");
   flag("version", "Print the version");
   flag("h,help", "Print this help");
