@@ -22,11 +22,10 @@ Candidate inHalf(Candidate candidate, const CostModel& cost) {
 
 void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
                              const MatchContext& context, NodeId node, const NodeInfo& info,
-                             double flops, bool channelsLast, int inputs,
+                             double flops, bool channelsLast, int inputs, bool half,
                              std::vector<Candidate>& candidates) {
   const CostModel cost(device.info());
-  // What has no input is a constant, which lies on the device in float32.
-  const bool half = inputs > 0 && !info.inputs.empty() && mayUseHalf(context, node);
+  half = half && mayUseHalf(context, node);
   for (Candidate& candidate :
        singleNodeCandidates(tactic, node, info, flops, channelsLast, inputs)) {
     candidate.seconds = cost.seconds(flops, candidate.bytes, 0.02);

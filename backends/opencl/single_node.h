@@ -12,10 +12,11 @@
 
 namespace layerwise::opencl {
 
-/// Adds singleNodeCandidates() with what they cost here.
+/// Adds singleNodeCandidates() with what they cost here; where `half` says so and the engine allows
+/// it, the same in float16.
 void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
                              const MatchContext& context, NodeId node, const NodeInfo& info,
-                             double flops, bool channelsLast, int inputs,
+                             double flops, bool channelsLast, int inputs, bool half,
                              std::vector<Candidate>& candidates);
 
 /// What a portable tactic for layers of one kind consists of.
@@ -28,6 +29,7 @@ struct PortableDefinition {
   double (*flops)(const A&, const NodeInfo&) = nullptr;  ///< overrides flopsPerOutput
   bool channelsLast = false;
   int inputs = kAllInputs;
+  bool half = true;  ///< also with float32 tensors kept in float16, where the engine allows it
   std::shared_ptr<const void> (*pack)(const A&, const Node&, const Device&) = nullptr;
   std::unique_ptr<Step> (*bind)(const A&, const BindContext&, const Device&) = nullptr;
 };
@@ -53,7 +55,7 @@ class PortableTactic final : public Tactic {
     double flops = definition_.flops ? definition_.flops(*attributes, info)
                                      : definition_.flopsPerOutput * outputs;
     addSingleNodeCandidates(device_, *this, context, id, info, flops, definition_.channelsLast,
-                            definition_.inputs, candidates);
+                            definition_.inputs, definition_.half, candidates);
   }
 
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {

@@ -14,6 +14,9 @@
 #ifdef USE_CAST
 #include "cast.cl"
 #endif
+#ifdef USE_QUANTIZE
+#include "quantize.cl"
+#endif
 
 kernel void map(global T0* y, ulong yAt
                 , global const T1* a, ulong aAt

@@ -148,10 +148,14 @@ void registerTactic_copy(opencl::TacticRegistry& registry) {
       {.takes = takesAny<Shuffle>, .flopsPerOutput = 0, .inputs = 1, .bind = bindShuffle});
   addPortable<Constant>(registry, {.takes = takesAny<Constant>,
                                    .flopsPerOutput = 0,
+                                   .half = false,
                                    .pack = packConstant,
                                    .bind = bindConstant});
-  addPortable<Shape>(
-      registry, {.takes = takesAny<Shape>, .flopsPerOutput = 0, .inputs = 0, .bind = bindShape});
+  addPortable<Shape>(registry, {.takes = takesAny<Shape>,
+                                .flopsPerOutput = 0,
+                                .inputs = 0,
+                                .half = false,
+                                .bind = bindShape});
 }
 
 }  // namespace layerwise

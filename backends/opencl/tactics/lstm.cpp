@@ -108,7 +108,7 @@ double flops(const Lstm&, const NodeInfo& info) {
 
 void registerTactic_lstm(opencl::TacticRegistry& registry) {
   using namespace opencl;
-  addPortable<Lstm>(registry, {.flops = flops, .pack = packLstm, .bind = bindLstm});
+  addPortable<Lstm>(registry, {.flops = flops, .half = false, .pack = packLstm, .bind = bindLstm});
 }
 
 }  // namespace layerwise

@@ -33,7 +33,7 @@ class MatrixMultiplyTactic final : public Tactic {
         m->b == MatrixOperation::kVector ? 1 : static_cast<double>(out[out.rank() - 1]);
     double volume = static_cast<double>(out.volume());
     addSingleNodeCandidates(device_, *this, context, id, info, 2 * volume * depth, false,
-                            kAllInputs, candidates);
+                            kAllInputs, true, candidates);
     // The same layouts in each of the ways to multiply.
     std::vector<std::string> ways = gemmCandidates(device_);
     std::vector<Candidate> made;

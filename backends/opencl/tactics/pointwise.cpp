@@ -128,6 +128,7 @@ void registerTactic_pointwise(opencl::TacticRegistry& registry) {
                       {.takes = takesCommon<Select>, .channelsLast = true, .bind = bindSelect});
   addPortable<Cast>(registry, {.takes = [](const Cast&, const NodeInfo&) { return true; },
                                .channelsLast = true,
+                               .half = false,
                                .bind = bindCast});
 }
 

@@ -17,7 +17,9 @@ std::unique_ptr<Step> bindPooling(const Pooling& a, const BindContext& c, const 
     source.define("AVERAGE", "1");
     if (a.averageCountsPadding) source.define("COUNT_PADDING", "1");
   } else {
-    source.define("LOWEST", isFloat(in.type) ? "-INFINITY" : "0");
+    source.define("LOWEST", isFloat(in.type)             ? "-INFINITY"
+                            : in.type == DataType::kInt8 ? "CHAR_MIN"
+                                                         : "0");
   }
   std::vector<Argument> arguments{Argument::view(out),
                                   Argument::view(in),
@@ -84,9 +86,21 @@ double resizingFlops(const Resize& a, const NodeInfo& info) {
 
 void registerTactic_window(opencl::TacticRegistry& registry) {
   using namespace opencl;
-  addPortable<Pooling>(registry,
-                       {.flops = poolingFlops, .channelsLast = true, .bind = bindPooling});
-  addPortable<Resize>(registry, {.flops = resizingFlops, .channelsLast = true, .bind = bindResize});
+  addPortable<Pooling>(registry, {.takes =
+                                      [](const Pooling& a, const NodeInfo& info) {
+                                        return allFloat(info) || a.type == PoolingType::kMax;
+                                      },
+                                  .flops = poolingFlops,
+                                  .channelsLast = true,
+                                  .bind = bindPooling});
+  addPortable<Resize>(registry, {.takes =
+                                     [](const Resize& a, const NodeInfo& info) {
+                                       return allFloat(info) ||
+                                              a.mode == InterpolationMode::kNearest;
+                                     },
+                                 .flops = resizingFlops,
+                                 .channelsLast = true,
+                                 .bind = bindResize});
 }
 
 }  // namespace layerwise
