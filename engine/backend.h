@@ -30,6 +30,12 @@ struct IoBuffer {
   bool read = false;     ///< by the caller, after it: an output
 };
 
+/// Where an input or an output is: in the host's memory, or in an object of the device's own.
+struct IoMemory {
+  void* host = nullptr;
+  void* device = nullptr;  ///< a cl_mem
+};
+
 /// What runs a bound program: one a context.
 class Executor {
  public:
@@ -41,6 +47,11 @@ class Executor {
   /// `io`: host memory by buffer number from 1 on.
   virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                    const std::function<void(std::string_view, const TensorView&)>& listener) = 0;
+  /// The same with inputs and outputs in either place, on the caller's queue (a cl_command_queue;
+  /// nullptr: the executor's own, and the run is over when the call returns). `event`: where not
+  /// null, gets what completes with the run. Throws Error kUnsupported on devices without queues.
+  virtual void enqueue(std::span<const BoundStep> steps, std::span<const IoMemory> io, void* queue,
+                       void** event);
   /// Runs steps that need no input and returns the seconds they take for tuning to compare: without
   /// the time that other programs took from the workers, where the device can tell.
   virtual double timedRun(std::span<const BoundStep> steps);

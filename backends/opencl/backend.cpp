@@ -20,6 +20,8 @@ class OpenClBackend final : public Backend {
  public:
   explicit OpenClBackend(const Device& device) : device_(device), registry_(device) {}
 
+  const Device& device() const { return device_; }
+
   std::string name() const override { return "opencl " + device_.info().name; }
   std::string signature() const override {
     return fmt::format("opencl {} kernels {}", device_.identity(), kernelSetVersion());
@@ -64,6 +66,11 @@ const Backend* findBackend(std::string_view name) {
   auto& backend = (*backends)[device];
   if (!backend) backend = std::make_unique<OpenClBackend>(*device);
   return backend.get();
+}
+
+const Device* deviceOf(const Backend& backend) {
+  auto* found = dynamic_cast<const OpenClBackend*>(&backend);
+  return found ? &found->device() : nullptr;
 }
 
 std::vector<std::string> deviceNames() {

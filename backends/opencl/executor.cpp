@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "backends/opencl/cost.h"
 #include "backends/opencl/error.h"
 #include "backends/opencl/host_tensor.h"
 
@@ -45,10 +46,10 @@ void ClExecutor::grow(Memory& memory, std::size_t bytes, std::string_view purpos
 }
 
 const cl::Buffer& ClExecutor::bufferOf(int number) const {
-  return number == 0 ? arena_.buffer : io_[static_cast<std::size_t>(number) - 1].buffer;
+  return number == 0 ? arena_.buffer : io_[static_cast<std::size_t>(number) - 1].bound;
 }
 
-void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::size_t step) const {
+void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::size_t step) {
   cl_uint index = 0;
   auto place = [&](const cl::Buffer& buffer, std::size_t byteOffset, std::size_t elementSize) {
     kernel.setArg(index++, buffer);
@@ -56,9 +57,15 @@ void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::siz
   };
   for (const Argument& argument : launch.arguments) {
     const Argument::Value& content = argument.content();
-    if (auto* view = std::get_if<BufferView>(&content))
-      place(bufferOf(view->buffer), view->byteOffset, sizeOf(view->type));
-    else if (auto* buffer = std::get_if<cl::Buffer>(&content))
+    auto* view = std::get_if<BufferView>(&content);
+    if (view && view->buffer > 0) {
+      // Which buffer it is, a run says.
+      io_[static_cast<std::size_t>(view->buffer) - 1].uses.push_back({kernel, index++});
+      kernel.setArg(index++, static_cast<cl_ulong>(view->byteOffset / sizeOf(view->type)));
+    } else if (view) {
+      place(arena_.buffer, view->byteOffset, sizeOf(view->type));
+    }
+    if (auto* buffer = std::get_if<cl::Buffer>(&content))
       kernel.setArg(index++, *buffer);
     else if (auto* workspace = std::get_if<Argument::Workspace>(&content))
       place(workspace_.buffer, workspace->byteOffset, workspace->elementSize);
@@ -98,8 +105,11 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByte
   grow(arena_, arenaBytes, "the arena");
   grow(workspace_, workspace, "the workspace");
   io_.resize(io.size());
-  ioInfo_.assign(io.begin(), io.end());
-  for (std::size_t i = 0; i < io.size(); ++i) grow(io_[i], io[i].bytes, "inputs and outputs");
+  for (std::size_t i = 0; i < io.size(); ++i) {
+    io_[i].info = io[i];
+    io_[i].bound = cl::Buffer();
+    io_[i].uses.clear();
+  }
   for (std::size_t s = 0; s < steps.size(); ++s) {
     std::vector<Bound>& made = bound_.emplace_back();
     auto* step = dynamic_cast<const ClStep*>(steps[s].step.get());
@@ -115,7 +125,7 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByte
 
 std::size_t ClExecutor::memoryBytes() const {
   std::size_t bytes = arena_.bytes + workspace_.bytes + counters_.bytes;
-  for (const Memory& memory : io_) bytes += memory.bytes;
+  for (const Io& io : io_) bytes += io.own.bytes;
   return bytes;
 }
 
@@ -128,14 +138,16 @@ void ClExecutor::coolCaches() {
   });
 }
 
-void ClExecutor::run(std::span<const BoundStep> steps, std::span<void* const> io,
-                     Profiler* profiler,
-                     const std::function<void(std::string_view, const TensorView&)>& listener) {
-  if (profiler && !profilingQueue_)
+cl::CommandQueue& ClExecutor::profilingQueue() {
+  if (!profilingQueue_)
     profilingQueue_ = std::make_unique<cl::CommandQueue>(device_.createQueue(true));
-  cl::CommandQueue& queue = profiler ? *profilingQueue_ : queue_;
+  return *profilingQueue_;
+}
+
+template <class F>
+void ClExecutor::guardQueue(cl::CommandQueue& queue, F&& f) {
   try {
-    runSteps(steps, io, profiler, listener, queue);
+    f();
   } catch (const cl::Error& error) {
     clFinish(queue());
     throw describe(subject_, error,
@@ -148,13 +160,115 @@ void ClExecutor::run(std::span<const BoundStep> steps, std::span<void* const> io
   }
 }
 
-void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* const> io,
+void ClExecutor::run(std::span<const BoundStep> steps, std::span<void* const> io,
+                     Profiler* profiler,
+                     const std::function<void(std::string_view, const TensorView&)>& listener) {
+  std::vector<IoMemory> memory;
+  for (void* host : io) memory.push_back({host, nullptr});
+  cl::CommandQueue& queue = profiler ? profilingQueue() : queue_;
+  guardQueue(queue, [&] { runSteps(steps, memory, profiler, listener, queue); });
+}
+
+void ClExecutor::enqueue(std::span<const BoundStep> steps, std::span<const IoMemory> io,
+                         void* callersQueue, void** event) {
+  if (!callersQueue) {
+    guardQueue(queue_, [&] { runSteps(steps, io, nullptr, {}, queue_); });
+    return;
+  }
+  cl::CommandQueue queue(static_cast<cl_command_queue>(callersQueue), true);
+  bool waits = !reasons_.empty();
+  for (const BoundStep& step : steps)
+    waits = waits || dynamic_cast<const HostStep*>(step.step.get());
+  guardQueue(queue, [&] {
+    if (waits) {
+      runSteps(steps, io, nullptr, {}, queue);
+    } else {
+      bindIo(io);
+      enqueueInputs(io, queue);
+      for (std::size_t s = 0; s < steps.size(); ++s)
+        for (const Bound& bound : bound_[s]) enqueueLaunch(bound, steps[s], queue, nullptr);
+      enqueueOutputs(io, queue);
+    }
+    if (!event) return;
+    cl::Event marker;
+    queue.enqueueMarkerWithWaitList(nullptr, &marker);
+    queue.flush();
+    clRetainEvent(marker());
+    *event = marker();
+  });
+}
+
+double ClExecutor::timedRun(std::span<const BoundStep> steps) {
+  /// Adds up what is reported.
+  class Sum final : public Profiler {
+   public:
+    void report(std::string_view, std::string_view, double s, double, double) override {
+      seconds += s;
+    }
+    double seconds = 0;
+  } sum;
+  run(steps, {}, &sum, {});
+  double starts = 0;
+  for (const auto& launches : bound_) starts += static_cast<double>(launches.size());
+  return sum.seconds + starts * CostModel(device_.info()).launchSeconds;
+}
+
+cl::Buffer ClExecutor::ownOrGiven(std::size_t index, const IoMemory& memory) {
+  Io& io = io_[index];
+  if (!memory.device) {
+    grow(io.own, io.info.bytes, "inputs and outputs");
+    return io.own.buffer;
+  }
+  cl::Buffer given(static_cast<cl_mem>(memory.device), true);
+  std::size_t bytes = given.getInfo<CL_MEM_SIZE>();
+  if (bytes < io.info.bytes)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("[opencl memory] a cl_mem for {} {} holds {} bytes, {} needed",
+                            io.info.written ? "input" : "output", index, bytes, io.info.bytes));
+  return given;
+}
+
+void ClExecutor::bindIo(std::span<const IoMemory> io) {
+  for (std::size_t i = 0; i < io.size(); ++i) {
+    cl::Buffer wanted = ownOrGiven(i, io[i]);
+    if (wanted() == io_[i].bound()) continue;
+    io_[i].bound = wanted;
+    for (IoUse& use : io_[i].uses) use.kernel.setArg(use.argument, wanted);
+  }
+}
+
+void ClExecutor::enqueueInputs(std::span<const IoMemory> io, cl::CommandQueue& queue) {
+  for (std::size_t i = 0; i < io.size(); ++i)
+    if (io_[i].info.written && io_[i].info.bytes && io[i].host)
+      queue.enqueueWriteBuffer(io_[i].bound, CL_FALSE, 0, io_[i].info.bytes, io[i].host);
+}
+
+void ClExecutor::enqueueOutputs(std::span<const IoMemory> io, cl::CommandQueue& queue) {
+  for (std::size_t i = 0; i < io.size(); ++i)
+    if (io_[i].info.read && io_[i].info.bytes && io[i].host)
+      queue.enqueueReadBuffer(io_[i].bound, CL_FALSE, 0, io_[i].info.bytes, io[i].host);
+}
+
+void ClExecutor::enqueueLaunch(const Bound& bound, const BoundStep& step, cl::CommandQueue& queue,
+                               cl::Event* event) {
+  const auto &global = bound.launch->global, &local = bound.launch->local;
+  try {
+    queue.enqueueNDRangeKernel(bound.kernel, cl::NullRange,
+                               cl::NDRange(global[0], global[1], global[2]),
+                               cl::NDRange(local[0], local[1], local[2]), nullptr, event);
+  } catch (const cl::Error& error) {
+    throw describe(fmt::format("opencl kernel {} of {}", bound.launch->kernel, step.layers), error,
+                   fmt::format("{} work items in groups of {}; the context holds {} bytes",
+                               fmt::join(global, " x "), fmt::join(local, " x "), memoryBytes()));
+  }
+}
+
+void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<const IoMemory> io,
                           Profiler* profiler,
                           const std::function<void(std::string_view, const TensorView&)>& listener,
                           cl::CommandQueue& queue) {
-  for (std::size_t i = 0; i < io.size(); ++i)
-    if (ioInfo_[i].written && ioInfo_[i].bytes)
-      queue.enqueueWriteBuffer(io_[i].buffer, CL_FALSE, 0, ioInfo_[i].bytes, io[i]);
+  bindIo(io);
+  enqueueInputs(io, queue);
   std::vector<std::vector<cl::Event>> events(profiler ? steps.size() : 0);
   std::vector<double> hostSeconds(events.size(), 0);
   for (std::size_t s = 0; s < steps.size(); ++s) {
@@ -164,20 +278,8 @@ void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* cons
       runOnHost(*host, queue);
       if (profiler) hostSeconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
     }
-    for (const Bound& bound : bound_[s]) {
-      const auto &global = bound.launch->global, &local = bound.launch->local;
-      cl::Event* event = profiler ? &events[s].emplace_back() : nullptr;
-      try {
-        queue.enqueueNDRangeKernel(bound.kernel, cl::NullRange,
-                                   cl::NDRange(global[0], global[1], global[2]),
-                                   cl::NDRange(local[0], local[1], local[2]), nullptr, event);
-      } catch (const cl::Error& error) {
-        throw describe(
-            fmt::format("opencl kernel {} of {}", bound.launch->kernel, steps[s].layers), error,
-            fmt::format("{} work items in groups of {}; the context holds {} bytes",
-                        fmt::join(global, " x "), fmt::join(local, " x "), memoryBytes()));
-      }
-    }
+    for (const Bound& bound : bound_[s])
+      enqueueLaunch(bound, steps[s], queue, profiler ? &events[s].emplace_back() : nullptr);
     if (listener)
       for (const auto& [name, view] : steps[s].outputs) {
         HostTensor tensor(view);
@@ -185,36 +287,32 @@ void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* cons
         listener(name, tensor.view());
       }
   }
-  for (std::size_t i = 0; i < io.size(); ++i)
-    if (ioInfo_[i].read && ioInfo_[i].bytes)
-      queue.enqueueReadBuffer(io_[i].buffer, CL_FALSE, 0, ioInfo_[i].bytes, io[i]);
+  enqueueOutputs(io, queue);
   if (!reasons_.empty())
     queue.enqueueReadBuffer(failures_.buffer, CL_FALSE, 0, reasons_.size() * sizeof(cl_int),
                             reasons_.data());
   queue.finish();
-  if (std::any_of(reasons_.begin(), reasons_.end(), [](cl_int reason) { return reason != 0; })) {
-    std::vector<cl_int> reasons = reasons_;
-    resetFailures(queue);
-    reportFailure(steps, reasons);
-  }
+  checkFailures(steps, queue);
   if (!profiler) return;
   for (std::size_t s = 0; s < steps.size(); ++s)
     profiler->report(steps[s].layers, steps[s].tactic, hostSeconds[s] + secondsOf(events[s]),
                      steps[s].flops, steps[s].bytes);
 }
 
+void ClExecutor::checkFailures(std::span<const BoundStep> steps, cl::CommandQueue& queue) {
+  auto failed = std::find_if(reasons_.begin(), reasons_.end(), [](cl_int r) { return r != 0; });
+  if (failed == reasons_.end()) return;
+  cl_int reason = *failed;
+  const BoundStep& bound = steps[static_cast<std::size_t>(failed - reasons_.begin())];
+  resetFailures(queue);
+  throw Error(ErrorCode::kInvalidArgument,
+              static_cast<const ClStep&>(*bound.step).failureText(reason));
+}
+
 void ClExecutor::resetFailures(cl::CommandQueue& queue) {
   std::fill(reasons_.begin(), reasons_.end(), 0);
   queue.enqueueWriteBuffer(failures_.buffer, CL_TRUE, 0, reasons_.size() * sizeof(cl_int),
                            reasons_.data());
-}
-
-void ClExecutor::reportFailure(std::span<const BoundStep> steps,
-                               const std::vector<cl_int>& reasons) {
-  auto failed = std::find_if(reasons.begin(), reasons.end(), [](cl_int r) { return r != 0; });
-  const BoundStep& bound = steps[static_cast<std::size_t>(failed - reasons.begin())];
-  throw Error(ErrorCode::kInvalidArgument,
-              static_cast<const ClStep&>(*bound.step).failureText(*failed));
 }
 
 void ClExecutor::runOnHost(const HostStep& step, cl::CommandQueue& queue) {

@@ -23,6 +23,10 @@ class ClExecutor final : public Executor {
                std::span<const IoBuffer> io) override;
   void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
            const std::function<void(std::string_view, const TensorView&)>& listener) override;
+  void enqueue(std::span<const BoundStep> steps, std::span<const IoMemory> io, void* queue,
+               void** event) override;
+  /// What the kernels take by the device's own clock, and what it takes to start them.
+  double timedRun(std::span<const BoundStep> steps) override;
   void coolCaches() override;
   std::size_t memoryBytes() const override;
 
@@ -38,23 +42,44 @@ class ClExecutor final : public Executor {
   };
 
   void grow(Memory& memory, std::size_t bytes, std::string_view purpose);
-  void setArguments(cl::Kernel& kernel, const Launch& launch, std::size_t step) const;
+  void setArguments(cl::Kernel& kernel, const Launch& launch, std::size_t step);
   const cl::Buffer& bufferOf(int number) const;
-  void runSteps(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
+  void bindIo(std::span<const IoMemory> io);
+  cl::Buffer ownOrGiven(std::size_t index, const IoMemory& memory);
+  cl::CommandQueue& profilingQueue();
+  void runSteps(std::span<const BoundStep> steps, std::span<const IoMemory> io, Profiler* profiler,
                 const std::function<void(std::string_view, const TensorView&)>& listener,
                 cl::CommandQueue& queue);
+  /// Calls f; what it throws is rethrown after all that the queue holds is done.
+  template <class F>
+  void guardQueue(cl::CommandQueue& queue, F&& f);
+  void enqueueInputs(std::span<const IoMemory> io, cl::CommandQueue& queue);
+  void enqueueLaunch(const Bound& bound, const BoundStep& step, cl::CommandQueue& queue,
+                     cl::Event* event);
+  void enqueueOutputs(std::span<const IoMemory> io, cl::CommandQueue& queue);
+  void checkFailures(std::span<const BoundStep> steps, cl::CommandQueue& queue);
   void runOnHost(const HostStep& step, cl::CommandQueue& queue);
   void resetFailures(cl::CommandQueue& queue);
-  [[noreturn]] static void reportFailure(std::span<const BoundStep> steps,
-                                         const std::vector<cl_int>& reasons);
 
   const Device& device_;
   std::shared_ptr<ThreadPool> pool_;
   cl::CommandQueue queue_;
   std::unique_ptr<cl::CommandQueue> profilingQueue_;  ///< made for the first profiler
   Memory arena_, workspace_, failures_, counters_, polluter_;
-  std::vector<Memory> io_;  ///< buffers 1...
-  std::vector<IoBuffer> ioInfo_;
+  /// An argument of a kernel that is an input's or an output's buffer.
+  struct IoUse {
+    cl::Kernel kernel;
+    cl_uint argument;
+  };
+  /// Buffers 1...: what each is, its memory here where the caller's is the host's, which buffer it
+  /// is now, and who uses it.
+  struct Io {
+    IoBuffer info;
+    Memory own;
+    cl::Buffer bound;
+    std::vector<IoUse> uses;
+  };
+  std::vector<Io> io_;
   std::vector<std::vector<Bound>> bound_;  ///< by step
   std::vector<cl_int> reasons_;            ///< why a step failed, by step; empty where none may
   std::string subject_;

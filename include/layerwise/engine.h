@@ -115,12 +115,19 @@ class LAYERWISE_API ExecutionContext {
   /// Binds an output's memory, row-major, in the engine's type, with room for outputDims(name),
   /// which is to be asked for after the inputs are set. Throws Error for a name that is no output.
   void setOutput(std::string_view name, void* data);
+  /// Inputs and outputs in memory of the device's own, on devices that have it: for OpenCL see
+  /// opencl.h, which gives `memory` its type. It must live until the run is over. setInput and
+  /// setOutput go back to the host's memory.
+  void setInputMemory(std::string_view name, void* memory, const Dims& dims);
+  void setOutputMemory(std::string_view name, void* memory);
   /// The shape that follows from the inputs set now.
   Dims outputDims(std::string_view name) const;
 
   /// Runs once and returns when all outputs are written. Throws Error for an input that is not set,
   /// a layer that fails, or memory that cannot be had.
   void run();
+  /// Enqueues a run on a queue of the caller's and returns; see opencl.h.
+  void enqueue(void* queue, void** event = nullptr);
 
   /// nullptr: none. The profiler costs a clock reading a step.
   void setProfiler(Profiler* profiler);
