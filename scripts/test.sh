@@ -2,7 +2,10 @@
 # Installs what is missing, builds everything with warnings as errors, and runs all tests. The last lines are ctest's
 # own: the result and the time. Exit status 0: every test passed.
 #
-#   scripts/test.sh [--preset ci|release|debug|asan|tsan] [--device cpu] [-- CTEST_ARGUMENT...]
+#   scripts/test.sh [--preset ci|release|debug|asan|tsan] [--device cpu|opencl] [-- CTEST_ARGUMENT...]
+#
+# --device opencl: only the tests that run on the first OpenCL device. The others are all tests, with those on OpenCL
+# among them where there is a device.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +29,11 @@ case $preset in
   ci | release | debug | asan | tsan) ;;
   *) fail "[--preset $preset] there is no such preset; there are ci, release, debug, asan, tsan" ;;
 esac
-[ "$device" = cpu ] || fail "[--device $device] there is no such device; there is cpu"
+case $device in
+  cpu) ;;
+  opencl) set -- -L opencl "$@" ;;
+  *) fail "[--device $device] there is no such device; there are cpu and opencl" ;;
+esac
 
 scripts/install_deps.sh --tests
 cores=$(nproc)

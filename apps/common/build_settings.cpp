@@ -40,7 +40,9 @@ void readPrecision(const CommandLine& line, BuildSettings& settings) {
 
 void declareDeviceOptions(CommandLine& line) {
   line.option("threads", "N", "Worker threads (default: one a core)");
-  line.option("device", "NAME", "Device to run on (default: cpu)");
+  line.option("device", "NAME",
+              "Device to run on: cpu, opencl, opencl:N or a part of an OpenCL device's\nname "
+              "(default: cpu)");
 }
 
 void declareBuildOptions(CommandLine& line) {

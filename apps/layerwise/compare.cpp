@@ -83,11 +83,13 @@ Difference differenceOf(const Array& array, const Array& reference) {
 int compareCommand(const Words& words) {
   CommandLine line(
       {.program = "layerwise compare",
-       .summary = "Compares the tensors of two engines on the same inputs, or of one engine with "
-                  ".npy files named as its tensors,\nand names the first layer that differs; the "
-                  "exit status is 1 where one does.",
-       .usage = {"ENGINE OTHER.engine|DIR [--input NAME=FILE.npy...] [OPTIONS]"},
+       .summary = "Compares the tensors of two engines on the same inputs, of one engine on two "
+                  "devices, or of one engine with .npy\nfiles named as its tensors, and names the "
+                  "first layer that differs; the exit status is 1 where one does.",
+       .usage = {"ENGINE OTHER.engine|DIR [--input NAME=FILE.npy...] [OPTIONS]",
+                 "ENGINE --device NAME --device OTHER [OPTIONS]"},
        .examples = {"layerwise compare a.engine b.engine",
+                    "layerwise compare a.engine --device opencl --device cpu",
                     "layerwise compare a.engine dump --input images=x.npy --tolerance 1e-3"}});
   line.option("i,input", "NAME=FILE", "An input's values (default: random ones)");
   line.option("seed", "N", "Of the random values (default: 0)");
@@ -96,22 +98,27 @@ int compareCommand(const Words& words) {
               "Largest difference as a share of the other's range (default: 1e-4)");
   declareDeviceOptions(line);
   if (!line.parse(words)) return 0;
-  if (line.positional().size() != 2)
-    throw UsageError("[command line] ENGINE and OTHER.engine or DIR needed");
-  const std::string &first = line.positional()[0], &second = line.positional()[1];
+  const std::vector<std::string> devices = line.texts("device");
+  if (devices.size() > 2) throw UsageError("[--device] is given more than twice");
+  if (line.positional().size() != 2 && !(line.positional().size() == 1 && devices.size() == 2))
+    throw UsageError("[command line] ENGINE and OTHER.engine, DIR or two --device needed");
+  const std::string &first = line.positional().front(), &second = line.positional().back();
   const double tolerance = line.real("tolerance", kDefaultTolerance, 0.0, 1e9);
   const BuildSettings settings = readBuildSettings(line);
-  const LoadOptions load{settings.device, settings.threads, settings.logger};
+  // Both engines run on the one device that is given, or each on its own.
+  auto load = [&](const std::string& path, const std::string& device) {
+    return Engine::load(path, {device, settings.threads, settings.logger});
+  };
   const bool folder = fs::is_directory(second);
 
-  const auto engine = Engine::load(first, load);
+  const auto engine = load(first, devices.empty() ? settings.device : devices.front());
   Arrays inputs = readInputs(*engine, line.texts("input"));
   addRandomInputs(inputs, *engine, parseShapes(line.text("shapes"), "shapes"),
                   static_cast<std::uint64_t>(
                       line.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max())));
   const Trace ours = trace(*engine, inputs, settings.threads);
   Trace theirs;
-  if (!folder) theirs = trace(*Engine::load(second, load), inputs, settings.threads);
+  if (!folder) theirs = trace(*load(second, settings.device), inputs, settings.threads);
 
   std::string diverging, worst;
   double largest = 0.0;

@@ -62,6 +62,7 @@ int devicesCommand(const Words& words) {
                                     {"kernel_sets", cpuKernelSets()}}};
     for (const OpenClDevice& device : opencl)
       list.push_back({{"name", device.name},
+                      {"type", device.isCpu ? "cpu" : "gpu"},
                       {"model", device.model},
                       {"driver", device.driver},
                       {"compute_units", device.computeUnits},
