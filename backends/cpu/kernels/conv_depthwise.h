@@ -22,14 +22,16 @@ struct Depthwise {
   const char* border;  // a vector of zero points
   const float* start;
   const char* weights;
+  const ByteResults* results;  // in the order of the sums; null: sums are written
+  int channels;
 
   const char* tap(int64_t y, int64_t x) const {
     if (y < 0 || y >= p.shape.h || x < 0 || x >= p.shape.w) return border;
     return in + (y * p.in.row + x * p.in.pixel) * kBytes;
   }
 
-  // The sums of one output pixel.
-  void sum(int64_t y, int64_t x, float* sums) const {
+  // One output pixel: its sums, or its bytes.
+  void sum(int64_t y, int64_t x, float* sums, char* out) const {
     const ConvShape& s = p.shape;
     const int64_t taps = s.kh * s.kw, y0 = y * s.sh - s.pt, x0 = x * s.sw - s.pl;
     typename Dot::Acc acc[kElements];
@@ -44,11 +46,12 @@ struct Depthwise {
       }
       add(acc, from, w);
     }
-    store(acc, sums);
+    store(acc, sums, out);
   }
 
   // The same where no tap is outside: `offsets` are those of the taps from the first one.
-  void sumInside(const char* first, const int64_t* offsets, int64_t groups, float* sums) const {
+  void sumInside(const char* first, const int64_t* offsets, int64_t groups, float* sums,
+                 char* out) const {
     typename Dot::Acc acc[kElements];
     LW_UNROLL for (int j = 0; j < kElements; ++j) acc[j] = Dot::start(start + j * V::kWidth);
     const char* w = weights;
@@ -57,7 +60,7 @@ struct Depthwise {
       LW_UNROLL for (int i = 0; i < kElements; ++i) from[i] = first + offsets[i];
       add(acc, from, w);
     }
-    store(acc, sums);
+    store(acc, sums, out);
   }
 
   static LW_INLINE void add(typename Dot::Acc (&acc)[kElements], const char* const* from,
@@ -70,7 +73,22 @@ struct Depthwise {
     }
   }
 
-  static LW_INLINE void store(const typename Dot::Acc (&acc)[kElements], float* sums) {
+  LW_INLINE void store(const typename Dot::Acc (&acc)[kElements], float* sums, char* out) const {
+    if constexpr (kElements == 4) {
+      if (results) {
+        const auto inverse = V::set1(results->inverse);
+        const auto low = V::set1(results->low), high = V::set1(results->high);
+        typename V::Index q[4];
+        LW_UNROLL for (int j = 0; j < 4; ++j) {
+          const auto x = V::exactFma(V::toFloat(acc[j]), V::load(results->scale + j * V::kWidth),
+                                     V::load(results->bias + j * V::kWidth));
+          const auto clamped = V::min(V::max(V::mul(x, inverse), low), high);
+          q[j] = V::addIndex(V::toInt(clamped), V::setIndex(results->zero));
+        }
+        V::storeInterleaved(reinterpret_cast<uint8_t*>(out), q, channels);
+        return;
+      }
+    }
     LW_UNROLL for (int j = 0; j < kElements; ++j) {
       V::storeParts(sums + 4 * j, V::bitsOf(acc[j]), 4 * kElements);
     }
@@ -110,32 +128,49 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
   for (int64_t block = firstBlock; block < lastBlock; ++block) {
     const int64_t channel = block * D::kChannels, channels = smaller(s.co - channel, D::kChannels);
     const float* header = static_cast<const float*>(io.packed) + block * p.blockRows * D::kChannels;
-    const D work{p, static_cast<const char*>(io.in) + (image * p.in.image + channel) * D::kBytes,
-                 border, header + (kHeader - 1) * D::kChannels,
-                 reinterpret_cast<const char*>(header + kHeader * D::kChannels)};
+    // Scales and biases in the order in which interleaving leaves the channels.
+    float permuted[2][D::kChannels];
+    ByteResults results{};
+    if constexpr (kElement == Element::kUInt8) {
+      for (int i = 0; i < D::kChannels; ++i) {
+        const int part = i / 16, group = i / 4 % 4, lane = part * 4 + i % 4;
+        permuted[0][group * V::kWidth + lane] = header[i];
+        permuted[1][group * V::kWidth + lane] = header[D::kChannels + i];
+      }
+      results = byteResults(p, permuted[0], permuted[1]);
+    }
+    const D work{p,
+                 static_cast<const char*>(io.in) + (image * p.in.image + channel) * D::kBytes,
+                 border,
+                 header + (kHeader - 1) * D::kChannels,
+                 reinterpret_cast<const char*>(header + kHeader * D::kChannels),
+                 storesBytes<Dot>(p) ? &results : nullptr,
+                 static_cast<int>(channels)};
     for (int64_t y = begin; y < begin + rows; ++y) {
       const bool rowInside = precomputed && insideAt(y * s.sh - s.pt, (s.kh - 1) * s.dh, s.h);
       for (int64_t x = 0; x < p.outW; x += kPixels) {
         const int64_t count = smaller(kPixels, p.outW - x);
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t x0 = (x + i) * s.sw - s.pl;
-          float* sums = scratch + i * D::kChannels;
-          if (rowInside && insideAt(x0, (s.kw - 1) * s.dw, s.w)) {
-            work.sumInside(work.tap(y * s.sh - s.pt, x0), offsets, groups, sums);
-          } else {
-            work.sum(y, x + i, sums);
-          }
-        }
         const auto at = [&](const View& v) {
           return image * v.image + y * v.row + x * v.pixel + channel;
         };
+        char* const out = static_cast<char*>(io.out) + at(p.out) * outBytes;
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t x0 = (x + i) * s.sw - s.pl;
+          float* const sums = scratch + i * D::kChannels;
+          char* const pixel = out + i * p.out.pixel * outBytes;
+          if (rowInside && insideAt(x0, (s.kw - 1) * s.dw, s.w)) {
+            work.sumInside(work.tap(y * s.sh - s.pt, x0), offsets, groups, sums, pixel);
+          } else {
+            work.sum(y, x + i, sums, pixel);
+          }
+        }
+        if (work.results) continue;
         const char* residual =
             p.epilogue.residual == ResidualPlace::kNone
                 ? nullptr
                 : static_cast<const char*>(io.residual) + at(p.residual) * residualBytes;
         writeReducedRow<V, kElement>(p, scratch, D::kChannels, header, header + D::kChannels,
-                                     residual, static_cast<char*>(io.out) + at(p.out) * outBytes,
-                                     count, channels);
+                                     residual, out, count, channels);
       }
     }
   }

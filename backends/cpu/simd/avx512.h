@@ -134,6 +134,16 @@ struct Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(x, 2));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(x, 3));
   }
+  // Undoes interleave() of four for words of 0 to 255: the first n bytes.
+  static LW_INLINE void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
+    const Index bytes =
+        _mm512_packus_epi16(_mm512_packus_epi32(x[0], x[1]), _mm512_packus_epi32(x[2], x[3]));
+    if (n >= 4 * kWidth) {
+      _mm512_storeu_si512(p, bytes);
+    } else {
+      _mm512_mask_storeu_epi8(p, (1ull << n) - 1, bytes);
+    }
+  }
   static LW_INLINE Index bitsOf(Reg x) { return _mm512_castps_si512(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }
 };

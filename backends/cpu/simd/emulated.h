@@ -175,6 +175,12 @@ struct Emulated {
       __builtin_memcpy(p + part * step, reinterpret_cast<const int*>(&x) + 4 * part, 16);
     }
   }
+  // Undoes interleave() of four for words of 0 to 255: the first n bytes.
+  static void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
+    for (int i = 0; i < (n < 4 * W ? n : 4 * W); ++i) {
+      p[i] = static_cast<uint8_t>(x[i / 4 % 4][i / 16 * 4 + i % 4]);
+    }
+  }
   static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }
 };
