@@ -93,18 +93,11 @@ class AmxConvolutionTactic : public Tactic {
       // Candidates come best guess first; a later one must not win on a tie.
       c.seconds =
           (std::max(compute, bytes / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
-      const auto add = [&](const Layout& from, const Layout& to) {
-        Candidate placed = c;
-        placed.inputLayouts = {from};
-        if (placed.inputs.size() > 1)
-          placed.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
-        placed.outputLayouts = {to};
-        candidates.push_back(std::move(placed));
-      };
-      add(Layout::channelsLast(region.inputType, in.rank()),
-          Layout::channelsLast(region.outputType, out.rank()));
-      if (isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
-        add(Layout::linear(region.inputType), Layout::linear(region.outputType));
+      c.inputLayouts = {Layout::channelsLast(region.inputType, in.rank())};
+      if (c.inputs.size() > 1)
+        c.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
+      c.outputLayouts = {Layout::channelsLast(region.outputType, out.rank())};
+      candidates.push_back(c);
     }
   }
 
