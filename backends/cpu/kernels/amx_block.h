@@ -25,26 +25,6 @@ struct AmxPrefetch {
   int64_t streams = 0, lines = 0;  // lines of each stream a step
 };
 
-// When a block's finishing is done: from step `first` on, a few rows every few steps. Vectors are
-// free between products, but not in one lot: the processor does not look far enough ahead. Nor at
-// the start: the sums are still on their way.
-struct AmxTurns {
-  int64_t first = 0, every = 1, rows = 4;
-
-  static AmxTurns of(int64_t rows, int64_t steps) {
-    constexpr int64_t kDelay = 2, kLeastRows = 4, kLongBlock = 8;
-    AmxTurns turns;
-    if (steps >= kLongBlock) turns.first = kDelay;
-    const int64_t places = steps - turns.first, lots = divideUp(rows, kLeastRows);
-    if (lots <= places) {
-      turns.every = places / (lots > 0 ? lots : 1);
-    } else {
-      turns.rows = divideUp(lots, places) * kLeastRows;
-    }
-    return turns;
-  }
-};
-
 struct AmxBlock {
   const char* a[kAccumulators];  // the first row of each tile of positions
   int64_t aStride;
@@ -55,9 +35,9 @@ struct AmxBlock {
   const AmxConstants* constants;
   char* accumulators;
   AmxPrefetch prefetch;
-  AmxJob* pending;  // a block before, or null
+  AmxJob* pending;  // the block before, or null
   AmxFinish finish;
-  AmxTurns turns;
+  int64_t rowsPerStep;
 };
 
 // M tiles of positions by N blocks of output channels. Tiles 0 to 3 are accumulators, 4 and 5 left,
@@ -73,7 +53,7 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
   AmxPrefetch ahead = block.prefetch;
-  int64_t nextTurn = block.pending ? block.turns.first : block.steps;
+  int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
     const int64_t offset = block.offsets[step];
     const auto loadA = [&](auto m) __attribute__((always_inline)) {
@@ -110,9 +90,9 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
       }
       ahead.next += 64 * ahead.lines;
     }
-    if (step == nextTurn) {
-      block.finish(*block.pending, block.turns.rows);
-      nextTurn += block.turns.every;
+    if (left > 0) {
+      block.finish(*block.pending, block.rowsPerStep);
+      left -= block.rowsPerStep;
     }
   }
   repeat<M * N>([&](auto i) __attribute__((always_inline)) {

@@ -61,9 +61,7 @@ class AmxUnit {
       }
       block += n;
     }
-    for (int64_t distance = 2; distance > 0; --distance) {
-      if (AmxJob* job = jobBefore(distance)) finish(*job, count);
-    }
+    if (AmxJob* last = jobBefore()) finish(*last, count);
     tiles.release();
   }
 
@@ -92,12 +90,14 @@ class AmxUnit {
     block.constants = constants + firstOut;
     block.accumulators = accumulators + blocks % kJobs * kAccumulators * kAccumulatorBytes;
     block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
-    // Short blocks are still in flight when the next one ends.
-    constexpr int64_t kShortBlock = 6;
-    block.pending = jobBefore(p.steps < kShortBlock ? 2 : 1);
+    block.pending = jobBefore();
     block.finish = finish;
+    // In lots of some length: each call has constants to load.
+    constexpr int64_t kLeastRows = 8;
+    block.rowsPerStep = kLeastRows;
     if (block.pending) {
-      block.turns = AmxTurns::of(block.pending->end - block.pending->position, p.steps);
+      const int64_t rows = divideUp(block.pending->end - block.pending->position, p.steps);
+      block.rowsPerStep = rows < kLeastRows ? kLeastRows : rows;
     }
     job.plan = &p;
     job.accumulators = block.accumulators;
@@ -124,10 +124,8 @@ class AmxUnit {
     ++blocks;
   }
 
-  // The job of a block before the next one, or null.
-  AmxJob* jobBefore(int64_t distance) {
-    return blocks >= distance ? &jobs[(blocks - distance) % kJobs] : nullptr;
-  }
+  // The last block's, or null.
+  AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % kJobs] : nullptr; }
 
   // The lines that a block's results go to: in a long row of layers they are rarely near.
   void prefetchOutput(const AmxJob& job) const {
