@@ -27,4 +27,8 @@ const Backend& findBackend(std::string_view device) {
 #endif
 }
 
+DevicePeak measurePeak(const std::string& device, int threads) {
+  return findBackend(device).measurePeak(threads);
+}
+
 }  // namespace layerwise

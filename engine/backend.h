@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tactic.h"
+#include "layerwise/device_peak.h"
 #include "layerwise/thread_pool.h"
 
 namespace layerwise {
@@ -76,6 +77,8 @@ class Backend {
   virtual double reformatSeconds(const TensorInfo& info, const Layout& from, const Layout& to,
                                  int workers) const = 0;
   virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const = 0;
+  /// Zeros where the backend cannot tell.
+  virtual DevicePeak measurePeak(int) const { return {}; }
 };
 
 /// The backend of a device name, "cpu" for one; throws Error kDevice saying what there is.

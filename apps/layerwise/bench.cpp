@@ -171,7 +171,7 @@ int benchCommand(const Words& words) {
   line.option("shapes", "SHAPES", "Input shapes, as in images:4x3x640x640 (default: opt)");
   line.option("i,input", "NAME=FILE", "An input's values (default: random ones)");
   line.option("json,exportTimes", "FILE", "Write the results as JSON; - is standard output");
-  line.flag("profile,dumpProfile", "Print the time of every step");
+  line.flag("profile,dumpProfile", "Print every step's time, rates and share of the measured peak");
   declareDeviceOptions(line);
   if (!line.parse(words)) return 0;
   if (line.positional().size() != 1) throw UsageError("[command line] one ENGINE needed");
@@ -207,7 +207,7 @@ int benchCommand(const Words& words) {
   if (line.isSet("profile")) {
     auto context = engine->createContext({.threads = plan.threads});
     const auto outputs = bindTensors(*context, inputs);
-    printStepTimes(*context);
+    printStepTimes(*context, measurePeak(settings.device, plan.threads));
   }
   return 0;
 }

@@ -43,7 +43,7 @@ class StepTimes final : public Profiler {
 
 }  // namespace
 
-void printStepTimes(ExecutionContext& context) {
+void printStepTimes(ExecutionContext& context, const DevicePeak& peak) {
   context.run();
   StepTimes times;
   context.setProfiler(&times);
@@ -64,12 +64,19 @@ void printStepTimes(ExecutionContext& context) {
   const auto row = [&](double middle, double seconds, double operations, double traffic,
                        const std::string& name) {
     seconds = std::max(seconds, 1e-12);
-    fmt::print("{:9.3f} {:9.3f} {:6.1f} {:9.1f} {:8.1f}  {}\n", middle * 1e3, seconds * 1e3,
-               100.0 * seconds / std::max(least, 1e-12), operations / seconds / 1e9,
+    // Winograd's convolutions count as the multiplications that they save: they may exceed the
+    // peak.
+    const std::string share =
+        peak.flops > 0 ? fmt::format("{:.0f}", 100.0 * operations / seconds / peak.flops) : "-";
+    fmt::print("{:9.3f} {:9.3f} {:6.1f} {:9.1f} {:>6} {:8.1f}  {}\n", middle * 1e3, seconds * 1e3,
+               100.0 * seconds / std::max(least, 1e-12), operations / seconds / 1e9, share,
                traffic / seconds / 1e9, name);
   };
-  fmt::print("\n{:>9} {:>9} {:>6} {:>9} {:>8}  {}\n", "median ms", "least ms", "%", "GFLOP/s",
-             "GB/s", "step");
+  if (peak.flops > 0)
+    fmt::print("\npeak      {:.1f} GFLOP/s float32, {:.1f} GB/s copied\n", peak.flops / 1e9,
+               peak.bytesPerSecond / 1e9);
+  fmt::print("\n{:>9} {:>9} {:>6} {:>9} {:>6} {:>8}  {}\n", "median ms", "least ms", "%", "GFLOP/s",
+             "peak %", "GB/s", "step");
   for (Step& step : times.steps())
     row(step.median(), step.least(), step.flops, step.bytes,
         fmt::format("{}  [{}]", step.layers, step.tactic));

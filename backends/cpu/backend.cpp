@@ -4,6 +4,7 @@
 
 #include "backends/cpu/executor.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/measure_peak.h"
 #include "backends/cpu/reformat.h"
 #include "backends/cpu/tactic_registry.h"
 
@@ -44,6 +45,8 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const override {
     return std::make_unique<CpuExecutor>(std::move(pool));
   }
+
+  DevicePeak measurePeak(int threads) const override { return cpu::measurePeak(threads); }
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include <new>
 #include <numeric>
 
+#include "backends/cpu/processor_time.h"
 #include "engine/spin.h"
 #include "layerwise/error.h"
 
@@ -36,13 +36,6 @@ void waitFor(const std::atomic<std::uint32_t>& count, std::uint32_t whole) {
   for (std::uint32_t now = count.load(std::memory_order_acquire); now < whole;
        now = count.load(std::memory_order_acquire))
     spinThenWaitWhileEqual(count, now);
-}
-
-/// What the calling thread has had of its processor.
-double processorSeconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 }  // namespace

@@ -105,6 +105,8 @@ struct TensorKernels {
   void (*reformat)(const ReformatPlan&, const float* in, float* out, int64_t tile);
   void (*image)(const ImagePlan&, const unsigned char* in, float* out, int64_t tile);
   FullyConnectedKernel fullyConnected;
+  float (*peakLoop)(int64_t steps);  ///< peakChains multiply-adds of vectors a step
+  int peakChains;
 };
 
 using ConvertKernel = void (*)(const ConvertPlan&, const void* in, void* out, int64_t tile);

@@ -6,6 +6,7 @@
 #include "layerwise/cpu.h"
 #include "layerwise/data_type.h"
 #include "layerwise/dataset.h"
+#include "layerwise/device_peak.h"
 #include "layerwise/dims.h"
 #include "layerwise/draw.h"
 #include "layerwise/engine.h"

@@ -2,6 +2,7 @@
 
 #include "backends/cpu/kernels/convert_tensor.h"
 #include "backends/cpu/kernels/fully_connected.h"
+#include "backends/cpu/kernels/peak.h"
 #include "backends/cpu/kernels/pointwise.h"
 #include "backends/cpu/kernels/pool.h"
 #include "backends/cpu/kernels/reformat.h"
@@ -11,10 +12,15 @@ namespace {
 
 template <class V>
 constexpr TensorKernels tensorKernels() {
-  return {&Pool<V, float>::run,  &globalAverageTile<V, float>,
-          &upsampleTile<float>,  &pointwiseTile<V, float>,
-          &reformatTile<V>,      &imageTile<V>,
-          &fullyConnectedTile<V>};
+  return {&Pool<V, float>::run,
+          &globalAverageTile<V, float>,
+          &upsampleTile<float>,
+          &pointwiseTile<V, float>,
+          &reformatTile<V>,
+          &imageTile<V>,
+          &fullyConnectedTile<V>,
+          &peakLoop<V>,
+          kPeakChains};
 }
 
 template <class V>
