@@ -82,6 +82,8 @@ struct Numerics {
   /// sums are float32 or better. kFloat32, kFloat16 or kBFloat16.
   DataType floatType = DataType::kFloat32;
   bool winograd = true;  ///< whether convolutions may be computed by Winograd's algorithm
+  /// Whether products of float32 may be taken of numbers rounded to TF32's 10 bits of fraction.
+  bool tf32 = false;
   bool operator==(const Numerics&) const = default;
 };
 

@@ -100,6 +100,7 @@ std::string Engine::inspect(bool json) const {
   report["metadata"] = state.graph.metadata;
   report["precision"] = toString(state.graph.numerics.floatType);
   report["winograd"] = state.graph.numerics.winograd;
+  report["tf32"] = state.graph.numerics.tf32;
   for (const IoInfo& io : state.inputs) report["inputs"].push_back(describe(io));
   for (const IoInfo& io : state.outputs) report["outputs"].push_back(describe(io));
   std::size_t weightBytes = 0;

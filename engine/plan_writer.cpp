@@ -105,7 +105,7 @@ void writeGraph(FlatBufferBuilder& builder, const Graph& graph, BlobWriter& blob
   });
   builder.Finish(plan::CreateGraph(builder, name, metadata, values, nodes, inputs, outputs,
                                    static_cast<int>(graph.numerics.floatType),
-                                   graph.numerics.winograd));
+                                   graph.numerics.winograd, graph.numerics.tf32));
 }
 
 Offset<plan::Section> writeTunedSection(FlatBufferBuilder& builder, const TunedSection& section,

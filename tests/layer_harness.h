@@ -45,6 +45,7 @@ class CaseRun {
       network_.markOutput(*outputs[i], "output" + std::to_string(i));
     graph_ = makeGraph(network_.state(), network_.state().layers.size(), WeightCopy::kCopy);
     graph_.numerics.floatType = testedFloatType();
+    graph_.numerics.tf32 = std::getenv("LAYERWISE_TEST_TF32") != nullptr;
     Random random(seed);
     std::vector<Dims> dims;
     for (const CaseInput& input : case_.inputs) {

@@ -26,6 +26,9 @@ double toleranceOf(const LayerCase& layerCase, const Candidate& candidate) {
   };
   allow(candidate.inputLayouts);
   allow(candidate.outputLayouts);
+  // TF32 has as many bits of fraction as float16.
+  if (candidate.tactic->name().find("tf32") != std::string_view::npos)
+    tolerance = std::max(tolerance, 4e-3);
   return tolerance;
 }
 

@@ -25,13 +25,14 @@ Logger makeLogger(bool quiet, bool verbose) {
 
 void readPrecision(const CommandLine& line, BuildSettings& settings) {
   std::string_view given;
-  for (const char* name : {"fp32", "fp32-direct", "bf16", "fp16"}) {
+  for (const char* name : {"fp32", "fp32-direct", "tf32", "bf16", "fp16"}) {
     if (!line.isSet(name)) continue;
     if (!given.empty())
       throw UsageError(fmt::format("[command line] --{} and --{} exclude each other", given, name));
     given = name;
   }
   settings.winograd = given != "fp32-direct";
+  settings.tf32 = given == "tf32";
   if (given == "bf16") settings.precision = DataType::kBFloat16;
   if (given == "fp16") settings.precision = DataType::kFloat16;
 }
@@ -52,6 +53,7 @@ void declareBuildOptions(CommandLine& line) {
               "Reuse the timings in this file and add to them");
   line.flag("fp32", "Compute in float32 (default)");
   line.flag("fp32-direct", "Compute in float32, without Winograd's algorithm");
+  line.flag("tf32", "Multiply float32 rounded to TF32 on devices that have it; sums stay float32");
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");
   declareQuantizationOptions(line);

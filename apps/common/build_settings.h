@@ -17,6 +17,7 @@ struct BuildSettings {
   DataType precision = DataType::kFloat32;
   bool winograd = true;
   QuantizationSettings quantization;
+  bool tf32 = false;
   std::string timingCache;
   bool quiet = false;
   Logger logger;

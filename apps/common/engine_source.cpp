@@ -171,6 +171,7 @@ BuiltEngine buildFromWeights(const std::string& weights, const NetworkChoice& ch
   config.optimizationLevel = settings.level;
   config.precision = settings.precision;
   config.winograd = settings.winograd;
+  config.tf32 = settings.tf32;
   config.profile = chooseProfile(network, choice.shapes, choice.extraStrides);
   config.timingCache = settings.timingCache.empty() ? nullptr : &cache;
   config.logger = settings.logger;

@@ -83,14 +83,16 @@ void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::siz
 void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
                          std::span<const IoBuffer> io) {
   std::size_t workspace = 0;
-  bool mayFail = false, counts = false;
+  std::size_t counters = 0;
+  bool mayFail = false;
   for (const BoundStep& bound : steps)
     if (auto* step = dynamic_cast<const ClStep*>(bound.step.get())) {
       workspace = std::max(workspace, step->workspaceBytes());
       mayFail = mayFail || step->mayFail();
       for (const Launch& launch : step->launches())
         for (const Argument& argument : launch.arguments)
-          counts = counts || std::holds_alternative<Argument::Counters>(argument.content());
+          if (auto* wanted = std::get_if<Argument::Counters>(&argument.content()))
+            counters = std::max(counters, wanted->count);
     }
   bound_.clear();
   reasons_.assign(mayFail ? steps.size() : 0, 0);
@@ -98,8 +100,8 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByte
     grow(failures_, steps.size() * sizeof(cl_int), "the steps' failures");
     guarded(subject_, [&] { resetFailures(queue_); });
   }
-  if (counts && !counters_.buffer()) {
-    std::vector<cl_int> zeros(Argument::kCounters, 0);
+  if (counters * sizeof(cl_int) > counters_.bytes) {
+    std::vector<cl_int> zeros(counters, 0);
     counters_ = {device_.upload(zeros, "counters"), zeros.size() * sizeof(cl_int)};
   }
   grow(arena_, arenaBytes, "the arena");

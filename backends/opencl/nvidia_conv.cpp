@@ -27,7 +27,9 @@ std::vector<ConvTile> makeTiles(ConvMath math) {
                                  {math, 64, 64, 32, 32, 128, 3},  {math, 64, 32, 16, 32, 128, 4},
                                  {math, 32, 64, 16, 32, 128, 4},  {math, 32, 32, 16, 32, 128, 6},
                                  {math, 128, 32, 32, 32, 64, 4},  {math, 256, 64, 64, 32, 64, 2},
-                                 {math, 16, 64, 16, 32, 128, 4},  {math, 256, 32, 32, 32, 64, 2}};
+                                 {math, 16, 64, 16, 32, 128, 4},  {math, 256, 32, 32, 32, 64, 2},
+                                 {math, 128, 128, 64, 32, 64, 2}, {math, 128, 64, 32, 32, 64, 2},
+                                 {math, 64, 64, 32, 32, 64, 2},   {math, 64, 128, 32, 64, 64, 2}};
   return tiles;
 }
 
@@ -58,7 +60,7 @@ const std::vector<ConvTile>& convTiles(ConvMath math) {
 ChunkedConv::ChunkedConv(const ConvProblem& original, ConvMath math) : problem(original) {
   const int chunk = math == ConvMath::kHalf ? 8 : 4;
   paired = math == ConvMath::kHalf && original.inChannels <= 4 && original.strideX == 2 &&
-           original.dilationX == 1;
+           original.dilationX == 1 && original.fixedPadding;
   if (!paired) {
     channels = problem.inChannels = (original.inChannels + chunk - 1) / chunk * chunk;
     asGiven = channels == original.inChannels;
@@ -149,32 +151,37 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   const double local = (warps * (t.warpPixels + t.warpChannels) + t.pixels + t.channels) *
                        t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
   const double busy = std::max(arithmetic, local) + 0.3 * std::min(arithmetic, local);
-  // Alone on its multiprocessor, a group waits for its copies.
+  // Alone on its multiprocessor, a group waits for its copies; beside others it need not.
   const double alone = std::max(busy, 260 + 40.0 * t.depthBytes / 32);
+  const double sums = t.warpPixels * t.warpChannels / 32.0;
+  const double registers = (t.math == ConvMath::kFloat ? 100 : 70) + 1.2 * sums;
+  const double localBytes = static_cast<double>(t.stages * (t.pixels + t.channels) * t.depthBytes);
+  const double resident = std::max(1.0, std::floor(std::min(227 * 1024 / (localBytes + 1024),
+                                                            65536 / (registers * t.threads()))));
   const int steps = convStepsPerSplit(cut, p.depth());
   const double groups = static_cast<double>(convTileCount(t, p)) * cut.splits;
-  const double rounds = std::ceil(groups / multiprocessors);
-  double cycles = std::max(steps * alone, rounds * steps * busy) + 1200 + 150 * t.stages;
-  cycles += rounds * t.pixels * t.channels / 24.0;  // storing
+  const double store = t.pixels * t.channels / 24.0, latency = 1800 + 150 * t.stages;
+  double cycles = std::max(
+      std::ceil(groups / multiprocessors) * (steps * busy + store),
+      std::ceil(groups / (multiprocessors * resident)) * (steps * alone + store + latency));
   if (cut.splits > 1) cycles += 1500 + cut.splits * t.pixels * t.channels / 20.0;
   const double bytes = t.elementBytes() * (static_cast<double>(p.images * p.inHeight * p.inWidth) *
                                                static_cast<double>(p.inChannels) +
                                            static_cast<double>(p.pixels() * p.outChannels) +
                                            static_cast<double>(p.depth() * p.outChannels));
-  return kLaunch + std::max(cycles / kClock, bytes / kBytesPerSecond) +
-         0.3 * bytes / kBytesPerSecond;
+  const double computing = cycles / kClock, moving = bytes / kBytesPerSecond;
+  return kLaunch + std::max(computing, moving) + 0.3 * std::min(computing, moving);
 }
 
 std::vector<std::pair<ConvCut, double>> convCuts(ConvMath math, const ConvProblem& problem,
                                                  int multiprocessors) {
   std::vector<std::pair<ConvCut, double>> cuts;
-  constexpr std::int64_t kMostCounters = 4096;
   for (const ConvTile& tile : convTiles(math)) {
     const std::int64_t tiles = convTileCount(tile, problem);
     for (int splits : {1, 2, 3, 4, 6, 8, 12, 16}) {
       ConvCut cut{tile, splits};
-      if (splits > 1 && (convStepsPerSplit(cut, problem.depth()) < 2 ||
-                         tiles * splits > 4 * multiprocessors || tiles > kMostCounters))
+      if (splits > 1 &&
+          (convStepsPerSplit(cut, problem.depth()) < 2 || tiles * splits > 4 * multiprocessors))
         break;
       cuts.emplace_back(cut, convSeconds(cut, problem, multiprocessors));
     }

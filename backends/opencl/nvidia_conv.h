@@ -57,6 +57,7 @@ struct ConvProblem {
   std::int64_t inHeight = 1, inWidth = 1, outHeight = 1, outWidth = 1;
   std::int64_t kernelHeight = 1, kernelWidth = 1;
   std::int64_t strideY = 1, strideX = 1, dilationY = 1, dilationX = 1, padY = 0, padX = 0;
+  bool fixedPadding = true;  ///< padX is the same whatever the input's size
 
   std::int64_t pixels() const { return images * outHeight * outWidth; }
   std::int64_t depth() const { return kernelHeight * kernelWidth * inChannels; }

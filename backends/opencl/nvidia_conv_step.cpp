@@ -1,6 +1,7 @@
 #include "backends/opencl/nvidia_conv_step.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -32,6 +33,13 @@ bool isAligned(const ConvTensor& t) {
   const auto chunk = static_cast<std::int64_t>(16 / sizeOf(t.view.type));
   return t.view.byteOffset % 16 == 0 && t.image % chunk == 0 && t.row % chunk == 0 &&
          t.pixel % chunk == 0;
+}
+
+/// Rounds to TF32's 10 bits of fraction, halves away from zero: what the kernel does to its inputs.
+float toTf32(float value) {
+  auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return value;
+  return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
 }
 
 struct ActivationText {
@@ -70,6 +78,8 @@ std::shared_ptr<const PackedConv> uploadConv(const Device& device, ConvMath math
     std::transform(values.begin(), values.end(), halves.begin(), halfFromFloat);
     packed->weights = device.upload(halves, "packed weights");
   } else {
+    if (math == ConvMath::kTf32)
+      std::transform(values.begin(), values.end(), values.begin(), toTf32);
     packed->weights = device.upload(values, "packed weights");
   }
   std::vector<float> padded(static_cast<std::size_t>(convWeightRows(problem.outChannels)), 0);
@@ -153,7 +163,7 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   const std::int64_t groupsOfDepth = (steps + g.stepsPerSplit - 1) / g.stepsPerSplit;
   if (b.cut.splits > 1) {
     launch.arguments.push_back(Argument::workspace(workspace, sizeof(float)));
-    launch.arguments.push_back(Argument::counters());
+    launch.arguments.push_back(Argument::counters(convTileCount(tile, p)));
     workspace += static_cast<std::size_t>(convTileCount(tile, p) * groupsOfDepth * tile.pixels *
                                           tile.channels) *
                  sizeof(float);

@@ -33,7 +33,9 @@ class Argument {
     std::size_t bytes;
   };
   struct Failure {};
-  struct Counters {};
+  struct Counters {
+    std::size_t count;
+  };
   using Bytes = std::vector<std::byte>;
   using Value = std::variant<BufferView, cl::Buffer, Workspace, Local, Failure, Counters, Bytes>;
 
@@ -49,10 +51,11 @@ class Argument {
   /// Two parameters, `global int* failures, ulong offset`: an int of the step's own, 0 before the
   /// run. A kernel that meets what it cannot do writes a reason there, anything but 0.
   static Argument failure() { return Argument(Failure{}); }
-  /// One parameter, `global int* counters`: kCounters ints that are 0 before every launch, for
-  /// which each kernel that counts there makes them so again.
-  static Argument counters() { return Argument(Counters{}); }
-  static constexpr int kCounters = 4096;
+  /// One parameter, `global int* counters`: ints that are 0 before every launch, for which each
+  /// kernel that counts there makes them so again.
+  static Argument counters(std::int64_t count) {
+    return Argument(Counters{static_cast<std::size_t>(count)});
+  }
   /// A number, or a struct of them, by value.
   template <class T>
   static Argument value(const T& number) {

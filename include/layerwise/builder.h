@@ -52,6 +52,9 @@ struct BuilderConfig {
   /// is met. 0: no budget, nothing is measured.
   double maxDrop = 0;
   QuantizationReport* quantizationReport = nullptr;  ///< borrowed; filled where maxDrop is set
+  /// Whether devices that have it may multiply float32 numbers rounded to TF32: 8 bits of exponent,
+  /// 10 of fraction; sums stay float32.
+  bool tf32 = false;
   OptimizationProfile profile;
   TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
   Logger logger;

@@ -46,7 +46,20 @@ inline std::vector<std::vector<float>> convolutionWeights(Random& r, const Chann
           r.floats(r.chance(0.7) ? channels.out : 0)};
 }
 
+/// A network's first convolution: few channels, stride 2, a window that reaches over every border.
+inline LayerCase stemCase(Random& r) {
+  Channels channels(r);
+  channels.in = r.pick(1, 4), channels.groups = 1;
+  Dims dims = imageDims(r, channels.in, 2);
+  for (int axis : {2, 3}) dims[axis] += 7;
+  const std::int64_t size = r.pick(2, 7);
+  Convolution a{{.outputs = channels.out, .kernel = {size, size}, .stride = {2, 2}}};
+  a.setPadding({size / 2, size / 2});
+  return {{{.dims = dims}}, defineOne(a, convolutionWeights(r, channels, a.kernel)), 1e-5};
+}
+
 inline LayerCase convolutionCase(Random& r, int index) {
+  if (index % 8 == 7) return stemCase(r);
   Channels channels(r);
   Dims dims = imageDims(r, channels.in, index % 3 == 2 ? static_cast<int>(r.pick(1, 3)) : 2);
   Convolution a = randomConvolution(r, channels, dims);

@@ -83,6 +83,42 @@ float fromHalf(ushort bits) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
   return value;
 }
+// 8 neighbouring channels of a residual as they lie in memory.
+#if TYPE == 16
+typedef uint4 residual8;
+#else
+typedef float8 residual8;
+#endif
+
+residual8 loadResidual(global const element* p, bool vectors, int channels) {
+#if TYPE == 16
+  if (vectors) return *(global const uint4*)p;
+  uint parts[8];
+#pragma unroll
+  for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
+  return (uint4)(parts[0] | parts[1] << 16, parts[2] | parts[3] << 16, parts[4] | parts[5] << 16,
+                 parts[6] | parts[7] << 16);
+#else
+  if (vectors) return (float8)(*(global const float4*)p, *(global const float4*)(p + 4));
+  float parts[8];
+#pragma unroll
+  for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
+  return (float8)(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7]);
+#endif
+}
+
+void unpackResidual(float* r, residual8 kept) {
+#if TYPE == 16
+  r[0] = fromHalf((ushort)kept.x), r[1] = fromHalf((ushort)(kept.x >> 16));
+  r[2] = fromHalf((ushort)kept.y), r[3] = fromHalf((ushort)(kept.y >> 16));
+  r[4] = fromHalf((ushort)kept.z), r[5] = fromHalf((ushort)(kept.z >> 16));
+  r[6] = fromHalf((ushort)kept.w), r[7] = fromHalf((ushort)(kept.w >> 16));
+#else
+  r[0] = kept.s0, r[1] = kept.s1, r[2] = kept.s2, r[3] = kept.s3;
+  r[4] = kept.s4, r[5] = kept.s5, r[6] = kept.s6, r[7] = kept.s7;
+#endif
+}
+
 uint toHalves(float low, float high) {
   uint bits;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
@@ -338,6 +374,11 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   }
 #endif
 
+#if TYPE != 32
+#define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
+#else
+#define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
+#endif
   // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
 #pragma unroll
   for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
@@ -348,51 +389,39 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
     if (channel >= g.channels) continue;
     const float4 biasLow = *(global const float4*)(bias + channel), biasHigh = *(global const float4*)(bias + channel + 4);
+    const bool whole = channel + 8 <= g.channels;
+    // All of a thread's residuals are asked for before the first is used.
+    residual8 kept[ROWS_OF_THREAD];
+    if (g.residualPlace) {
+#pragma unroll
+      for (int row = 0; row < ROWS_OF_THREAD; ++row) {
+        const int pixel = min(PIXEL_OF(row), g.pixels - 1);
+        const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
+        const int oy = inImage / g.width, ox = inImage - oy * g.width;
+        kept[row] = loadResidual(
+            residual + residualOffset +
+                (image * g.residualImage + (oy * g.residualRow + ox * g.residualPixel + channel)),
+            whole && (g.vectors & 2), g.channels - channel);
+      }
+    }
 #pragma unroll
     for (int row = 0; row < ROWS_OF_THREAD; ++row) {
       float v[8];
+      const int pixel = PIXEL_OF(row);
 #if TYPE != 32
-      const int pixel = firstPixel + warpRow + (row >> 1) * 16 + (row & 1) * 8 + (lane >> 2);
 #pragma unroll
       for (int e = 0; e < 8; ++e) v[e] = sum[row >> 1][group * 4 + (e >> 1)][(row & 1) * 2 + (e & 1)];
 #else
-      const int pixel = firstPixel + warpRow + threadRow + row * 8;
 #pragma unroll
       for (int e = 0; e < 8; ++e) v[e] = sum[row][e];
 #endif
       if (pixel >= g.pixels) continue;
       const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
       const int oy = inImage / g.width, ox = inImage - oy * g.width;
-      const bool whole = channel + 8 <= g.channels;
       v[0] += biasLow.x, v[1] += biasLow.y, v[2] += biasLow.z, v[3] += biasLow.w;
       v[4] += biasHigh.x, v[5] += biasHigh.y, v[6] += biasHigh.z, v[7] += biasHigh.w;
       float r[8];
-      if (g.residualPlace) {
-        global const element* rp =
-            residual + residualOffset +
-            (image * g.residualImage + (oy * g.residualRow + ox * g.residualPixel + channel));
-        if (whole && (g.vectors & 2)) {
-#if TYPE == 16
-          const uint4 bits = *(global const uint4*)rp;
-          r[0] = fromHalf((ushort)bits.x), r[1] = fromHalf((ushort)(bits.x >> 16));
-          r[2] = fromHalf((ushort)bits.y), r[3] = fromHalf((ushort)(bits.y >> 16));
-          r[4] = fromHalf((ushort)bits.z), r[5] = fromHalf((ushort)(bits.z >> 16));
-          r[6] = fromHalf((ushort)bits.w), r[7] = fromHalf((ushort)(bits.w >> 16));
-#else
-          const float4 low = *(global const float4*)rp, high = *(global const float4*)(rp + 4);
-          r[0] = low.x, r[1] = low.y, r[2] = low.z, r[3] = low.w;
-          r[4] = high.x, r[5] = high.y, r[6] = high.z, r[7] = high.w;
-#endif
-        } else {
-#pragma unroll
-          for (int e = 0; e < 8; ++e)
-#if TYPE == 16
-            r[e] = channel + e < g.channels ? fromHalf(rp[e]) : 0;
-#else
-            r[e] = channel + e < g.channels ? rp[e] : 0;
-#endif
-        }
-      }
+      if (g.residualPlace) unpackResidual(r, kept[row]);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         if (g.residualPlace == 1) v[e] += r[e];

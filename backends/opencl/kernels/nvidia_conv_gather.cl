@@ -29,19 +29,19 @@ kernel void gather(global const in_t* in, ulong inOffset, global out_t* out, ulo
                    const GatherGeometry g) {
   const int chunk = get_global_id(0);
   if (chunk >= g.chunks) return;
-  long at = (long)chunk * CHUNK;
+  // A chunk holds some channels of one pixel, or all of several pixels that lie side by side.
+  const int pixels = max(1, CHUNK / g.channels), parts = max(1, g.channels / CHUNK);
+  const uint first = (uint)chunk / parts * pixels, row = first / g.width;
+  const int x = first - row * g.width, c = ((uint)chunk % parts) * CHUNK;
+  const uint image = row / g.height;
+  global const in_t* from = in + inOffset + image * g.inImage + (long)(row - image * g.height) * g.inRow;
   float v[CHUNK];
 #pragma unroll
   for (int e = 0; e < CHUNK; ++e) {
-    const long pixel = (at + e) / g.channels;
-    const int c = (int)(at + e - pixel * g.channels);
-    const long row = pixel / g.width;
-    const int x = (int)(pixel - row * g.width);
-    const long image = row / g.height;
-    const int y = (int)(row - image * g.height);
+    const int step = pixels > 1 ? e / g.channels : 0, channel = c + e - step * g.channels;
     v[e] = 0;
-    if (c < g.inChannels && x < g.inWidth)
-      v[e] = LOAD(in, inOffset + image * g.inImage + (long)y * g.inRow + x * g.inPixel + c * g.inChannel);
+    if (channel < g.inChannels && x + step < g.inWidth)
+      v[e] = LOAD(from, (long)(x + step) * g.inPixel + (long)channel * g.inChannel);
   }
 #if OUT_HALF
   vstore_half8((float8)(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]), chunk, out + outOffset);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 
 #include "backends/opencl/nvidia_conv.h"
@@ -9,6 +10,7 @@
 #include "backends/shared/fused_region.h"
 #include "backends/shared/node_info.h"
 #include "layers/spatial.h"
+#include "layerwise/error.h"
 
 namespace layerwise {
 namespace opencl {
@@ -18,12 +20,25 @@ constexpr std::int64_t kStemChannels = 4;
 // Measured ones beyond this many add nothing but time.
 constexpr std::size_t kMostCuts = 12;
 
-/// What packing depends on, read off the weights.
-ConvProblem weightProblem(const Node& node) {
+bool hasFixedPadding(const Convolution& a) {
+  return a.paddingMode == PaddingMode::kExplicitRoundDown ||
+         a.paddingMode == PaddingMode::kExplicitRoundUp;
+}
+
+/// What packing depends on, read off the weights. A fully connected layer is a convolution whose
+/// kernel is as large as its input; the parameters say how large that is.
+ConvProblem weightProblem(const Node& node, const std::string& parameters) {
   ConvProblem p;
   if (auto* f = node.as<FullyConnected>()) {
+    long height = 1, width = 1;
+    const std::size_t at = parameters.find(" kernel=");
+    if (at == std::string::npos ||
+        std::sscanf(parameters.c_str() + at, " kernel=%ldx%ld", &height, &width) != 2)
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("[fully_connected] parameters '{}' lack a kernel", parameters));
     p.outChannels = f->outputs;
-    p.inChannels = node.weights[0].count / std::max<std::int64_t>(1, p.outChannels);
+    p.kernelHeight = height, p.kernelWidth = width;
+    p.inChannels = node.weights[0].count / (p.outChannels * height * width);
     return p;
   }
   const Convolution& a = *node.as<Convolution>();
@@ -33,15 +48,18 @@ ConvProblem weightProblem(const Node& node) {
   p.inChannels = node.weights[0].count / (p.outChannels * p.kernelHeight * p.kernelWidth);
   if (a.stride.rank()) p.strideX = a.stride[a.stride.rank() - 1];
   if (a.dilation.rank()) p.dilationX = a.dilation[a.dilation.rank() - 1];
+  if (a.prePadding.rank()) p.padX = a.prePadding[a.prePadding.rank() - 1];
+  p.fixedPadding = hasFixedPadding(a);
   return p;
 }
 
 std::optional<ConvProblem> problemOf(const Node& node, const Dims& in) {
   ConvProblem p;
   if (auto* f = node.as<FullyConnected>()) {
-    // Planes beside one another are not read as one row.
-    if (f->axis != 1 || in.rank() < 2 || in.volume() != in[0] * in[1]) return std::nullopt;
+    if (f->axis != 1 || in.rank() < 2 || in.rank() > 4) return std::nullopt;
     p.images = in[0], p.inChannels = in[1], p.outChannels = f->outputs;
+    if (in.rank() > 2) p.inWidth = p.kernelWidth = in[in.rank() - 1];
+    if (in.rank() > 3) p.inHeight = p.kernelHeight = in[2];
     return p;
   }
   const Convolution& a = *node.as<Convolution>();
@@ -53,6 +71,7 @@ std::optional<ConvProblem> problemOf(const Node& node, const Dims& in) {
   p.strideY = w.stride[1], p.strideX = w.stride[2];
   p.dilationY = w.dilation[1], p.dilationX = w.dilation[2];
   p.padY = w.pad[1], p.padX = w.pad[2];
+  p.fixedPadding = hasFixedPadding(a);
   return p;
 }
 
@@ -72,7 +91,9 @@ class NvidiaConvolution final : public Tactic {
       : device_(device),
         math_(math),
         type_(math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32),
-        name_(math == ConvMath::kHalf ? "conv_f16_tensor_core" : "conv_f32_cuda_core") {}
+        name_(math == ConvMath::kHalf   ? "conv_f16_tensor_core"
+              : math == ConvMath::kTf32 ? "conv_tf32_tensor_core"
+                                        : "conv_f32_cuda_core") {}
 
   std::string_view name() const override { return name_; }
 
@@ -82,6 +103,7 @@ class NvidiaConvolution final : public Tactic {
     if (!node.as<Convolution>() && !node.as<FullyConnected>()) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
     if (in.type != DataType::kFloat32 || in.dims.volume() == 0) return;
+    if (math_ == ConvMath::kTf32 && !context.graph.numerics.tf32) return;
     std::optional<ConvProblem> problem = problemOf(node, in.dims);
     if (!problem || problem->pixels() == 0 || problem->outChannels == 0) return;
     auto cuts = convCuts(math_, ChunkedConv(*problem, math_).problem,
@@ -95,7 +117,7 @@ class NvidiaConvolution final : public Tactic {
           }))
         continue;
       for (const auto& [cut, seconds] : cuts)
-        addCandidates(in.dims.rank(), *problem, cut, seconds, node.inputs[0], region, candidates);
+        addCandidates(context, *problem, cut, seconds, node.inputs[0], region, candidates);
     }
   }
 
@@ -103,7 +125,8 @@ class NvidiaConvolution final : public Tactic {
     const Node& node = graph.node(candidate.nodes.front());
     std::vector<float> bias;
     if (node.weights.size() > 1) bias = floatWeights(node.weights[1]);
-    return uploadConv(device_, math_, weightProblem(node), floatWeights(node.weights[0]), bias);
+    return uploadConv(device_, math_, weightProblem(node, candidate.parameters),
+                      floatWeights(node.weights[0]), bias);
   }
 
   std::unique_ptr<Step> bind(const BindContext& c) const override {
@@ -123,10 +146,13 @@ class NvidiaConvolution final : public Tactic {
   }
 
  private:
-  void addCandidates(int rank, const ConvProblem& p, const ConvCut& cut, double seconds,
-                     ValueId input, const FusedNodes& region,
+  void addCandidates(const MatchContext& context, const ConvProblem& p, const ConvCut& cut,
+                     double seconds, ValueId input, const FusedNodes& region,
                      std::vector<Candidate>& candidates) const {
-    const Layout last = Layout::channelsLast(type_, rank);
+    auto last = [&](ValueId id) {
+      return Layout::channelsLast(type_,
+                                  context.shapes.values[static_cast<std::size_t>(id)].dims.rank());
+    };
     const auto size = static_cast<double>(sizeOf(type_));
     const double in = static_cast<double>(p.images * p.inChannels * p.inHeight * p.inWidth);
     const double out = static_cast<double>(p.pixels() * p.outChannels);
@@ -138,10 +164,12 @@ class NvidiaConvolution final : public Tactic {
     c.outputs = {region.output};
     if (region.residual != kNone) c.inputs.push_back(region.residual);
     c.parameters = cut.text();
+    if (context.graph.node(region.nodes.front()).as<FullyConnected>())
+      c.parameters += fmt::format(" kernel={}x{}", p.kernelHeight, p.kernelWidth);
     c.flops = 2 * out * static_cast<double>(p.depth());
     c.bytes = size * (in + weights + out * (region.residual == kNone ? 1 : 2));
-    c.inputLayouts.assign(c.inputs.size(), last);
-    c.outputLayouts = {last};
+    for (ValueId id : c.inputs) c.inputLayouts.push_back(last(id));
+    c.outputLayouts = {last(region.output)};
     c.seconds = seconds;
     const ChunkedConv chunked(p, math_);
     // The launch that fills up channels reads any layout.
@@ -150,7 +178,7 @@ class NvidiaConvolution final : public Tactic {
                                      4 / 2e12;
     if (!chunked.asGiven) c.seconds += gather;
     candidates.push_back(c);
-    if (p.inChannels > kStemChannels) return;
+    if (p.inChannels > kStemChannels || p.inWidth == 1) return;
     c.inputLayouts[0] = Layout::linear(DataType::kFloat32);
     candidates.push_back(c);
   }
@@ -166,7 +194,7 @@ class NvidiaConvolution final : public Tactic {
 
 void registerTactic_nvidia_convolution(opencl::TacticRegistry& registry) {
   using namespace opencl;
-  for (ConvMath math : {ConvMath::kHalf, ConvMath::kFloat})
+  for (ConvMath math : {ConvMath::kHalf, ConvMath::kTf32, ConvMath::kFloat})
     if (nvidiaConvWorks(registry.device(), math))
       registry.add(std::make_unique<NvidiaConvolution>(registry.device(), math));
 }

@@ -1,0 +1,195 @@
+// Layerwise's side of bench/gpu: builds an engine for a device and runs it when it is told to.
+//
+//   gpu_worker NETWORK FILE.wts DEVICE fp32|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT OUTPUT.f32
+//              [OPTION=VALUE...]
+//
+// It runs once, writes the output named OUTPUT as plain float32 and prints a line of JSON. Then it
+// answers each line "run ROUNDS RUNS" on standard input with ROUNDS numbers: milliseconds a run, of
+// RUNS that follow one another on the device, inputs and outputs staying there. A line "profile"
+// gives the steps with their milliseconds, one a line, and an empty line.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/engine_state.h"
+#include "engine/network_state.h"
+#include "layerwise/builder.h"
+#include "layerwise/error.h"
+#include "layerwise/network_registry.h"
+#include "layerwise/thread_pool.h"
+#include "layerwise/weights.h"
+
+namespace {
+
+using namespace layerwise;
+
+double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+Dims parseShape(const std::string& text) {
+  Dims dims;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t used = 0;
+    dims.append(std::stoll(text.substr(at), &used));
+    at += used + 1;
+  }
+  return dims;
+}
+
+std::vector<float> readFloats(const std::string& path, std::int64_t count) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(float)));
+  if (!file) throw Error(ErrorCode::kBadFile, fmt::format("[{}] is too short", path));
+  return values;
+}
+
+/// The least of several runs, step by step.
+class StepTimes : public Profiler {
+ public:
+  void report(std::string_view layers, std::string_view tactic, double seconds, double flops,
+              double bytes) override {
+    if (at_ == steps_.size())
+      steps_.push_back({std::string(layers), std::string(tactic), 1e9, 0, 0});
+    Step& step = steps_[at_++];
+    step.seconds = std::min(step.seconds, seconds);
+    step.flops = flops, step.bytes = bytes;
+  }
+  void endRun() { at_ = 0; }
+  void print() const {
+    for (const Step& s : steps_)
+      fmt::print("{:9.4f} ms {:8.1f} GFLOP/s {:7.1f} GB/s  {}  [{}]\n", s.seconds * 1e3,
+                 s.flops / s.seconds * 1e-9, s.bytes / s.seconds * 1e-9, s.layers, s.tactic);
+    fmt::print("\n");
+  }
+
+ private:
+  struct Step {
+    std::string layers, tactic;
+    double seconds, flops, bytes;
+  };
+  std::vector<Step> steps_;
+  std::size_t at_ = 0;
+};
+
+/// No box reaches a confidence of 1.
+float kDetectorOptions[] = {1.0f, 0.45f, 1.0f, 0.0f, 0.0f};
+
+int work(const std::vector<std::string>& words) {
+  std::map<std::string, std::string> options;
+  for (std::size_t i = 9; i < words.size(); ++i) {
+    const std::size_t split = words[i].find('=');
+    if (split == std::string::npos)
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("[{}] is no OPTION=VALUE", words[i]));
+    options[words[i].substr(0, split)] = words[i].substr(split + 1);
+  }
+  BuilderConfig config;
+  config.device = words[2];
+  if (words[3] == "fp16") config.precision = DataType::kFloat16;
+  config.tf32 = words[3] == "tf32";
+  config.optimizationLevel = std::stoi(words[4]);
+  const WeightMap weights = WeightMap::load(words[1], 0);
+  Network network = NetworkRegistry::instance().define(words[0], weights, options);
+  const Dims shape = parseShape(words[6]);
+  // A detector's suppression, which runs on the host, is no part of the comparison.
+  std::erase_if(const_cast<NetworkState&>(network.state()).outputs,
+                [&](const auto& output) { return output.second != words[7]; });
+  config.profile = defaultProfile(network);
+  config.profile.inputs["images"] = {shape, shape, shape};
+  const double start = now();
+  const auto engine = buildEngine(network, config);
+  const double built = now();
+
+  const Engine::State& state = engine->state();
+  std::vector<float> image = readFloats(words[5], shape.volume());
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<void*> io;
+  std::vector<Dims> dims;
+  std::vector<std::vector<float>> unread;
+  for (const IoInfo& input : engine->inputs()) {
+    const bool isImages = input.name == "images";
+    if (!isImages && !input.hasDefault)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("[input {}] is not expected", input.name));
+    // What a detector is told for its suppression is read by nothing that is left.
+    dims.push_back(isImages ? shape : input.dims);
+    unread.emplace_back(static_cast<std::size_t>(input.dims.isDynamic() ? 1 : input.dims.volume()));
+    io.push_back(isImages ? image.data() : unread.back().data());
+  }
+  const auto pool = std::make_shared<ThreadPool>();
+  const auto program = state.program(dims, pool->size());
+  std::size_t wanted = engine->outputs().size();
+  for (std::size_t i = 0; i < engine->outputs().size(); ++i) {
+    memory.emplace_back(program->io[io.size()].bytes + 64);
+    if (engine->outputs()[i].name == words[7]) wanted = i;
+    io.push_back(memory.back().data());
+  }
+  if (wanted == engine->outputs().size())
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("[output {}] there is none", words[7]));
+  const auto executor = state.backend->createExecutor(pool);
+  executor->prepare(program->steps, program->arenaBytes, program->io);
+  executor->run(program->steps, io, nullptr, {});
+  std::ofstream file(words[8], std::ios::binary);
+  file.write(reinterpret_cast<const char*>(memory[wanted].data()),
+             static_cast<std::streamsize>(
+                 program->shapes.values[static_cast<std::size_t>(state.graph.outputs[wanted].value)]
+                     .dims.volume() *
+                 4));
+  file.close();
+  if (!file) throw Error(ErrorCode::kIo, fmt::format("[{}] cannot be written", words[8]));
+  fmt::print("{{\"build_ms\": {}, \"steps\": {}, \"memory_bytes\": {}}}\n", built - start,
+             program->steps.size(), executor->memoryBytes());
+  std::fflush(stdout);
+
+  std::vector<IoBuffer> resident = program->io;
+  for (IoBuffer& buffer : resident) buffer.written = buffer.read = false;
+  std::string word;
+  while (std::cin >> word) {
+    if (word == "profile") {
+      StepTimes times;
+      executor->prepare(program->steps, program->arenaBytes, resident);
+      for (int i = 0; i < 10; ++i, times.endRun()) executor->run(program->steps, io, &times, {});
+      times.print();
+    } else {
+      int rounds = 0, runs = 0;
+      std::cin >> rounds >> runs;
+      std::vector<BoundStep> steps;
+      for (int i = 0; i < runs; ++i)
+        steps.insert(steps.end(), program->steps.begin(), program->steps.end());
+      executor->prepare(steps, program->arenaBytes, resident);
+      for (int i = 0; i < rounds; ++i) {
+        const double began = now();
+        executor->run(steps, io, nullptr, {});
+        fmt::print("{:.5f} ", (now() - began) / runs);
+      }
+      fmt::print("\n");
+    }
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    if (words.size() >= 9) return work(words);
+    fmt::print(stderr,
+               "gpu_worker NETWORK FILE.wts DEVICE fp32|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT "
+               "OUTPUT.f32 [OPTION=VALUE...]\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+  }
+  return 1;
+}
