@@ -82,9 +82,6 @@ class StepTimes : public Profiler {
   std::size_t at_ = 0;
 };
 
-/// No box reaches a confidence of 1.
-float kDetectorOptions[] = {1.0f, 0.45f, 1.0f, 0.0f, 0.0f};
-
 int work(const std::vector<std::string>& words) {
   std::map<std::string, std::string> options;
   for (std::size_t i = 9; i < words.size(); ++i) {
