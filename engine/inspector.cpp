@@ -51,6 +51,11 @@ Json describe(const Region& region) {
   return list;
 }
 
+/// The type of what a step writes, as it lies in memory; empty for a copy between layouts.
+std::string typeOf(const BoundStep& step) {
+  return step.outputs.empty() ? "" : std::string(toString(step.outputs[0].second.type));
+}
+
 std::string toText(const Json& report) {
   std::string text = fmt::format("network   {}\ndevice    {}\nthreads   {}\n",
                                  report["network"].get<std::string>(),
@@ -63,12 +68,14 @@ std::string toText(const Json& report) {
       "weights   {:.1f} MB\narena     {:.1f} MB\nsteps     {} of {} layers, {} reformats\n\n",
       report["weight_bytes"].get<double>() / 1e6, report["arena_bytes"].get<double>() / 1e6,
       report["steps"].size(), report["layers"].get<std::size_t>(), report["reformats"].get<int>());
-  text += fmt::format("{:>4}  {:<28} {:>9} {:>9}  {}\n", "step", "tactic", "MFLOP", "MB", "layers");
+  text += fmt::format("{:>4}  {:<32} {:<9} {:>9} {:>9}  {}\n", "step", "tactic", "writes", "MFLOP",
+                      "MB", "layers");
   int index = 0;
   for (const Json& step : report["steps"])
-    text += fmt::format("{:>4}  {:<28} {:>9.1f} {:>9.2f}  {}\n", index++,
-                        step["tactic"].get<std::string>(), step["flops"].get<double>() / 1e6,
-                        step["bytes"].get<double>() / 1e6, step["layers"].get<std::string>());
+    text += fmt::format("{:>4}  {:<32} {:<9} {:>9.1f} {:>9.2f}  {}\n", index++,
+                        step["tactic"].get<std::string>(), step["type"].get<std::string>(),
+                        step["flops"].get<double>() / 1e6, step["bytes"].get<double>() / 1e6,
+                        step["layers"].get<std::string>());
   text +=
       fmt::format("\n{:<28} {:<46} {}\n", "chosen", "parameters", "layers; rejected candidates");
   for (const Json& region : report["regions"]) {
@@ -115,6 +122,7 @@ std::string Engine::inspect(bool json) const {
   for (const BoundStep& step : program->steps)
     report["steps"].push_back({{"layers", step.layers},
                                {"tactic", step.tactic},
+                               {"type", typeOf(step)},
                                {"flops", step.flops},
                                {"bytes", step.bytes}});
   report["regions"] = Json::array();
