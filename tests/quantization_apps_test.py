@@ -65,7 +65,7 @@ class Int8(ProgramCase):
     def test_a_cache_stands_for_the_pictures(self):
         self.build("a.engine", "--int8", "--calib", SCENES, "--calib-cache", "ranges", "-q")
         text = self.path("ranges").read_text()
-        self.assertRegex(text, r"\Alayerwise-calibration 1 entropy\n")
+        self.assertRegex(text, r"\Alayerwise-calibration 1 minmax\n")
         self.assertIn("\nimages 0.003921569 0 0 1\n", text)
         self.build("b.engine", "--int8", "--calib-cache", "ranges", "-q")
         self.assertEqual(self.boxes("a.engine"), self.boxes("b.engine"))
