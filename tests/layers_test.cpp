@@ -185,6 +185,42 @@ TEST(LayerTable, HoldsEveryLayer) {
     EXPECT_TRUE(tried.contains(layer)) << layer << " has no cases";
 }
 
+// Layers with one tactic on the CPU, and why that is enough (docs/tuning.md).
+const std::map<std::string, std::string>& lonelyLayers() {
+  const std::string copies = "moves bytes: the memory decides",
+                    folded = "becomes part of its neighbours, or one pass that the memory decides",
+                    small = "too small a part of any network here", absent = "in no network here";
+  static const std::map<std::string, std::string> reasons = {
+      {"batch_norm", folded},    {"cast", copies},
+      {"concatenation", copies}, {"constant", copies},
+      {"deconvolution", absent}, {"gather", copies},
+      {"identity", copies},      {"lrn", absent},
+      {"lstm", absent},          {"normalization", absent},
+      {"padding", copies},       {"parametric_relu", absent},
+      {"pixel_shuffle", copies}, {"plugin", "brings its own code"},
+      {"reduce", small},         {"scale", folded},
+      {"select", copies},        {"shape", copies},
+      {"shuffle", copies},       {"slice", copies},
+      {"softmax", small},        {"topk", small},
+      {"unary", small}};
+  return reasons;
+}
+
+TEST(LayerTable, HasRivalTacticsOrAReason) {
+  for (const LayerFamily& family : layerFamilies()) {
+    if (!LayerRegistry::instance().find(family.name)) continue;  // a group of layers
+    std::set<std::string> tactics;
+    for (int i = 0; i < family.count; ++i) {
+      Random random(static_cast<std::uint32_t>(i + 1));
+      LayerCase layerCase = family.make(random, i);
+      for (const Candidate& c : CaseRun(layerCase, static_cast<std::uint32_t>(i + 1)).candidates())
+        tactics.insert(std::string(c.tactic->name()));
+    }
+    EXPECT_EQ(tactics.size() < 2, lonelyLayers().contains(family.name))
+        << family.name << " has " << tactics.size() << " tactics";
+  }
+}
+
 // Of each layer's cases, how many each tactic takes, and in which layouts.
 TEST(LayerTable, SupportMatrix) {
   std::cout << fmt::format("{:<24}{:<36}{:>9}  {}\n", "layer", "tactic", "cases", "layouts");

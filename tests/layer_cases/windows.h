@@ -144,6 +144,14 @@ inline LayerCase resizeCase(Random& r, int index) {
   a.coordinates = static_cast<ResizeCoordinates>(r.pick(0, 3));
   a.rounding = static_cast<NearestRounding>(r.pick(0, 3));
   bool all = r.chance(0.5);
+  if (a.mode == InterpolationMode::kNearest && r.chance(0.3)) {
+    // Each pixel a whole number of times: what detection networks do.
+    a.coordinates = ResizeCoordinates::kAsymmetric;
+    a.rounding = NearestRounding::kFloor;
+    a.scales = {1, 1};
+    for (int i = 0; i < axes; ++i) a.scales.push_back(static_cast<double>(r.pick(1, 3)));
+    return {{in}, defineOne(a), 1e-5};
+  }
   if (r.chance(0.5)) {
     if (all) a.size = {dims[0], dims[1]};
     for (int i = 0; i < axes; ++i) a.size.append(r.pick(1, axes == 3 ? 9 : 20));
