@@ -53,11 +53,55 @@ long peakKb() {
   throw Error(ErrorCode::kIo, "[/proc/self/status] has no VmHWM");
 }
 
-void setPrecision(const std::string& name, BuilderConfig& config) {
-  if (name == "bf16")
+std::vector<float> readFloats(const std::string& path, std::size_t count) {
+  std::vector<float> values(count);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(values.data()),
+            static_cast<std::streamsize>(count * sizeof(float)));
+  if (!file || file.peek() != std::ifstream::traits_type::eof())
+    throw Error(ErrorCode::kBadFile, fmt::format("[{}] does not hold {} floats", path, count));
+  return values;
+}
+
+/// The images of a file as batches of one, for the input `images`.
+CalibrationSource calibrationImages(const std::string& path, const Dims& dims) {
+  const auto image = static_cast<std::size_t>(dims.volume());
+  const std::size_t count = std::filesystem::file_size(path) / (image * sizeof(float));
+  return [=, values = readFloats(path, count * image),
+          next = std::size_t{0}](CalibrationBatch& batch) mutable {
+    if (next == count) return false;
+    batch.inputs["images"] = {values.data() + image * next++, dims};
+    return true;
+  };
+}
+
+/// The dimensions of one image.
+Dims imageDims(const Network& network) {
+  for (int i = 0; i < network.inputCount(); ++i) {
+    if (network.input(i).name() != "images") continue;
+    Dims dims = network.input(i).dims();
+    dims[0] = 1;
+    return dims;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("[network {}] has no input 'images'", network.name()));
+}
+
+/// Sets what `name` says; the calibrator of int8 is given back, for it must live until the build.
+std::unique_ptr<Calibrator> setPrecision(const std::string& name, const std::string& calibration,
+                                         const Dims& dims, BuilderConfig& config) {
+  if (name == "fp32") return nullptr;
+  if (name == "bf16") {
     config.precision = DataType::kBFloat16;
-  else if (name != "fp32")
+    return nullptr;
+  }
+  if (name != "int8")
     throw Error(ErrorCode::kInvalidArgument, fmt::format("[{}] is no precision", name));
+  auto calibrator =
+      makeCalibrator(CalibrationMethod::kMinMax, calibrationImages(calibration, dims));
+  config.int8 = true;
+  config.calibrator = calibrator.get();
+  return calibrator;
 }
 
 int build(const std::vector<std::string>& words) {
@@ -70,12 +114,12 @@ int build(const std::vector<std::string>& words) {
   }
   BuilderConfig config;
   config.threads = std::stoi(words[3]);
-  setPrecision(words[4], config);
   const double start = wallMs();
   const WeightMap weights = WeightMap::load(words[1], config.threads);
   const double parsed = wallMs();
   const Network network = NetworkRegistry::instance().define(words[0], weights, options);
   config.profile = defaultProfile(network);
+  const auto calibrator = setPrecision(words[4], words[5], imageDims(network), config);
   const auto engine = buildEngine(network, config);
   const double built = wallMs();
   engine->save(words[2]);
@@ -83,16 +127,6 @@ int build(const std::vector<std::string>& words) {
              parsed - start, built - parsed, wallMs() - built,
              std::filesystem::file_size(words[2]));
   return 0;
-}
-
-std::vector<float> readFloats(const std::string& path, std::size_t count) {
-  std::vector<float> values(count);
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(count * sizeof(float)));
-  if (!file || file.peek() != std::ifstream::traits_type::eof())
-    throw Error(ErrorCode::kBadFile, fmt::format("[{}] does not hold {} floats", path, count));
-  return values;
 }
 
 /// A detector's own suppression is not part of the comparison: no box reaches a confidence of 1.
