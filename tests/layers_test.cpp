@@ -207,6 +207,7 @@ const std::map<std::string, std::string>& lonelyLayers() {
 }
 
 TEST(LayerTable, HasRivalTacticsOrAReason) {
+  if (testedBackend().name() != "cpu") GTEST_SKIP() << "the reasons are those of the CPU";
   for (const LayerFamily& family : layerFamilies()) {
     if (!LayerRegistry::instance().find(family.name)) continue;  // a group of layers
     std::set<std::string> tactics;
