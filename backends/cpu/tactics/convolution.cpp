@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/conv_step.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
@@ -20,38 +21,7 @@ constexpr ConvMethod kMethods[] = {ConvMethod::kDirect, ConvMethod::kGrouped,
                                    ConvMethod::kDepthwise, ConvMethod::kWinograd2,
                                    ConvMethod::kWinograd4};
 
-class ConvolutionStep final : public CpuStep {
- public:
-  ConvolutionStep(const BindContext& context, const ConvPlan& plan, ConvKernel kernel)
-      : plan_(plan),
-        kernel_(kernel),
-        in_(context.inputs[0]),
-        out_(context.outputs[0]),
-        packed_(std::static_pointer_cast<const PackedConvolution>(context.packed)) {
-    if (plan.epilogue.residual != ResidualPlace::kNone) residual_ = context.inputs[1];
-  }
-
-  std::int64_t tiles(int) const override { return plan_.shape.n == 0 ? 0 : plan_.tiles; }
-  std::size_t scratchBytes() const override {
-    return static_cast<std::size_t>(plan_.scratchFloats) * sizeof(float);
-  }
-
-  void run(int, std::int64_t tile, const Worker& worker) const override {
-    ConvBuffers buffers;
-    buffers.in = worker.data<const float>(in_);
-    buffers.packed = packed_->data();
-    if (plan_.epilogue.residual != ResidualPlace::kNone)
-      buffers.residual = worker.data<const float>(residual_);
-    buffers.out = worker.data<float>(out_);
-    kernel_(plan_, buffers, tile, reinterpret_cast<float*>(worker.scratch));
-  }
-
- private:
-  ConvPlan plan_;
-  ConvKernel kernel_;
-  BufferView in_, out_, residual_;
-  std::shared_ptr<const PackedConvolution> packed_;
-};
+using ConvolutionStep = ConvStep<ConvBuffers, ConvKernel, PackedConvolution>;
 
 /// One method of convolution on one instruction set, with its epilogue: bias, activation, residual.
 class ConvolutionTactic final : public Tactic {

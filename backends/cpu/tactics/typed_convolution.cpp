@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/conv_step.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
@@ -16,38 +17,7 @@ namespace layerwise {
 namespace cpu {
 namespace {
 
-class TypedConvolutionStep final : public CpuStep {
- public:
-  TypedConvolutionStep(const BindContext& context, const ConvPlan& plan, TypedConvKernel kernel)
-      : plan_(plan),
-        kernel_(kernel),
-        in_(context.inputs[0]),
-        out_(context.outputs[0]),
-        packed_(std::static_pointer_cast<const PackedConvolution>(context.packed)) {
-    if (plan.epilogue.residual != ResidualPlace::kNone) residual_ = context.inputs[1];
-  }
-
-  std::int64_t tiles(int) const override { return plan_.tiles; }
-  std::size_t scratchBytes() const override {
-    return static_cast<std::size_t>(plan_.scratchFloats) * sizeof(float);
-  }
-
-  void run(int, std::int64_t tile, const Worker& worker) const override {
-    TypedConvBuffers buffers;
-    buffers.in = worker.data<const void>(in_);
-    buffers.packed = packed_->data();
-    if (plan_.epilogue.residual != ResidualPlace::kNone)
-      buffers.residual = worker.data<const void>(residual_);
-    buffers.out = worker.data<void>(out_);
-    kernel_(plan_, buffers, tile, reinterpret_cast<float*>(worker.scratch));
-  }
-
- private:
-  ConvPlan plan_;
-  TypedConvKernel kernel_;
-  BufferView in_, out_, residual_;
-  std::shared_ptr<const PackedConvolution> packed_;
-};
+using TypedConvolutionStep = ConvStep<TypedConvBuffers, TypedConvKernel, PackedConvolution>;
 
 /// One instruction set's direct convolutions of an element type.
 class TypedConvolutionTactic : public Tactic {
