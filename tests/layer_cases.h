@@ -49,6 +49,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"softmax", softmaxCase},
       {"topk", topKCase, 40},
       {"unary", unaryCase, 75},
+      {"yolov5_decode", yolov5DecodeCase},
   };
   return families;
 }

@@ -52,4 +52,30 @@ inline LayerCase pluginCase(Random& r, int index) {
   return made;
 }
 
+/// YOLOv5's head, of which a device has a tactic beside the plugin.
+inline LayerCase yolov5DecodeCase(Random& r, int) {
+  const std::int64_t classes = r.pick(1, 7), masks = r.pick(0, 4), anchors = r.pick(1, 3);
+  std::vector<std::int64_t> strides;
+  std::vector<double> sizes;
+  LayerCase made{{}, {}, 2e-6};
+  for (std::int64_t level = 0, levels = r.pick(1, 3); level < levels; ++level) {
+    strides.push_back(std::int64_t{8} << level);
+    for (std::int64_t i = 0; i < 2 * anchors; ++i) sizes.push_back(r.real(4, 90));
+    made.inputs.push_back(
+        {.dims = {kBatch, anchors * (5 + classes + masks), r.pick(1, 7), r.pick(1, 9)},
+         .low = -6,
+         .high = 6});
+  }
+  Fields fields;
+  fields.set("classes", classes);
+  fields.set("masks", masks);
+  fields.set("strides", strides);
+  fields.set("anchors", sizes);
+  made.define = [=](Network& n, const std::vector<Tensor*>& in) {
+    return std::vector<Tensor*>{
+        &n.addPlugin(in, createPlugin("yolov5_decode", 1, fields)).output()};
+  };
+  return made;
+}
+
 }  // namespace layerwise::test

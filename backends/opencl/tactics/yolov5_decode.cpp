@@ -17,7 +17,6 @@ struct DecodeLevel {
   cl_int inChannel, inRow, inPixel;
   cl_int outRow;
   cl_float stride;
-  cl_int unused;
   cl_long inImage, outImage;
 };
 
