@@ -82,15 +82,20 @@ std::shared_ptr<const Program> Device::program(const ProgramSource& source) cons
 }
 
 cl::Buffer Device::allocate(std::size_t bytes, std::string_view purpose) const {
+  auto refused = [&](std::string_view why) {
+    return Error(ErrorCode::kOutOfMemory,
+                 fmt::format("[opencl {}] {} bytes for {} were refused: {}; the device has {} "
+                             "bytes, at most {} in one piece",
+                             info_.name, bytes + kOverrun, purpose, why, info_.globalBytes,
+                             info_.largestAllocation));
+  };
+  // Some drivers promise anything and fail at the first use. They also give larger pieces than
+  // they say, so that the largest one is theirs to judge.
+  if (bytes > info_.globalBytes) throw refused("more than there is");
   try {
     return cl::Buffer(open().context, CL_MEM_READ_WRITE, bytes + kOverrun);
   } catch (const cl::Error& error) {
-    throw Error(
-        ErrorCode::kOutOfMemory,
-        fmt::format("[opencl {}] {} bytes for {} were refused: {}; the device has {} bytes, "
-                    "at most {} in one piece",
-                    info_.name, bytes + kOverrun, purpose, errorName(error.err()),
-                    info_.globalBytes, info_.largestAllocation));
+    throw refused(errorName(error.err()));
   }
 }
 
