@@ -178,6 +178,31 @@ TEST_P(Layers, EveryTacticAgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(All, Layers, testing::ValuesIn(layerFamilies()),
                          [](const auto& family) { return family.param.name; });
 
+// Where the workspace for all of an image's patches would be large, they are done in passes.
+TEST(LayerTable, WinogradsPassesDoNotShow) {
+  if (testedBackend().name() == "cpu") GTEST_SKIP() << "the CPU takes a strip at a time anyway";
+  constexpr std::uint32_t kSeed = 3;
+  Random random(kSeed);
+  LayerCase layerCase = winogradCase(random, 1);
+  CaseRun run(layerCase, kSeed);
+  std::set<std::string> tried;
+  for (Candidate candidate : run.candidates()) {
+    const std::size_t at = candidate.parameters.find(" pass=");
+    if (at == std::string::npos || !tried.insert(candidate.parameters).second) continue;
+    SCOPED_TRACE(candidate.parameters);
+    auto packed = candidate.tactic->pack(run.graph(), candidate);
+    std::vector<const ReferenceTensor*> inputs;
+    for (ValueId id : candidate.inputs) inputs.push_back(&run.value(id));
+    auto compute = [&] {
+      return runCandidate(run.graph(), candidate, packed, run.shapes(), inputs, {}, kSeed).outputs;
+    };
+    const std::vector<ReferenceTensor> whole = compute();
+    candidate.parameters.replace(at, candidate.parameters.find(' ', at + 1) - at, " pass=5");
+    EXPECT_TRUE(sameBits(whole, compute()));
+  }
+  EXPECT_FALSE(tried.empty());
+}
+
 TEST(LayerTable, HoldsEveryLayer) {
   std::set<std::string> tried;
   for (const LayerFamily& family : layerFamilies()) tried.insert(family.name);

@@ -134,6 +134,18 @@ TEST_F(OpenCl, Float16EnginesAreCloseToFloat32) {
   expectNear(run(*engine, net_, x_), run(*net_.build("cpu"), net_, x_), 5e-3);
 }
 
+TEST_F(OpenCl, WithoutWinogradNothingOfItIsConsidered) {
+  auto inspected = [&](bool winograd) {
+    BuilderConfig config;
+    config.device = "opencl";
+    config.optimizationLevel = 0;
+    config.winograd = winograd;
+    return buildEngine(net_.network, config)->inspect(true);
+  };
+  EXPECT_NE(inspected(true).find("conv_winograd"), std::string::npos);
+  EXPECT_EQ(inspected(false).find("conv_winograd"), std::string::npos);
+}
+
 TEST_F(OpenCl, ContextsOnSeveralThreadsGiveTheSameBits) {
   auto engine = net_.build("opencl");
   std::vector<float> want = run(*engine, net_, x_);

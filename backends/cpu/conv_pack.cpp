@@ -5,7 +5,7 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
-#include "backends/cpu/kernels/winograd_matrices.h"
+#include "backends/shared/winograd_weights.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
@@ -32,58 +32,11 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
   }
 }
 
-// So many output channels are transformed at a time: loops of a fixed length become vectors.
-constexpr int kTogether = 16;
-using Lanes = std::array<double, kTogether>;
-
-// The weights' transform G of a column or a row of three: pairs of points +-p share their even and
-// odd parts.
-template <int points>
-void transformThree(const Lanes& g0, const Lanes& g1, const Lanes& g2, Lanes* out, int64_t step) {
-  constexpr auto& matrix = winogradWeights<points>;
-  for (int64_t pair = 1; pair + 1 < points - 1; pair += 2) {
-    const double(&row)[3] = matrix[pair];
-    Lanes &plus = out[pair * step], &minus = out[(pair + 1) * step];
-    for (int o = 0; o < kTogether; ++o) {
-      const double even = row[0] * g0[o] + row[2] * g2[o], odd = row[1] * g1[o];
-      plus[o] = even + odd;
-      minus[o] = even - odd;
-    }
-  }
-  out[0] = g0;
-  out[(points - 1) * step] = g2;
-}
-
-// The 3x3 weights of some output channels and one input channel, transformed: G g G^T, in double.
-// Element e of output channel o goes to to[e * step + o].
-template <int points>
-void transformWeights(const float* g, int64_t channelStep, int64_t channels, float* to,
-                      int64_t step) {
-  Lanes given[9], half[3 * points], whole[points * points];
-  for (int k = 0; k < 9; ++k) {
-    for (int o = 0; o < kTogether; ++o) given[k][o] = o < channels ? g[o * channelStep + k] : 0;
-  }
-  for (int x = 0; x < 3; ++x) {
-    transformThree<points>(given[x], given[3 + x], given[6 + x], half + x, 3);
-  }
-  for (int y = 0; y < points; ++y) {
-    transformThree<points>(half[3 * y], half[3 * y + 1], half[3 * y + 2], whole + y * points, 1);
-  }
-  for (int e = 0; e < points * points; ++e) {
-    for (int64_t o = 0; o < channels; ++o) {
-      to[e * step + o] = static_cast<float>(whole[e][static_cast<size_t>(o)]);
-    }
-  }
-}
-
-template <int points>
-void packWinograd(const ConvShape& s, const Block& b, const float* weights, float* to) {
+void packWinograd(int64_t points, const ConvShape& s, const Block& b, const float* weights,
+                  float* to) {
   for (int64_t i = 0; i < s.ci; ++i) {
-    for (int64_t o = 0; o < b.channels; o += kTogether) {
-      transformWeights<points>(weights + ((b.firstOut + o) * s.ci + i) * 9, s.ci * 9,
-                               std::min<int64_t>(kTogether, b.channels - o), to + i * b.lanes + o,
-                               s.ci * b.lanes);
-    }
+    transformWinogradWeights(points, weights + (b.firstOut * s.ci + i) * 9, s.ci * 9, b.channels,
+                             to + i * b.lanes, s.ci * b.lanes);
   }
 }
 
@@ -161,10 +114,8 @@ void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, con
     if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
     packed += b.lanes;
     if (b.channels < b.lanes) std::fill_n(packed, b.lanes * packedRows(s, c), 0.0f);
-    if (c.method == ConvMethod::kWinograd2) {
-      packWinograd<4>(s, b, weights, packed);
-    } else if (c.method == ConvMethod::kWinograd4) {
-      packWinograd<6>(s, b, weights, packed);
+    if (const int64_t output = winogradOutput(c.method)) {
+      packWinograd(output + 2, s, b, weights, packed);
     } else {
       packRows(s, b, weights, packed, [](float w) { return w; });
     }

@@ -20,9 +20,12 @@ struct ViewStrides {
 };
 
 struct WindowArgument {
-  cl_int batch, channels;
-  cl_int in[3], kernel[3], stride[3], pad[3], postPad[3], dilation[3], out[3];
+  cl_int batch = 1, channels = 1;
+  cl_int in[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1};
+  cl_int pad[3] = {}, postPad[3] = {}, dilation[3] = {1, 1, 1}, out[3] = {1, 1, 1};
 
+  /// A window of one element over one element.
+  WindowArgument() = default;
   WindowArgument(const Window3& w, const BufferView& output)
       : batch(toInt(output.dims[0])), channels(toInt(output.dims[1])) {
     toInt(output.dims.volume());

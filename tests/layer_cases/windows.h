@@ -102,6 +102,28 @@ inline LayerCase convolutionAddCase(Random& r, int index) {
           1e-5};
 }
 
+/// What Winograd's algorithm is for: 3x3, stride 1, one group, with an activation and a residual.
+inline LayerCase winogradCase(Random& r, int index) {
+  Channels channels(r);
+  channels.in = r.pick(1, 70), channels.out = r.pick(1, 70), channels.groups = 1;
+  Dims dims = imageDims(r, channels.in, 2);
+  Convolution a{{.outputs = channels.out, .kernel = {3, 3}}};
+  a.prePadding = r.dims(2, 0, 2), a.postPadding = r.dims(2, 0, 2);
+  auto convolution = defineOne(a, convolutionWeights(r, channels, a.kernel));
+  Dims sum{dims[0], channels.out, dims[2] + a.prePadding[0] + a.postPadding[0] - 2,
+           dims[3] + a.prePadding[1] + a.postPadding[1] - 2};
+  const bool activatedFirst = index % 3 == 0;
+  return {{{.dims = dims}, {.dims = sum}},
+          [=](Network& n, const std::vector<Tensor*>& in) {
+            Tensor* y = convolution(n, {in[0]})[0];
+            if (activatedFirst) y = &n.addActivation(*y, ActivationType::kSilu).output();
+            y = &n.addElementWise(*y, *in[1], ElementWiseOperation::kSum).output();
+            if (!activatedFirst) y = &n.addActivation(*y, ActivationType::kRelu).output();
+            return std::vector<Tensor*>{y};
+          },
+          1e-5};
+}
+
 inline LayerCase deconvolutionCase(Random& r, int) {
   Channels channels(r);
   auto axes = static_cast<int>(r.chance(0.6) ? 2 : r.pick(1, 3));

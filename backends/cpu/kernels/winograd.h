@@ -3,7 +3,7 @@
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/finish.h"
 #include "backends/cpu/kernels/micro.h"
-#include "backends/cpu/kernels/winograd_matrices.h"
+#include "backends/shared/winograd_matrices.h"
 
 namespace layerwise::cpu {
 namespace {

@@ -33,7 +33,10 @@ typedef struct {
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_gemm(
     global T0* y, ulong yAt, global const T1* x, ulong xAt, global const float* weights,
-    global const float* bias, global const int4* taps
+#ifdef HAS_BIAS
+    global const float* bias,
+#endif
+    global const int4* taps
 #ifdef RESIDUAL
     , global const T2* residual, ulong residualAt
 #endif
@@ -136,7 +139,10 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_gemm(
     for (int j = 0; j < ITEM_COLUMNS; ++j) {
       int column = firstColumn + COLUMN_OF(j);
       if (column >= conv.groupOutputs) continue;
-      float value = sums[i][j] + bias[group * conv.groupOutputs + column];
+      float value = sums[i][j];
+#ifdef HAS_BIAS
+      value += bias[group * conv.groupOutputs + column];
+#endif
 #ifdef RESIDUAL
       value = finish(value, LOAD2(residual + residualAt, other + column * conv.residual.c), alpha,
                      beta);

@@ -1,12 +1,13 @@
 #pragma once
 
-namespace layerwise::cpu {
+namespace layerwise {
 namespace {
 
 // Winograd's minimal filtering after Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks", 2016. F(2,3) interpolates at 0, +-1 and infinity. F(4,3) does at 0, +-sqrt(1/2),
 // +-sqrt(2) and infinity: the usual 0, +-1, +-2 makes more than twice the rounding error and five
-// times the worst one. The kernels hold the matching transforms of input and output.
+// times the worst one. The kernels hold the matching transforms of input and output. All is of
+// internal linkage: the units for instruction sets include this.
 constexpr double kSquareRoot2 = 1.41421356237309504880;
 constexpr float kWinograd4Near = static_cast<float>(kSquareRoot2 / 2);
 constexpr float kWinograd4Far = static_cast<float>(kSquareRoot2);
@@ -26,4 +27,4 @@ constexpr double winogradWeights<6>[6][3] = {{1, 0, 0},
                                              {0, 0, 1}};
 
 }  // namespace
-}  // namespace layerwise::cpu
+}  // namespace layerwise
