@@ -303,58 +303,5 @@ TEST_F(TensorKernelsTest, GeluIsAccurateToItsInput) {
   }
 }
 
-TEST_F(TensorKernelsTest, Reformat) {
-  for (int round = 0; round < 60; ++round) {
-    ReformatPlan p;
-    p.n = pick(1, 2);
-    p.h = pick(1, 4);
-    p.w = pick(1, 37);
-    p.c = channelCounts[pick(0, 7)];
-    const View first = channelsFirst(p.h, p.w, p.c), last = sliceView(p.h, p.w, p.c);
-    p.in = round & 1 ? first : last;
-    p.out = round & 2 ? first : sliceView(p.h, p.w, p.c);
-    if (round % 10 == 9) p.in = {p.h * p.w * p.c * 2, p.w * p.c * 2, p.c * 2, 2};
-    Tensor in = input(p.n, p.h, p.w, p.c, p.in);
-    for (const Engine& engine : engines()) {
-      SCOPED_TRACE(engine.name);
-      Tensor out(p.n, p.h, p.w, p.c, p.out, kGuard);
-      for (int64_t t = 0; t < p.tiles(); ++t) {
-        engine.table.reformat(p, in.data.data(), out.data.data(), t);
-      }
-      check(
-          out, [&](int64_t i, int64_t y, int64_t x, int64_t k) { return in.at(i, y, x, k); }, 0);
-      if (HasFailure()) return;
-    }
-  }
-}
-
-TEST_F(TensorKernelsTest, Image) {
-  for (const int64_t c : {1, 3, 4}) {
-    ImagePlan p;
-    p.n = 2;
-    p.h = 3;
-    p.w = 19;
-    p.c = c;
-    p.swapRedBlue = c == 3;
-    for (int k = 0; k < 4; ++k) p.scale[k] = 0.5f + k, p.shift[k] = -k;
-    p.inRow = p.w * c + 3;
-    p.inImage = p.h * p.inRow;
-    p.out = channelsFirst(p.h, p.w, c);
-    std::vector<unsigned char> in(p.n * p.inImage);
-    for (auto& v : in) v = static_cast<unsigned char>(pick(0, 255));
-    for (const Engine& engine : engines()) {
-      Tensor out(p.n, p.h, p.w, c, p.out, kGuard);
-      for (int64_t t = 0; t < p.tiles(); ++t) engine.table.image(p, in.data(), out.data.data(), t);
-      check(
-          out,
-          [&](int64_t i, int64_t y, int64_t x, int64_t k) {
-            const int64_t from = c == 3 ? 2 - k : k;
-            return in[i * p.inImage + y * p.inRow + x * c + from] * p.scale[k] + p.shift[k];
-          },
-          1e-6);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace layerwise::cpu

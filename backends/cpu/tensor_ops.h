@@ -64,25 +64,6 @@ struct PointwisePlan {
   int64_t tiles() const { return n * h; }
 };
 
-/// out = in, between any two views of float: channels-first to channels-last, the reverse, or a
-/// copy.
-struct ReformatPlan {
-  int64_t n = 1, h = 1, w = 1, c = 1;
-  View in, out;
-  int64_t tiles() const { return n * h; }
-};
-
-/// out = in * scale[c] + shift[c] from interleaved bytes (an image as a decoder gives it) to
-/// floats. swapRedBlue exchanges channels 0 and 2. c is 1, 3 or 4.
-struct ImagePlan {
-  int64_t n = 1, h = 1, w = 1, c = 3;
-  bool swapRedBlue = false;
-  float scale[4] = {1, 1, 1, 1}, shift[4] = {};
-  int64_t inImage = 0, inRow = 0;  ///< bytes
-  View out;
-  int64_t tiles() const { return n * h; }
-};
-
 /// out = in with another element type, layout or both. Bytes q of a scale stand for
 /// scale * (q - zero): `factor` is the scale where bytes are read, its inverse where they are
 /// written; between bytes they are copied. Channels, or pixels, are contiguous on either side.
@@ -95,15 +76,13 @@ struct ConvertPlan {
   int64_t tiles() const { return n * h; }
 };
 
-/// Tensors are of the type that a table is for, but for averages, which are float32; image and
-/// fullyConnected are float32's alone. Null where a type lacks an operation.
+/// Tensors are of the type that a table is for, but for averages, which are float32;
+/// fullyConnected is float32's alone. Null where a type lacks an operation.
 struct TensorKernels {
   void (*pool)(const PoolPlan&, const void* in, void* out, int64_t tile);
   void (*globalAverage)(const GlobalPoolPlan&, const void* in, void* out, int64_t tile);
   void (*upsample)(const UpsamplePlan&, const void* in, void* out, int64_t tile);
   void (*pointwise)(const PointwisePlan&, const void* a, const void* b, void* out, int64_t tile);
-  void (*reformat)(const ReformatPlan&, const float* in, float* out, int64_t tile);
-  void (*image)(const ImagePlan&, const unsigned char* in, float* out, int64_t tile);
   FullyConnectedKernel fullyConnected;
   float (*peakLoop)(int64_t steps);  ///< peakChains multiply-adds of vectors a step
   int peakChains;

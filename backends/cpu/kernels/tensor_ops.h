@@ -5,7 +5,6 @@
 #include "backends/cpu/kernels/peak.h"
 #include "backends/cpu/kernels/pointwise.h"
 #include "backends/cpu/kernels/pool.h"
-#include "backends/cpu/kernels/reformat.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -16,8 +15,6 @@ constexpr TensorKernels tensorKernels() {
           &globalAverageTile<V, float>,
           &upsampleTile<float>,
           &pointwiseTile<V, float>,
-          &reformatTile<V>,
-          &imageTile<V>,
           &fullyConnectedTile<V>,
           &peakLoop<V>,
           kPeakChains};
@@ -26,8 +23,8 @@ constexpr TensorKernels tensorKernels() {
 template <class V>
 constexpr TypedTensorKernels typedTensorKernels() {
   return {{&Pool<V, uint16_t>::run, &globalAverageTile<V, uint16_t>, &upsampleTile<uint16_t>,
-           &pointwiseTile<V, uint16_t>, nullptr, nullptr, nullptr},
-          {&poolBytesTile, nullptr, &upsampleTile<uint8_t>, nullptr, nullptr, nullptr, nullptr},
+           &pointwiseTile<V, uint16_t>, nullptr},
+          {&poolBytesTile, nullptr, &upsampleTile<uint8_t>, nullptr, nullptr},
           &convertTile<V>};
 }
 
