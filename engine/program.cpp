@@ -92,19 +92,29 @@ class ProgramBinder {
     auto& list = copiesOf_[static_cast<std::size_t>(value)];
     for (int index : list)
       if (copy(index).layout == layout) return index;
-    int from = list.front();
-    int made = addCopy(value, layout);
+    return addReformat(list.front(), layout);
+  }
+
+  int addReformat(int from, Layout layout) {
+    int made = addCopy(copy(from).value, layout);
     actions_.push_back({kNone, {from}, {made}});
     ++program_.reformats;
     return made;
   }
 
+  /// Kernels read bytes in words, and so up to three beyond the end: bytes are computed with in
+  /// memory of the engine's own.
+  static bool mayLieAtCaller(DataType type) { return type != DataType::kUInt8; }
+
   void makeCopies() {
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
       ValueId value = graph_.inputs[i].value;
-      Copy& made = copy(addCopy(value, Layout::linear(info(value).type)));
-      made.buffer = static_cast<int>(i) + 1;
-      made.movable = false;
+      int given = addCopy(value, Layout::linear(info(value).type));
+      copy(given).buffer = static_cast<int>(i) + 1;
+      copy(given).movable = false;
+      if (mayLieAtCaller(info(value).type)) continue;
+      copiesOf_[static_cast<std::size_t>(value)].clear();
+      addReformat(given, copy(given).layout);
     }
     for (std::size_t r = 0; r < selection_.regions.size(); ++r) {
       const Candidate& chosen = selection_.regions[r].chosen;
@@ -127,16 +137,15 @@ class ProgramBinder {
       int source = copiesOf_[static_cast<std::size_t>(value)].front();
       for (int index : copiesOf_[static_cast<std::size_t>(value)])
         if (copy(index).layout == linear) source = index;
-      if (copy(source).layout == linear && copy(source).buffer == 0) {
+      if (copy(source).layout == linear && copy(source).buffer == 0 &&
+          mayLieAtCaller(linear.type)) {
         copy(source).buffer = buffer;
         copy(source).movable = false;
         continue;
       }
-      int made = addCopy(value, linear);
+      int made = addReformat(source, linear);
       copy(made).buffer = buffer;
       copy(made).movable = false;
-      actions_.push_back({kNone, {source}, {made}});
-      ++program_.reformats;
     }
   }
 

@@ -67,8 +67,9 @@ class Step {
 ///
 /// Rules that every tactic keeps: it honours the strides of all axes of inputs and outputs, of
 /// which the layout's innermost is 1; it writes nothing outside the logical extent; it may read 64
-/// bytes beyond, and what it finds there never reaches a result; the order in which an output's
-/// terms are summed depends on the node and the candidate alone.
+/// bytes beyond, and what it finds there never reaches a result, but nothing beyond a tensor in
+/// linear layout, which may be the caller's memory, unless it is one of bytes, which never is; the
+/// order in which an output's terms are summed depends on the node and the candidate alone.
 class Tactic {
  public:
   virtual ~Tactic() = default;

@@ -15,6 +15,7 @@
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/kernels/convert_tensor.h"
 #include "layers/float16.h"
+#include "page_end.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -81,20 +82,24 @@ class ConvertCase {
 
   void check(const Engine& engine) {
     const int64_t inBytes = elementBytes(plan.from), outBytes = elementBytes(plan.to);
-    std::vector<uint8_t> in(static_cast<size_t>(extent(plan.in) * inBytes) + 64, 0xff);
+    // What is converted may be the caller's: nothing beyond it may be read.
+    const auto size = static_cast<size_t>(extent(plan.in) * inBytes);
+    const test::PageEnd page(size);
+    auto* const in = reinterpret_cast<uint8_t*>(page.data());
+    std::memset(in, 0xff, size);
     std::uniform_real_distribution<float> uniform(-4, 4);
     forEach([&](int64_t from, int64_t) {
-      store(plan.from, in.data() + from * inBytes,
+      store(plan.from, in + from * inBytes,
             plan.from == Element::kUInt8 ? static_cast<double>(pick(0, 255)) : uniform(random));
     });
     std::vector<uint8_t> out(static_cast<size_t>(extent(plan.out) * outBytes) + 64, 0xa5);
     std::vector<uint8_t> expected = out;
     forEach([&](int64_t from, int64_t to) {
       store(plan.to, expected.data() + to * outBytes,
-            converted(plan, load(plan.from, in.data() + from * inBytes)));
+            converted(plan, load(plan.from, in + from * inBytes)));
     });
     for (int64_t tile = plan.tiles() - 1; tile >= 0; --tile)
-      engine.convert(plan, in.data(), out.data(), tile);
+      engine.convert(plan, in, out.data(), tile);
     ASSERT_EQ(out, expected) << engine.name << " from " << static_cast<int>(plan.from) << " to "
                              << static_cast<int>(plan.to) << ", " << plan.n << " x " << plan.h
                              << " x " << plan.w << " x " << plan.c << ", channels "

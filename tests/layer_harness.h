@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "engine/make_graph.h"
 #include "engine/network_state.h"
 #include "layer_case.h"
+#include "page_end.h"
 
 /// Runs one case through the reference and through every candidate that a tactic offers for it.
 namespace layerwise::test {
@@ -164,14 +166,19 @@ class CaseRun {
   std::vector<ReferenceTensor> given_, values_;
 };
 
-/// A tensor in memory of its own, as a tactic meets it: dense, or a box inside a larger tensor.
-/// Whatever does not belong to the tensor is 0xff, NaN as a float.
+/// How a tensor lies in its memory: alone in more than it needs, as a box inside a larger tensor,
+/// or as the caller's own, beyond whose end nothing may be read. Only what is row-major and no byte
+/// is ever the caller's; the rest lies as in kDense then.
+enum class Place { kDense, kBoxed, kCallers };
+
+/// A tensor in memory of its own, as a tactic meets it. Whatever does not belong to the tensor is
+/// 0xff, NaN as a float.
 class PlacedTensor {
  public:
-  PlacedTensor(int buffer, DataType type, const Layout& layout, const Dims& dims, bool boxed,
+  PlacedTensor(int buffer, DataType type, const Layout& layout, const Dims& dims, Place place,
                Random& random) {
     Dims larger = dims, offset = Dims::filled(dims.rank(), 0);
-    for (int axis = 0; boxed && axis < dims.rank(); ++axis) {
+    for (int axis = 0; place == Place::kBoxed && axis < dims.rank(); ++axis) {
       offset[axis] = random.pick(0, 2);
       larger[axis] += offset[axis] + random.pick(0, 2);
     }
@@ -180,19 +187,17 @@ class PlacedTensor {
     for (int axis = 0; axis < dims.rank(); ++axis)
       view_.byteOffset +=
           static_cast<std::size_t>(offset[axis] * view_.strides[axis]) * sizeOf(type);
-    std::size_t bytes =
-        2 * kGuard + (static_cast<std::size_t>(larger.volume()) * sizeOf(type) + 63) / 64 * 64;
-    memory_.assign(bytes + 64, std::byte{0xff});
+    std::size_t tensor = static_cast<std::size_t>(larger.volume()) * sizeOf(type);
+    bytes_ = kGuard + (place == Place::kCallers ? tensor : kGuard + (tensor + 63) / 64 * 64);
+    // Other places are 64-byte aligned.
+    memory_ =
+        std::make_unique<PageEnd>(place == Place::kCallers ? bytes_ : (bytes_ + 63) / 64 * 64);
+    std::memset(data(), 0xff, bytes_);
   }
 
   const BufferView& view() const { return view_; }
-  /// 64-byte aligned.
-  std::byte* data() {
-    auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
-    return memory_.data() + (64 - address % 64) % 64;
-  }
-
-  std::size_t bytes() const { return memory_.size() - 64; }
+  std::byte* data() { return memory_->data(); }
+  std::size_t bytes() const { return bytes_; }
 
   void write(const ReferenceTensor& values) {
     ReferenceTensor stored = values;
@@ -217,8 +222,7 @@ class PlacedTensor {
   bool guardsAreWhole() {
     forEachElement(
         [&](std::byte* element, std::size_t) { std::memset(element, 0xff, sizeOf(view_.type)); });
-    return std::all_of(memory_.begin(), memory_.end(),
-                       [](std::byte b) { return b == std::byte{0xff}; });
+    return std::all_of(data(), data() + bytes_, [](std::byte b) { return b == std::byte{0xff}; });
   }
 
  private:
@@ -237,11 +241,12 @@ class PlacedTensor {
   }
 
   BufferView view_;
-  std::vector<std::byte> memory_;
+  std::size_t bytes_ = 0;
+  std::unique_ptr<PageEnd> memory_;
 };
 
 struct Placement {
-  bool boxed = false;
+  Place place = Place::kDense;
   int workers = 1;
 };
 
@@ -297,13 +302,17 @@ inline CandidateResult runCandidate(const Graph& graph, const Candidate& candida
   Random random(seed);
   std::vector<PlacedTensor> tensors;
   int buffer = 1;
+  auto place = [&](const Layout& layout) {
+    bool callers = layout.isLinear() && layout.type != DataType::kUInt8;
+    return placement.place == Place::kCallers && !callers ? Place::kDense : placement.place;
+  };
   for (std::size_t i = 0; i < inputs.size(); ++i)
     tensors.emplace_back(buffer++, candidate.inputLayouts[i].type, candidate.inputLayouts[i],
-                         inputs[i]->info.dims, placement.boxed, random);
+                         inputs[i]->info.dims, place(candidate.inputLayouts[i]), random);
   for (std::size_t i = 0; i < candidate.outputs.size(); ++i)
     tensors.emplace_back(buffer++, candidate.outputLayouts[i].type, candidate.outputLayouts[i],
                          shapes.values[static_cast<std::size_t>(candidate.outputs[i])].dims,
-                         placement.boxed, random);
+                         place(candidate.outputLayouts[i]), random);
   std::vector<BufferView> views;
   std::vector<std::byte*> buffers{nullptr};
   for (PlacedTensor& tensor : tensors) {

@@ -128,12 +128,13 @@ void checkCandidate(const CaseRun& run, const LayerCase& layerCase, const Candid
           "")
           << how << ", output " << i;
   };
-  CandidateResult dense = compute({.boxed = false, .workers = 1});
+  CandidateResult dense = compute({.place = Place::kDense});
   check(dense, "dense");
-  CandidateResult boxed = compute({.boxed = true, .workers = 1});
+  CandidateResult boxed = compute({.place = Place::kBoxed});
   check(boxed, "inside larger tensors");
   if (testedBackend().name() == "cpu") {
-    CandidateResult shared = compute({.boxed = true, .workers = 3});
+    check(compute({.place = Place::kCallers}), "in the caller's memory");
+    CandidateResult shared = compute({.place = Place::kBoxed, .workers = 3});
     EXPECT_TRUE(shared.guards);
     EXPECT_TRUE(sameBits(boxed.outputs, shared.outputs)) << "3 workers give other bits than 1";
   }

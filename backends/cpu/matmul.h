@@ -28,7 +28,7 @@ struct MatMulPlan {
 /// depend on threads.
 MatMulPlan bindMatMul(const MatMulPlan& plan, int width, int registers, int threads);
 
-/// Runs one unit. a and b must be readable for 64 bytes beyond their last element.
+/// Runs one unit. Reads nothing beyond the matrices.
 using MatMulKernel = void (*)(const MatMulPlan& plan, const float* a, const float* b, float* c,
                               int64_t tile, float* scratch);
 

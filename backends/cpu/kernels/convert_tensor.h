@@ -21,6 +21,14 @@ struct Converter {
 
   LW_INLINE explicit Converter(const Conversion& c) : reader(c), writer(c), none(V::setIndex(0)) {}
 
+  // The first `lanes` of a vector. The source may be the caller's memory: nothing beyond is read.
+  LW_INLINE Reg loadUpTo(const From* p, int64_t lanes) const {
+    if (lanes >= V::kWidth) return load(p);
+    if constexpr (from == Element::kFloat32) return V::loadFirst(p, static_cast<int>(lanes));
+    From values[V::kWidth] = {};
+    for (int64_t i = 0; i < lanes; ++i) values[i] = p[i];
+    return load(values);
+  }
   LW_INLINE Reg load(const From* p) const {
     if constexpr (kDequantize) {
       return reader(reinterpret_cast<const char*>(p), 0);
@@ -43,7 +51,7 @@ struct Converter {
                            int64_t lanes) const {
     Reg rows[V::kWidth];
     LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
-      rows[i] = i < count ? load(in + i * inStep) : V::zero();
+      rows[i] = i < count ? loadUpTo(in + i * inStep, lanes) : V::zero();
     }
     transposeSquare<V>(rows);
     LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
@@ -74,7 +82,8 @@ void convertRow(const ConvertPlan& p, const void* input, void* output, int64_t t
     const int64_t outStep = channelsIn ? p.out.pixel : p.out.channel;
     for (int64_t run = 0; run < runs; ++run) {
       for (int64_t i = 0; i < length; i += V::kWidth) {
-        convert.store(out + run * outStep + i, convert.load(in + run * inStep + i), length - i);
+        convert.store(out + run * outStep + i, convert.loadUpTo(in + run * inStep + i, length - i),
+                      length - i);
       }
     }
     return;

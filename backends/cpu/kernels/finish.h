@@ -29,10 +29,10 @@ void finishPixels(const Epilogue& epilogue, float* c, int64_t cPixel, const floa
     for (int64_t p = 0; p < pixels; ++p, c += cPixel, residual += residual ? residualPixel : 0) {
       for (int64_t i = 0; i < channels; i += V::kWidth) {
         const int64_t lanes = channels - i;
-        auto x = lanes >= V::kWidth ? V::load(c + i) : V::loadFirst(c + i, static_cast<int>(lanes));
-        if (residual && before) x = V::add(x, V::load(residual + i));
+        auto x = loadUpTo<V>(c + i, lanes);
+        if (residual && before) x = V::add(x, loadUpTo<V>(residual + i, lanes));
         x = activation(x);
-        if (residual && !before) x = V::add(x, V::load(residual + i));
+        if (residual && !before) x = V::add(x, loadUpTo<V>(residual + i, lanes));
         storeUpTo<V>(c + i, x, lanes);
       }
     }

@@ -7,8 +7,8 @@
 namespace layerwise::cpu {
 namespace {
 
-// Columns [first, first + columns) of b to rows of `lanes` floats. Lanes beyond the columns may
-// hold anything: their results are never stored.
+// Columns [first, first + columns) of b to rows of `lanes` floats. Results of lanes beyond the
+// columns are never stored.
 template <class V>
 void packColumns(const MatMulPlan& p, const float* b, int64_t first, int64_t columns, int64_t lanes,
                  float* panel) {
@@ -24,7 +24,7 @@ void packColumns(const MatMulPlan& p, const float* b, int64_t first, int64_t col
   for (int64_t k = 0; k < p.k; ++k) {
     const float* row = b + k * p.bRow + first;
     for (int64_t i = 0; i < columns; i += V::kWidth)
-      V::store(panel + k * lanes + i, V::load(row + i));
+      V::store(panel + k * lanes + i, loadUpTo<V>(row + i, columns - i));
   }
 }
 

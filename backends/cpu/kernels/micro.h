@@ -184,18 +184,21 @@ struct MicroKernel {
   }
 
   static LW_INLINE void storeTile(Acc (&acc)[R][P][NV], const MicroArgs& args) {
+    const bool whole = args.lastLanes == V::kWidth;
     if (args.residual) {
       LW_UNROLL for (int r = 0; r < R; ++r) {
         const float* residual = args.residual + r * args.residualRow;
         LW_UNROLL for (int p = 0; p < P; ++p, residual += args.residualPixel) {
           LW_UNROLL for (int n = 0; n < NV; ++n) {
-            acc[r][p][n] = V::add(acc[r][p][n], V::load(residual + n * V::kWidth));
+            const float* from = residual + n * V::kWidth;
+            const bool all = n + 1 < NV || whole;
+            acc[r][p][n] =
+                V::add(acc[r][p][n], all ? V::load(from) : V::loadFirst(from, args.lastLanes));
           }
         }
       }
     }
     const Acc low = V::set1(args.low), high = V::set1(args.high);
-    const bool whole = args.lastLanes == V::kWidth;
     LW_UNROLL for (int r = 0; r < R; ++r) {
       float* c = args.c + r * args.cRow;
       LW_UNROLL for (int p = 0; p < P; ++p, c += args.cPixel) {

@@ -11,6 +11,11 @@ LW_INLINE int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+template <class V>
+LW_INLINE typename V::Reg loadUpTo(const float* p, int64_t lanes) {
+  return lanes >= V::kWidth ? V::load(p) : V::loadFirst(p, static_cast<int>(lanes));
+}
+
 template <class V, class T>
 LW_INLINE void storeUpTo(T* p, typename V::Reg x, int64_t lanes) {
   if (lanes >= V::kWidth) {
@@ -39,7 +44,7 @@ void transposeBlock(const float* in, int64_t inStep, int64_t count, float* out, 
                     int64_t lanes) {
   typename V::Reg rows[V::kWidth];
   LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
-    rows[i] = i < count ? V::load(in + i * inStep) : V::zero();
+    rows[i] = i < count ? loadUpTo<V>(in + i * inStep, lanes) : V::zero();
   }
   transposeSquare<V>(rows);
   LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
