@@ -27,7 +27,7 @@ std::vector<Choice> choices(const ConvShape& s, Element element, const CpuChoice
   std::vector<Choice> all;
   const TypedConvKernels& vectors = typedConvKernels(element, cpu);
   for (const ConvConfig& c : typedConvCandidates(s, element, vectors.width, vectors.registers))
-    all.push_back({&vectors, c});
+    if (vectors.convolution(c.method, false)) all.push_back({&vectors, c});
   return all;
 }
 
@@ -60,8 +60,7 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
     const std::vector<float> weights(static_cast<size_t>(count), 0.1f);
     packConvBFloat16(s, choice.config, weights.data(), scales.data(), packed);
   }
-  p.kernel = choice.config.method == ConvMethod::kDirect ? choice.kernels->direct
-                                                         : choice.kernels->depthwise;
+  p.kernel = choice.kernels->convolution(choice.config.method, false);
   p.buffers = {allocate(s.n * s.h * s.w * s.ci), packed, nullptr,
                allocate(s.n * s.outH() * s.outW() * s.co)};
   for (int i = 0; i < threads; ++i) p.scratch.push_back(allocate(p.plan.scratchFloats));
@@ -107,13 +106,14 @@ int runAll(Element element, const std::string& network, int threads, const CpuCh
     std::vector<Contender> contenders;
     for (const Choice& choice : choices(s, element, cpu)) {
       const ConvConfig& c = choice.config;
-      contenders.push_back({fmt::format("{} {}x{}{}{}", choice.kernels->name, c.pixels, c.vectors,
-                                        c.twoRows ? " two rows" : "", c.copyInput ? " copied" : ""),
-                            [&workers, p = prepare(s, choice, element, threads)] {
-                              workers.run(p.plan.tiles, [&](int w, int64_t t) {
-                                p.kernel(p.plan, p.buffers, t, p.scratch[static_cast<size_t>(w)]);
-                              });
-                            }});
+      contenders.push_back(
+          {fmt::format("{} {} {}x{}{}{}", choice.kernels->name, convMethodName(c.method), c.pixels,
+                       c.vectors, c.twoRows ? " two rows" : "", c.copyInput ? " copied" : ""),
+           [&workers, p = prepare(s, choice, element, threads)] {
+             workers.run(p.plan.tiles, [&](int w, int64_t t) {
+               p.kernel(p.plan, p.buffers, t, p.scratch[static_cast<size_t>(w)]);
+             });
+           }});
     }
     const size_t ours = contenders.size();
 #ifdef LAYERWISE_BENCH_ONEDNN

@@ -16,7 +16,11 @@
 namespace layerwise::cpu {
 namespace {
 
-const TypedConvKernels kEmulatedBytes16 = typedConvKernels<EmulatedBytesDot<16>>("emulated16");
+const TypedConvKernels kEmulatedBytes16 =
+    byteConvKernels<EmulatedBytesDot<16>, EmulatedBytesDot<16>, EmulatedShortsDot<16>>(
+        "emulated16");
+const TypedConvKernels kEmulatedBytes8 =
+    byteConvKernels<EmulatedBytesDot<8>, EmulatedBytesDot<8>, EmulatedShortsDot<8>>("emulated8");
 const TypedConvKernels kEmulatedBFloat16 = typedConvKernels<EmulatedBFloat16Dot<16>>("emulated16");
 const TypedConvKernels kEmulatedBFloat8 = typedConvKernels<EmulatedBFloat16Dot<8>>("emulated8");
 
@@ -24,6 +28,7 @@ std::vector<const TypedConvKernels*> kernelsOf(Element element) {
   std::vector<const TypedConvKernels*> all = allTypedConvKernels(element);
   if (element == Element::kUInt8) {
     all.push_back(&kEmulatedBytes16);
+    all.push_back(&kEmulatedBytes8);
   } else {
     all.push_back(&kEmulatedBFloat16);
     all.push_back(&kEmulatedBFloat8);
@@ -83,6 +88,8 @@ class TypedCase {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
 
+  int64_t leastByte = 0;
+
   bool isDepthwise() const {
     return shape.groups == shape.ci && shape.groups == shape.co && out.channel == 1;
   }
@@ -99,7 +106,8 @@ class TypedCase {
     residual = view(shape.outH(), shape.outW(), shape.co);
   }
 
-  void prepare(int largestWeight) {
+  // extreme: the weights of a channel have one sign, or its sums would be far from their bounds.
+  void prepare(int largestWeight, bool extreme = false) {
     const ConvShape& s = shape;
     const int64_t terms = s.ci / s.groups * s.kh * s.kw;
     std::uniform_real_distribution<float> uniform(-1, 1);
@@ -111,7 +119,8 @@ class TypedCase {
       conversion.residualScale = 0.013f;
       conversion.outputInverse = 40;
       for (int64_t i = 0; i < s.co * terms; ++i)
-        byteWeights.push_back(static_cast<int8_t>(pick(-largestWeight, largestWeight)));
+        byteWeights.push_back(static_cast<int8_t>(extreme ? (i / terms % 2 ? 127 : -128)
+                                                          : pick(-largestWeight, largestWeight)));
       for (int64_t i = 0; i < s.co; ++i)
         scales.push_back((0.5f + std::abs(uniform(random))) /
                          (100.0f * largestWeight * std::sqrt(static_cast<float>(terms))));
@@ -147,10 +156,7 @@ class TypedCase {
       const size_t aligned = 16 - (reinterpret_cast<uintptr_t>(scratch.data()) / 4) % 16;
       const size_t end = aligned + static_cast<size_t>(plan.scratchFloats);
       std::fill(scratch.begin() + static_cast<std::ptrdiff_t>(end), scratch.end(), kGuard);
-      const TypedConvKernel kernel = config.method == ConvMethod::kDirect
-                                         ? (exact ? kernels.exact : kernels.direct)
-                                         : (exact ? kernels.exactDepthwise : kernels.depthwise);
-      kernel(plan, io, tile, scratch.data() + aligned);
+      kernels.convolution(config.method, exact)(plan, io, tile, scratch.data() + aligned);
       for (size_t i = end; i < scratch.size(); ++i)
         ASSERT_EQ(scratch[i], kGuard) << "wrote beyond its scratch";
     }
@@ -169,6 +175,10 @@ class TypedCase {
           }
     for (size_t i = 0; i < result.bytes.size(); ++i)
       ASSERT_EQ(result.bytes[i], 0xff) << "wrote outside its slice at byte " << i;
+  }
+
+  bool winogradFits() const {
+    return winogradSumsFit(shape, ConvMethod::kWinograd4, byteWeights.data());
   }
 
   std::string describe() const {
@@ -191,8 +201,9 @@ class TypedCase {
       for (int64_t y = 0; y < h; ++y)
         for (int64_t x = 0; x < w; ++x)
           for (int64_t i = 0; i < c; ++i)
-            t.set(n * v.image + y * v.row + x * v.pixel + i * v.channel,
-                  e == Element::kUInt8 ? static_cast<double>(pick(0, 255)) : uniform(random));
+            t.set(
+                n * v.image + y * v.row + x * v.pixel + i * v.channel,
+                e == Element::kUInt8 ? static_cast<double>(pick(leastByte, 255)) : uniform(random));
     return t;
   }
 
@@ -276,7 +287,7 @@ class TypedCase {
   Tensor input{Element::kUInt8, {}, 0}, added{Element::kUInt8, {}, 0};
 };
 
-ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels) {
+ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool winograd) {
   ConvConfig c;
   do {
     c = ConvConfig{};
@@ -289,6 +300,9 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels) {
       c.method = ConvMethod::kDepthwise;
       c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
     }
+    if (const int64_t m = 2 * test.pick(1, 2); winograd) {
+      c.method = m == 2 ? ConvMethod::kWinograd2 : ConvMethod::kWinograd4;
+    }
     c.copyInput = test.pick(0, 1);
     c.stripPixels = test.pick(0, 1) * test.pick(1, 60);
     c.blocks = test.pick(0, 3);
@@ -296,10 +310,11 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels) {
   return c;
 }
 
-void checkAll(TypedCase& test, bool pairsFit) {
+void checkAll(TypedCase& test, bool pairsFit, bool winograd = false) {
   for (const TypedConvKernels* kernels : kernelsOf(test.element)) {
+    if (winograd && !kernels->winograd4) continue;
     for (int attempt = 0; attempt < 3; ++attempt) {
-      const ConvConfig config = configFor(test, *kernels);
+      const ConvConfig config = configFor(test, *kernels, winograd);
       SCOPED_TRACE(std::string(kernels->name) + " " + convMethodName(config.method) + " vectors " +
                    std::to_string(config.vectors) + " pixels " + std::to_string(config.pixels) +
                    " two rows " + std::to_string(config.twoRows) + " copy " +
@@ -340,6 +355,46 @@ TEST(TypedConvKernels, BytesMatchThePlainLoop) {
 }
 TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
   checkRandomCases(Element::kBFloat16);
+}
+
+TEST(TypedConvKernels, BytesByWinogradMatchThePlainLoop) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 60 && !HasFailure(); ++i) {
+    ConvShape shape;
+    TypedCase test(Element::kUInt8, shape, random);
+    const auto pick = [&](std::initializer_list<int64_t> values) {
+      return values.begin()[test.pick(0, static_cast<int64_t>(values.size()) - 1)];
+    };
+    ConvShape& s = test.shape;
+    s.n = pick({1, 2});
+    s.h = pick({1, 3, 8, 14, 17}), s.w = pick({1, 4, 7, 13, 28});
+    s.ci = pick({1, 3, 17, 58, 64, 112}), s.co = pick({1, 8, 17, 58, 70});
+    s.kh = s.kw = 3;
+    s.pt = pick({1, 2}), s.pl = pick({1, 3}), s.pb = pick({1, 2}), s.pr = pick({1, 2});
+    test.epilogue = makeEpilogue(static_cast<Activation>(i % kActivations));
+    test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
+    test.conversion.output = test.pick(0, 2) ? Element::kUInt8 : Element::kFloat32;
+    test.conversion.residual = test.pick(0, 1) ? Element::kUInt8 : Element::kFloat32;
+    test.chooseViews(test.pick(0, 1));
+    const bool extreme = test.pick(0, 1);
+    if (extreme) test.leastByte = 250;
+    test.prepare(127, extreme);
+    ASSERT_TRUE(test.winogradFits());
+    checkAll(test, false, true);
+  }
+}
+
+TEST(TypedConvKernels, WinogradSumsFitWhereTheirBitsAreKept) {
+  ConvShape s;
+  s.ci = 115;
+  s.kh = s.kw = 3;
+  std::vector<int8_t> weights(9 * 116, 127);
+  EXPECT_TRUE(winogradSumsFit(s, ConvMethod::kWinograd4, weights.data()));
+  s.ci = 116;
+  EXPECT_FALSE(winogradSumsFit(s, ConvMethod::kWinograd4, weights.data()));
+  EXPECT_TRUE(winogradSumsFit(s, ConvMethod::kWinograd2, weights.data()));
+  for (int8_t& w : weights) w = -127;
+  EXPECT_FALSE(winogradSumsFit(s, ConvMethod::kWinograd4, weights.data()));
 }
 
 TEST(TypedConvKernels, EverySetHasCandidates) {

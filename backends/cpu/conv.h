@@ -22,9 +22,10 @@ struct ConvShape {
 };
 
 /// What a convolution multiplies. Kernels see 32-bit words of one, two or four elements.
-enum class Element : uint8_t { kFloat32, kBFloat16, kUInt8 };
+/// Transformed bytes are 16-bit integers.
+enum class Element : uint8_t { kFloat32, kBFloat16, kUInt8, kInt16 };
 constexpr int64_t elementBytes(Element e) {
-  return e == Element::kUInt8 ? 1 : e == Element::kBFloat16 ? 2 : 4;
+  return e == Element::kUInt8 ? 1 : e == Element::kFloat32 ? 4 : 2;
 }
 
 /// Where the elements of an (N, H, W, C) tensor lie; all strides in elements.
@@ -41,8 +42,8 @@ enum class ConvMethod : uint8_t {
   kDirect,     ///< any shape
   kGrouped,    ///< groups of 2, 4 or 8 channels, as many out as in, fewer than a vector holds
   kDepthwise,  ///< one channel a group
-  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group
-  kWinograd4,  ///< F(4x4, 3x3): the same; about twice the error of F(2x2, 3x3)
+  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group; of bytes it is exact
+  kWinograd4,  ///< F(4x4, 3x3): the same; of floats with about twice the error of F(2x2, 3x3)
 };
 const char* convMethodName(ConvMethod method);
 
@@ -99,6 +100,8 @@ void packConvBFloat16(const ConvShape& shape, const ConvConfig& config, const fl
 /// point is folded into a start value of the sum.
 void packConvBytes(const ConvShape& shape, const ConvConfig& config, const int8_t* weights,
                    const float* scale, const float* bias, int inputZero, float* packed);
+/// Whether Winograd's integers determine every sum that these 3x3 weights make with any bytes.
+bool winogradSumsFit(const ConvShape& shape, ConvMethod method, const int8_t* weights);
 /// Whether vpmaddubsw's sums of two products of these weights cannot saturate.
 bool pairsFitSixteenBits(const ConvShape& shape, const ConvConfig& config, const int8_t* weights);
 

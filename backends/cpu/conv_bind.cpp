@@ -110,16 +110,16 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.tilesH = divideUp(p.outH, output);
   p.tilesW = divideUp(p.outW, output);
   p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
-  p.rowFloats = divideUp(s.ci, c.width) * c.width;
+  p.rowFloats = divideUp(p.depth, c.width) * c.width;
   if (p.rowFloats % 256 == 0) p.rowFloats += 16;
 
   const int64_t rows = s.n * p.tilesH * p.tilesW;
   const int64_t rowBytes = 4 * elements * (p.rowFloats + block);
-  const int64_t weightBytes = 4 * s.co * s.ci * elements;
+  const int64_t weightBytes = 4 * s.co * p.depth * elements;
   int64_t cacheRows =
       std::max<int64_t>(c.pixels, caches.l2 * 3 / 4 / rowBytes / c.pixels * c.pixels);
   const Partition chosen = choosePartition(1, rows, c.pixels, cacheRows, p.blockCount, threads,
-                                           weightBytes > 4 * s.ci * s.h * s.w * s.n);
+                                           weightBytes > 4 * p.depth * s.h * s.w * s.n);
   p.strip = std::min(rows, c.stripPixels ? c.stripPixels : chosen.strip);
   if (p.strip < rows && !c.stripPixels)
     p.strip = std::min(rows, divideUp(p.strip, c.pixels) * c.pixels);
@@ -129,6 +129,7 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.tiles = p.strips * p.chunks;
   p.elementFloats = p.strip * p.rowFloats + 16;
   p.scratchFloats = elements * (p.elementFloats + p.strip * block) + 64;
+  if (c.element != Element::kFloat32) p.scratchFloats += kTileFloats;
 }
 
 // Grouped and depthwise kernels have blocks of channels that span groups and take borders by
@@ -204,7 +205,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.groupCi = shape.ci / shape.groups;
   p.groupCo = shape.co / shape.groups;
   p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
-  p.depth = depthWords(shape, config.element);
+  p.depth = depthWords(shape, multiplied(config));
   p.blockRows = headerRows(config.element) + packedRows(shape, config);
   if (config.method == ConvMethod::kDirect) {
     bindDirect(p, threads, caches);

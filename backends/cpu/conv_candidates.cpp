@@ -80,6 +80,19 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   return result;
 }
 
+// Adds Winograd's to the direct candidates.
+void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& candidates) {
+  ConvConfig c;
+  c.element = candidates.front().element;
+  c.width = candidates.front().width;
+  c.vectors = candidates.front().vectors;
+  c.pixels = static_cast<uint8_t>(maxPixels(registers, c.vectors));
+  for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
+    c.method = method;
+    if (convSupports(s, c) && s.ci >= 16 && s.co >= 16) candidates.push_back(c);
+  }
+}
+
 }  // namespace
 
 bool convSupports(const ConvShape& s, const ConvConfig& c) {
@@ -91,7 +104,9 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
-  if (c.element != Element::kFloat32 && c.method != ConvMethod::kDirect) return false;
+  if (c.element == Element::kBFloat16 && c.method != ConvMethod::kDirect) return false;
+  if (c.element == Element::kUInt8 && c.method != ConvMethod::kDirect && !winogradOutput(c.method))
+    return false;
   // Half a word would be the next group's, whose NaN the zero weights do not hide.
   if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;
   switch (c.method) {
@@ -104,8 +119,7 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
       return c.vectors == 1 && groupCi == 1 && groupCo == 1;
     case ConvMethod::kWinograd2:
     case ConvMethod::kWinograd4:
-      return !c.twoRows && s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 &&
-             s.dw == 1 && s.groups == 1;
+      return !c.twoRows && isWinogradShape(s);
   }
   return false;
 }
@@ -122,12 +136,7 @@ std::vector<ConvConfig> convCandidates(const ConvShape& s, Isa isa) {
     if (convSupports(s, special)) return {special};
   }
   result = directCandidates(s, Element::kFloat32, table.width, table.registers);
-  special.vectors = result.front().vectors;
-  special.pixels = static_cast<uint8_t>(maxPixels(table.registers, special.vectors));
-  for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
-    special.method = method;
-    if (convSupports(s, special) && s.ci >= 16 && s.co >= 16) result.push_back(special);
-  }
+  addWinograd(s, table.registers, result);
   return result;
 }
 
@@ -143,7 +152,9 @@ std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element,
   direct.element = element;
   direct.vectors = direct.pixels = 1;
   if (!convSupports(s, direct)) return {};
-  return directCandidates(s, element, width, registers);
+  std::vector<ConvConfig> result = directCandidates(s, element, width, registers);
+  if (element == Element::kUInt8) addWinograd(s, registers, result);
+  return result;
 }
 
 }  // namespace layerwise::cpu

@@ -25,6 +25,11 @@ constexpr int64_t winogradOutput(ConvMethod method) {
   return method == ConvMethod::kWinograd4 ? 4 : method == ConvMethod::kWinograd2 ? 2 : 0;
 }
 
+constexpr bool isWinogradShape(const ConvShape& s) {
+  return s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 && s.dw == 1 &&
+         s.groups == 1;
+}
+
 template <Element>
 struct ElementType {
   using Type = float;
@@ -40,6 +45,11 @@ struct ElementType<Element::kUInt8> {
 
 constexpr int64_t elementsPerWord(Element e) {
   return 4 / elementBytes(e);
+}
+
+// What the microkernel multiplies: not always what the input holds.
+constexpr Element multiplied(const ConvConfig& c) {
+  return c.element == Element::kUInt8 && winogradOutput(c.method) ? Element::kInt16 : c.element;
 }
 
 // Words of a group's channels of one pixel.
@@ -59,7 +69,7 @@ constexpr bool packsTaps(const ConvConfig& c) {
 constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
   if (packsTaps(c)) return divideUp(s.kh * s.kw, elementsPerWord(c.element));
   const int64_t output = winogradOutput(c.method);
-  return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, c.element);
+  return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
 }
 
 }  // namespace

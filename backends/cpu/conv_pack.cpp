@@ -5,6 +5,7 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/winograd_bytes.h"
 #include "backends/shared/winograd_weights.h"
 #include "layers/float16.h"
 
@@ -149,7 +150,11 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
       std::memcpy(packed + laneOf(c, o), &start, sizeof start);
     }
     packed += b.lanes;
-    packWords(s, c, b, weights, packed, [](int8_t w) { return w; });
+    if (winogradOutput(c.method)) {
+      packWinogradBytes(s, c.method, weights + b.firstOut * terms, b.channels, b.lanes, packed);
+    } else {
+      packWords(s, c, b, weights, packed, [](int8_t w) { return w; });
+    }
     packed += b.lanes * packedRows(s, c);
   });
 }

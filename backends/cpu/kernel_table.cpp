@@ -27,6 +27,13 @@ ConvKernel KernelTable::convolution(ConvMethod method) const {
   return conv->direct;
 }
 
+TypedConvKernel TypedConvKernels::convolution(ConvMethod method, bool isExact) const {
+  if (method == ConvMethod::kWinograd2) return winograd2;
+  if (method == ConvMethod::kWinograd4) return winograd4;
+  if (method == ConvMethod::kDepthwise) return isExact ? exactDepthwise : depthwise;
+  return isExact ? exact : direct;
+}
+
 const KernelTable& kernels(Isa isa) {
   static const KernelTable portable{Isa::kPortable,
                                     8,

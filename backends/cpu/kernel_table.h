@@ -37,6 +37,11 @@ struct TypedConvKernels {
   TypedConvKernel exact;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
   TypedConvKernel depthwise;
   TypedConvKernel exactDepthwise;
+  TypedConvKernel winograd2;  ///< of bytes where it pays, else null
+  TypedConvKernel winograd4;
+
+  /// exact: whether the weights need it.
+  TypedConvKernel convolution(ConvMethod method, bool exact) const;
 };
 
 struct KernelTable {

@@ -6,6 +6,6 @@ namespace layerwise::cpu {
 
 extern const TypedConvKernels kBytesKernelsAvx2;
 const TypedConvKernels kBytesKernelsAvx2 =
-    typedConvKernels<Avx2SaturatingBytesDot, Avx2ExactBytesDot>("avx2", 1);
+    byteConvKernels<Avx2SaturatingBytesDot, Avx2ExactBytesDot, Avx2ShortsDot>("avx2", 1);
 
 }  // namespace layerwise::cpu

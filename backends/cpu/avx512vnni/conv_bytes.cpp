@@ -5,6 +5,7 @@
 namespace layerwise::cpu {
 
 extern const TypedConvKernels kBytesKernelsAvx512Vnni;
-const TypedConvKernels kBytesKernelsAvx512Vnni = typedConvKernels<Avx512VnniDot>("avx512_vnni");
+const TypedConvKernels kBytesKernelsAvx512Vnni =
+    byteConvKernels<Avx512VnniDot, Avx512VnniDot, Avx512VnniShortsDot>("avx512_vnni");
 
 }  // namespace layerwise::cpu

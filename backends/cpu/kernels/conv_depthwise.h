@@ -144,7 +144,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
                  border,
                  header + (kHeader - 1) * D::kChannels,
                  reinterpret_cast<const char*>(header + kHeader * D::kChannels),
-                 storesBytes<Dot>(p) ? &results : nullptr,
+                 storesBytes(p) ? &results : nullptr,
                  static_cast<int>(channels)};
     for (int64_t y = begin; y < begin + rows; ++y) {
       const bool rowInside = precomputed && insideAt(y * s.sh - s.pt, (s.kh - 1) * s.dh, s.h);

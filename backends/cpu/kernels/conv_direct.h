@@ -162,27 +162,6 @@ struct DirectUnit {
   }
 };
 
-// Whether results need nothing but a scale and clamps between the registers and their place.
-template <class Dot>
-LW_INLINE bool storesBytes(const ConvPlan& p) {
-  return Dot::kElements == 4 && p.conversion.output == Element::kUInt8 && p.out.channel == 1 &&
-         isClip(p.epilogue) && p.epilogue.residual == ResidualPlace::kNone;
-}
-
-// The activation's bounds are scaled too: multiplying by a positive number and rounding keep order.
-LW_INLINE ByteResults byteResults(const ConvPlan& p, const float* scale, const float* bias) {
-  const Conversion& c = p.conversion;
-  const float low = static_cast<float>(-c.outputZero),
-              high = static_cast<float>(255 - c.outputZero);
-  const float least = clipLow(p.epilogue) * c.outputInverse;
-  const float most = clipHigh(p.epilogue) * c.outputInverse;
-  ByteResults r{scale, bias, c.outputInverse, low, high, c.outputZero};
-  if (least > low) r.low = least < high ? least : high;
-  if (most < high) r.high = most > low ? most : low;
-  if (r.low > r.high) r.low = r.high;
-  return r;
-}
-
 template <class V, class Dot>
 void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, float* scratch) {
   using T = typename ElementType<dotElement<Dot>()>::Type;
@@ -236,7 +215,7 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
     args.high = clip ? clipHigh(p.epilogue) : __builtin_inff();
     args.lastLanes = static_cast<int>(channels - (vectors - 1) * V::kWidth);
     ByteResults results{};
-    if (storesBytes<Dot>(p)) {
+    if (storesBytes(p)) {
       results = byteResults(p, header, header + vectors * V::kWidth);
       args.results = &results;
     }

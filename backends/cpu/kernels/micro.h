@@ -3,17 +3,11 @@
 #include <cstdint>
 
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/kernels/byte_results.h"
 #include "backends/cpu/kernels/dot.h"
 
 namespace layerwise::cpu {
 namespace {
-
-// How sums become bytes: rint(clamp(fma(sum, scale, bias) * inverse)) + zero.
-struct ByteResults {
-  const float *scale, *bias;  // of the block's channels
-  float inverse, low, high;
-  int zero;
-};
 
 // Arguments of the microkernel
 //   c[r][p][:] = clip(bias + sum over ky, kx, k of a[r][p][ky, kx, k] * b[ky, kx, k][:] +
@@ -165,9 +159,7 @@ struct MicroKernel {
 
   static LW_INLINE void storeBytes(const Acc (&acc)[R][P][NV], const MicroArgs& args) {
     const ByteResults& results = *args.results;
-    const auto inverse = V::set1(results.inverse), low = V::set1(results.low);
-    const auto high = V::set1(results.high);
-    const auto zero = V::setIndex(results.zero);
+    const ByteWriter<V> write(results);
     LW_UNROLL for (int n = 0; n < NV; ++n) {
       const auto scale = V::load(results.scale + n * V::kWidth);
       const auto bias = V::load(results.bias + n * V::kWidth);
@@ -175,9 +167,7 @@ struct MicroKernel {
       LW_UNROLL for (int r = 0; r < R; ++r) {
         char* to = args.bytes + r * args.cRow + n * V::kWidth;
         LW_UNROLL for (int p = 0; p < P; ++p, to += args.cPixel) {
-          const auto x = V::exactFma(V::toFloat(acc[r][p][n]), scale, bias);
-          const auto q = V::toInt(V::min(V::max(V::mul(x, inverse), low), high));
-          V::storeBytes(reinterpret_cast<uint8_t*>(to), V::addIndex(q, zero), lanes);
+          write(reinterpret_cast<uint8_t*>(to), acc[r][p][n], scale, bias, lanes);
         }
       }
     }

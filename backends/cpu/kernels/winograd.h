@@ -1,8 +1,6 @@
 #pragma once
 
-#include "backends/cpu/conv_geometry.h"
-#include "backends/cpu/kernels/finish.h"
-#include "backends/cpu/kernels/micro.h"
+#include "backends/cpu/kernels/winograd_unit.h"
 #include "backends/shared/winograd_matrices.h"
 
 namespace layerwise::cpu {
@@ -57,21 +55,13 @@ template <class V, int m>
 struct Winograd {
   using Reg = typename V::Reg;
   using Transform = WinogradTransform<V, m>;
-  static constexpr int kPoints = m + 2;
-  static constexpr int kElements = kPoints * kPoints;
-
-  struct Position {
-    int64_t image, y, x;  // of the patch's first output
-  };
-  static LW_INLINE Position position(const ConvPlan& p, int64_t index) {
-    const int64_t perImage = p.tilesH * p.tilesW, inImage = index % perImage;
-    return {index / perImage, inImage / p.tilesW * m, inImage % p.tilesW * m};
-  }
+  using Unit = WinogradUnit<FloatDot<V>, m>;
+  static constexpr int kPoints = Unit::kPoints;
 
   // Transforms one patch of the input, all channels, to element e at transformed + e *
   // elementFloats. Lanes beyond the channels may hold anything: the product reads exactly ci of
   // them.
-  static void transformInput(const ConvPlan& p, const float* in, const Position& at,
+  static void transformInput(const ConvPlan& p, const float* in, const WinogradPosition& at,
                              float* transformed) {
     const ConvShape& s = p.shape;
     const int64_t y0 = at.y - s.pt, x0 = at.x - s.pl;
@@ -105,10 +95,10 @@ struct Winograd {
     float* out;             // at the block's first channel
     const float* residual;  // likewise, or null
     int64_t channels;
-    int64_t blockLanes, elementStep;  // of the products
+    int64_t elementStep;  // of the products
   };
 
-  static void transformOutput(const ConvPlan& p, const Output& o, const Position& at,
+  static void transformOutput(const ConvPlan& p, const Output& o, const WinogradPosition& at,
                               const float* products) {
     const int64_t height = smaller(m, p.outH - at.y), width = smaller(m, p.outW - at.x);
     float* const out = o.out + at.image * p.out.image + at.y * p.out.row + at.x * p.out.pixel;
@@ -152,63 +142,19 @@ struct Winograd {
     }
   }
 
-  // products[e][tile][:] = transformed[e][tile][:] x weights[e]
-  static void multiply(const ConvPlan& p, const float* transformed, const float* weights,
-                       int vectors, int64_t tiles, float* products) {
-    alignas(64) static constexpr float kZeros[kMaxVectors * 16] = {};
-    const int64_t lanes = vectors * V::kWidth, step = tiles * lanes;
-    const int64_t pieces = divideUp(tiles, p.config.pixels);
-    MicroArgs args{};
-    args.aPixel = p.rowFloats * static_cast<int64_t>(sizeof(float));
-    args.kernelRows = args.kernelColumns = 1;
-    args.depth = p.shape.ci;
-    args.bias = kZeros;
-    args.cPixel = lanes;
-    args.low = -__builtin_inff();
-    args.high = __builtin_inff();
-    args.lastLanes = V::kWidth;
-    // The panels lie one behind the other: while one multiplies, the next one comes.
-    const int64_t panel = p.shape.ci * lanes;
-    args.aheadLines = divideUp(lanes / 4, pieces);
-    for (int e = 0; e < kElements; ++e) {
-      const float* const own = weights + e * panel;
-      args.b = own;
-      for (int64_t piece = 0, tile = 0; piece < pieces; ++piece) {
-        const int64_t end = (piece + 1) * tiles / pieces;
-        args.a = transformed + e * p.elementFloats + tile * p.rowFloats;
-        args.c = products + e * step + tile * lanes;
-        args.ahead = reinterpret_cast<const char*>(own + panel + piece * panel / pieces);
-        microKernel<V>(1, static_cast<int>(end - tile), vectors)(args);
-        tile = end;
-      }
-    }
-  }
-
-  // A unit of work: some patches, some blocks of output channels, wholly within the scratch.
-  static void run(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex, float* scratch) {
-    const int64_t first = tileIndex % p.strips * p.strip, chunk = tileIndex / p.strips;
-    const int64_t tiles = smaller(p.strip, p.shape.n * p.tilesH * p.tilesW - first);
-    float* const transformed = scratch;
-    float* const products = scratch + kElements * p.elementFloats;
-    for (int64_t t = 0; t < tiles; ++t) {
-      transformInput(p, io.in, position(p, first + t), transformed + t * p.rowFloats);
-    }
-    const int64_t lastBlock = smaller((chunk + 1) * p.chunk, p.blockCount);
-    for (int64_t block = chunk * p.chunk; block < lastBlock; ++block) {
-      const int64_t firstOut = block * p.config.vectors * V::kWidth;
-      const int64_t channels = smaller(p.shape.co - firstOut, p.config.vectors * V::kWidth);
-      const int vectors = static_cast<int>(divideUp(channels, V::kWidth));
-      const int64_t lanes = vectors * V::kWidth;
-      const float* packed = io.packed + firstOut * p.blockRows;
-      multiply(p, transformed, packed + lanes, vectors, tiles, products);
+  static void run(const ConvPlan& p, const ConvBuffers& io, int64_t index, float* scratch) {
+    const auto input = [&](const WinogradPosition& at, float* to) {
+      transformInput(p, io.in, at, to);
+    };
+    const auto output = [&](const typename Unit::Block& block, const WinogradPosition& at,
+                            const float* products, int64_t step) {
       const bool residual = p.epilogue.residual != ResidualPlace::kNone;
-      const Output output{
-          packed, io.out + firstOut, residual ? io.residual + firstOut : nullptr, channels,
-          lanes,  tiles * lanes};
-      for (int64_t t = 0; t < tiles; ++t) {
-        transformOutput(p, output, position(p, first + t), products + t * lanes);
-      }
-    }
+      transformOutput(p,
+                      {block.header, io.out + block.firstOut,
+                       residual ? io.residual + block.firstOut : nullptr, block.channels, step},
+                      at, products);
+    };
+    Unit::run(p, io.packed, index, scratch, input, output);
   }
 };
 

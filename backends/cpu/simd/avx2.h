@@ -101,6 +101,27 @@ struct Avx2 {
       for (int i = 0; i < n; ++i) p[i] = all[i];
     }
   }
+  // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
+  static LW_INLINE Index loadShorts(const uint8_t* p) {
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static LW_INLINE Index setShorts(int x) { return _mm256_set1_epi16(static_cast<short>(x)); }
+  static LW_INLINE Index addShorts(Index a, Index b) { return _mm256_add_epi16(a, b); }
+  static LW_INLINE Index subShorts(Index a, Index b) { return _mm256_sub_epi16(a, b); }
+  template <int bits>
+  static LW_INLINE Index shiftShorts(Index a) {
+    return _mm256_slli_epi16(a, bits);
+  }
+  static LW_INLINE Index subIndex(Index a, Index b) { return _mm256_sub_epi32(a, b); }
+  static LW_INLINE Index mulIndex(Index a, Index b) { return _mm256_mullo_epi32(a, b); }
+  template <int bits>
+  static LW_INLINE Index shiftLeft(Index a) {
+    return _mm256_slli_epi32(a, bits);
+  }
+  template <int bits>
+  static LW_INLINE Index shiftRight(Index a) {  // of signed numbers
+    return _mm256_srai_epi32(a, bits);
+  }
   static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
     return evenBFloat16(
         _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
@@ -186,6 +207,22 @@ struct Avx2SaturatingBytesDot {
   static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
     const __m256i pairs = _mm256_maddubs_epi16(x, w);
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
+
+// Two products of 16-bit integers; the sum wraps.
+struct Avx2ShortsDot {
+  using Vector = Avx2;
+  using Acc = __m256i;
+  using Words = __m256i;
+  static constexpr int kElements = 2;
+
+  static LW_INLINE Acc start(const float* p) { return weights(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Avx2::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) { return Avx2SaturatingBytesDot::weights(p); }
+  static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
   }
 };
 

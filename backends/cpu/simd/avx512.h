@@ -88,6 +88,27 @@ struct Avx512 {
       _mm512_mask_cvtepi32_storeu_epi8(p, first(n), x);
     }
   }
+  // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
+  static LW_INLINE Index loadShorts(const uint8_t* p) {
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static LW_INLINE Index setShorts(int x) { return _mm512_set1_epi16(static_cast<short>(x)); }
+  static LW_INLINE Index addShorts(Index a, Index b) { return _mm512_add_epi16(a, b); }
+  static LW_INLINE Index subShorts(Index a, Index b) { return _mm512_sub_epi16(a, b); }
+  template <int bits>
+  static LW_INLINE Index shiftShorts(Index a) {
+    return _mm512_slli_epi16(a, bits);
+  }
+  static LW_INLINE Index subIndex(Index a, Index b) { return _mm512_sub_epi32(a, b); }
+  static LW_INLINE Index mulIndex(Index a, Index b) { return _mm512_mullo_epi32(a, b); }
+  template <int bits>
+  static LW_INLINE Index shiftLeft(Index a) {
+    return _mm512_slli_epi32(a, bits);
+  }
+  template <int bits>
+  static LW_INLINE Index shiftRight(Index a) {  // of signed numbers
+    return _mm512_srai_epi32(a, bits);
+  }
   static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
     return evenBFloat16(
         _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));

@@ -18,11 +18,15 @@ template <>
 struct EmulatedTypes<8> {
   typedef float Reg __attribute__((vector_size(32)));
   typedef int Index __attribute__((vector_size(32)));
+  typedef unsigned Wrapping __attribute__((vector_size(32)));
+  typedef unsigned short Shorts __attribute__((vector_size(32)));
 };
 template <>
 struct EmulatedTypes<16> {
   typedef float Reg __attribute__((vector_size(64)));
   typedef int Index __attribute__((vector_size(64)));
+  typedef unsigned Wrapping __attribute__((vector_size(64)));
+  typedef unsigned short Shorts __attribute__((vector_size(64)));
 };
 
 // The same interface over plain arrays. It is the portable kernels' vector, and the twin that lets
@@ -31,6 +35,8 @@ template <int W>
 struct Emulated {
   using Reg = typename EmulatedTypes<W>::Reg;
   using Index = typename EmulatedTypes<W>::Index;
+  using Wrapping = typename EmulatedTypes<W>::Wrapping;
+  using Shorts = typename EmulatedTypes<W>::Shorts;
   static constexpr int kWidth = W;
   static constexpr int kRegisters = 2 * W;
 
@@ -111,7 +117,10 @@ struct Emulated {
     return setIndex(word);
   }
   static LW_INLINE Index setIndex(int x) { return Index{} + x; }
-  static LW_INLINE Index addIndex(Index a, Index b) { return a + b; }
+  static LW_INLINE Index addIndex(Index a, Index b) {  // wraps
+    const Wrapping sum = reinterpret_cast<Wrapping>(a) + reinterpret_cast<Wrapping>(b);
+    return reinterpret_cast<Index>(sum);
+  }
   static LW_INLINE Reg toFloat(Index x) { return __builtin_convertvector(x, Reg); }
   static LW_INLINE Index toInt(Reg x) {
     Index result = {};
@@ -133,6 +142,46 @@ struct Emulated {
   }
   static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
     for (int i = 0; i < (n < W ? n : W); ++i) p[i] = static_cast<uint8_t>(x[i]);
+  }
+  // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
+  static LW_INLINE Index loadShorts(const uint8_t* p) {
+    Shorts x = {};
+    for (int i = 0; i < 2 * W; ++i) x[i] = p[i];
+    return reinterpret_cast<Index>(x);
+  }
+  static LW_INLINE Index setShorts(int x) {
+    const Shorts all = Shorts{} + static_cast<unsigned short>(x);
+    return reinterpret_cast<Index>(all);
+  }
+  static LW_INLINE Index addShorts(Index a, Index b) {
+    const Shorts sum = reinterpret_cast<Shorts>(a) + reinterpret_cast<Shorts>(b);
+    return reinterpret_cast<Index>(sum);
+  }
+  static LW_INLINE Index subShorts(Index a, Index b) {
+    const Shorts difference = reinterpret_cast<Shorts>(a) - reinterpret_cast<Shorts>(b);
+    return reinterpret_cast<Index>(difference);
+  }
+  template <int bits>
+  static LW_INLINE Index shiftShorts(Index a) {
+    const Shorts shifted = reinterpret_cast<Shorts>(a) << bits;
+    return reinterpret_cast<Index>(shifted);
+  }
+  static LW_INLINE Index subIndex(Index a, Index b) {
+    const Wrapping difference = reinterpret_cast<Wrapping>(a) - reinterpret_cast<Wrapping>(b);
+    return reinterpret_cast<Index>(difference);
+  }
+  static LW_INLINE Index mulIndex(Index a, Index b) {
+    const Wrapping product = reinterpret_cast<Wrapping>(a) * reinterpret_cast<Wrapping>(b);
+    return reinterpret_cast<Index>(product);
+  }
+  template <int bits>
+  static LW_INLINE Index shiftLeft(Index a) {
+    const Wrapping shifted = reinterpret_cast<Wrapping>(a) << bits;
+    return reinterpret_cast<Index>(shifted);
+  }
+  template <int bits>
+  static LW_INLINE Index shiftRight(Index a) {  // of signed numbers
+    return a >> bits;
   }
   static LW_INLINE Reg loadBFloat16(const uint16_t* p) {
     Index x = {};
@@ -207,6 +256,30 @@ struct EmulatedBytesDot {
   // A call: unrolled a hundred times in a kernel, this would take minutes to compile.
   static __attribute__((noinline)) void add(Acc& acc, const Words& x, const Words& w) {
     for (int i = 0; i < 4; ++i) acc += ((x >> (8 * i)) & 255) * ((w << (24 - 8 * i)) >> 24);
+  }
+};
+
+// Two products of 16-bit integers; the sum wraps.
+template <int W>
+struct EmulatedShortsDot {
+  using Vector = Emulated<W>;
+  using Acc = typename Vector::Index;
+  using Words = typename Vector::Index;
+  static constexpr int kElements = 2;
+
+  static LW_INLINE Acc start(const float* p) { return weights(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Vector::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Vector::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) {
+    return Vector::loadIndex(static_cast<const int*>(p));
+  }
+  static LW_INLINE Acc dot(Acc acc, const Words& x, const Words& w) {
+    add(acc, x, w);
+    return acc;
+  }
+  static __attribute__((noinline)) void add(Acc& acc, const Words& x, const Words& w) {
+    const Words low = (x << 16 >> 16) * (w << 16 >> 16), high = (x >> 16) * (w >> 16);
+    acc = Vector::addIndex(acc, Vector::addIndex(low, high));
   }
 };
 

@@ -34,6 +34,8 @@ class TypedConvolutionTactic : public Tactic {
   std::string_view name() const override { return name_; }
 
  protected:
+  ConvMethod method() const { return method_; }
+
   void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
                      std::vector<Candidate>& candidates) const {
     const Dims& in = context.shapes.values[static_cast<std::size_t>(region.inputs[0])].dims;
@@ -49,6 +51,10 @@ class TypedConvolutionTactic : public Tactic {
       double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
                      static_cast<double>(shape.groups * depthWords(shape, element_));
       double seconds = words / (wordsACycle_ * 0.75 * 3e9 * context.workers);
+      if (winogradOutput(method_)) {
+        seconds = winogradCycles(shape) / (3e9 * context.workers);
+        weights = 4 * static_cast<double>(shape.co * packedRows(shape, config));
+      }
       // Candidates come best guess first; a later one must not win on a tie.
       c.seconds = (std::max(seconds, weights / 12e9) + 3e-6) * (1 + 0.02 * place++);
       auto add = [&](const Layout& from, const Layout& to, double factor) {
@@ -72,6 +78,16 @@ class TypedConvolutionTactic : public Tactic {
     }
   }
 
+  // Products, the transform of the input and that of the output.
+  double winogradCycles(const ConvShape& s) const {
+    const std::int64_t m = winogradOutput(method_), elements = (m + 2) * (m + 2);
+    const auto patches =
+        static_cast<double>(s.n * divideUp(s.outH(), m) * divideUp(s.outW(), m) * elements);
+    const auto words = static_cast<double>(divideUp(s.ci, 2)), co = static_cast<double>(s.co);
+    const double width = kernels_.width;
+    return patches * (words * co / (0.75 * wordsACycle_) + 3 * words / width + 4 * co / width);
+  }
+
   std::unique_ptr<Step> bindPlan(const BindContext& context, const ConvShape& shape,
                                  const Epilogue& epilogue, Conversion conversion,
                                  bool exact) const {
@@ -86,10 +102,8 @@ class TypedConvolutionTactic : public Tactic {
     ConvPlan plan = bindConv(shape, configOf(context.candidate), pixelViewOf(context.inputs[0]),
                              pixelViewOf(context.outputs[0]), residual, epilogue, context.workers,
                              cacheSizes(), conversion);
-    TypedConvKernel kernel = method_ == ConvMethod::kDirect
-                                 ? (exact ? kernels_.exact : kernels_.direct)
-                                 : (exact ? kernels_.exactDepthwise : kernels_.depthwise);
-    return std::make_unique<TypedConvolutionStep>(context, plan, kernel);
+    return std::make_unique<TypedConvolutionStep>(context, plan,
+                                                  kernels_.convolution(method_, exact));
   }
 
   ConvConfig configOf(const Candidate& candidate) const {
@@ -152,10 +166,15 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
     for (const TypedRegion& region : bytesRegions(context, id)) {
-      const auto& a = *context.graph.node(id).as<QuantizedConvolution>();
+      const Node& node = context.graph.node(id);
+      const auto& a = *node.as<QuantizedConvolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
-      addCandidates(context, convShapeOf(a.convolution, context.shapes.values[input].dims), region,
-                    candidates);
+      ConvShape shape = convShapeOf(a.convolution, context.shapes.values[input].dims);
+      if (winogradOutput(method()) &&
+          !(isWinogradShape(shape) &&
+            winogradSumsFit(shape, method(), node.weights[0].as<std::int8_t>())))
+        continue;
+      addCandidates(context, shape, region, candidates);
     }
   }
 
@@ -208,6 +227,10 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
     registry.add(std::make_unique<BytesConvolutionTactic>(
         method, Element::kUInt8, bytes, vectors ? share * byteRate * bytes.width : 0.3));
   }
+  for (ConvMethod method : {ConvMethod::kWinograd2, ConvMethod::kWinograd4})
+    if (bytes.convolution(method, false))
+      registry.add(std::make_unique<BytesConvolutionTactic>(
+          method, Element::kUInt8, bytes, (cpu.features.avx512Vnni ? 2 : 1.5) * bytes.width));
 }
 
 }  // namespace layerwise
