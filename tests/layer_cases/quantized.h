@@ -121,6 +121,11 @@ inline LayerCase quantizedCase(Random& r, int index, const Convolution& geometry
 }
 
 inline LayerCase quantizedConvolutionCase(Random& r, int index) {
+  if (index % 4 == 1) {  // what Winograd's kernels take
+    Convolution a{{.outputs = r.pick(16, 70), .kernel = {3, 3}}};
+    a.setPadding({1, 1});
+    return quantizedCase(r, index, a, imageDims(r, r.pick(16, 40), 2));
+  }
   Channels channels(r);
   Dims dims = imageDims(r, channels.in, index % 4 == 3 ? static_cast<int>(r.pick(1, 3)) : 2);
   return quantizedCase(r, index, randomConvolution(r, channels, dims), dims);
