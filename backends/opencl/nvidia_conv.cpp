@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -12,6 +13,40 @@ namespace layerwise::opencl {
 namespace {
 
 constexpr int kMostDepthBytes = 128;  // of any tile
+constexpr std::int64_t kLocalBytes = 48 * 1024;
+
+std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
+  std::vector<ConvTile> tiles;
+  auto add = [&](int pixels, int channels, int depthBytes, int stages, int flight) {
+    tiles.push_back(
+        {math, pixels, channels, 16, channels, depthBytes, stages, ConvUnit::kWarpgroup, flight});
+  };
+  add(128, 128, 64, 3, 0), add(128, 128, 64, 3, 1);
+  add(128, 64, 64, 4, 0), add(128, 64, 64, 4, 1), add(128, 64, 128, 2, 0);
+  add(64, 128, 64, 4, 0), add(64, 128, 64, 4, 1), add(64, 128, 128, 2, 0);
+  add(64, 64, 64, 4, 1), add(64, 64, 128, 3, 0), add(64, 64, 128, 2, 0);
+  add(128, 128, 64, 2, 0), add(64, 128, 64, 2, 0), add(128, 64, 64, 2, 0);
+  add(256, 64, 64, 2, 0), add(64, 256, 64, 2, 0);
+  add(64, 32, 128, 4, 1), add(128, 32, 64, 4, 1);
+  return tiles;
+}
+
+std::vector<ConvTile> makePatchTiles(ConvMath math) {
+  std::vector<ConvTile> tiles;
+  for (auto [pixels, channels, stages] : {std::array{128, 128, 3},
+                                          {128, 128, 2},
+                                          {128, 64, 4},
+                                          {128, 64, 3},
+                                          {64, 128, 3},
+                                          {64, 64, 4},
+                                          {256, 64, 3},
+                                          {256, 64, 2},
+                                          {256, 128, 2},
+                                          {128, 32, 4},
+                                          {64, 32, 6}})
+    tiles.push_back({math, pixels, channels, 16, channels, 64, stages, ConvUnit::kPatch, 1});
+  return tiles;
+}
 
 std::vector<ConvTile> makeTiles(ConvMath math) {
   if (math == ConvMath::kFloat)
@@ -36,25 +71,62 @@ std::vector<ConvTile> makeTiles(ConvMath math) {
 }  // namespace
 
 std::string ConvTile::name() const {
-  return fmt::format("tile={}x{}x{} warp={}x{} stages={}", pixels, channels, depthBytes, warpPixels,
-                     warpChannels, stages);
+  return fmt::format("tile={}x{}x{} warp={}x{} stages={} flight={}", pixels, channels, depthBytes,
+                     warpPixels, warpChannels, stages, flight);
 }
 
 std::vector<std::pair<std::string, std::string>> ConvTile::defines() const {
-  return {{"TYPE", std::to_string(static_cast<int>(math))},
-          {"BM", std::to_string(pixels)},
-          {"BN", std::to_string(channels)},
-          {"WM", std::to_string(warpPixels)},
-          {"WN", std::to_string(warpChannels)},
-          {"BK_BYTES", std::to_string(depthBytes)},
-          {"STAGES", std::to_string(stages)}};
+  std::vector<std::pair<std::string, std::string>> all = {
+      {"TYPE", std::to_string(static_cast<int>(math))},
+      {"BM", std::to_string(pixels)},
+      {"BN", std::to_string(channels)},
+      {"STAGES", std::to_string(stages)},
+      {"WGMMA", unit == ConvUnit::kWarp ? "0" : "1"}};
+  if (unit != ConvUnit::kPatch) {
+    all.emplace_back("WM", std::to_string(warpPixels));
+    all.emplace_back("WN", std::to_string(warpChannels));
+    all.emplace_back("BK_BYTES", std::to_string(depthBytes));
+    all.emplace_back("FLIGHT", std::to_string(flight));
+  }
+  return all;
 }
 
-const std::vector<ConvTile>& convTiles(ConvMath math) {
+const std::vector<ConvTile>& convTiles(const ConvFamily& family) {
   static const std::vector<ConvTile> half = makeTiles(ConvMath::kHalf),
                                      tf32 = makeTiles(ConvMath::kTf32),
-                                     single = makeTiles(ConvMath::kFloat);
+                                     single = makeTiles(ConvMath::kFloat),
+                                     groupHalf = makeWarpgroupTiles(ConvMath::kHalf),
+                                     groupTf32 = makeWarpgroupTiles(ConvMath::kTf32),
+                                     patchHalf = makePatchTiles(ConvMath::kHalf),
+                                     patchTf32 = makePatchTiles(ConvMath::kTf32);
+  const ConvMath math = family.math;
+  if (family.unit == ConvUnit::kPatch) return math == ConvMath::kHalf ? patchHalf : patchTf32;
+  if (family.unit == ConvUnit::kWarpgroup) return math == ConvMath::kHalf ? groupHalf : groupTf32;
   return math == ConvMath::kHalf ? half : math == ConvMath::kTf32 ? tf32 : single;
+}
+
+bool suitsPatches(const ConvProblem& p, ConvMath math) {
+  return p.strideY == 1 && p.strideX == 1 && p.outHeight == p.inHeight && p.outWidth == p.inWidth &&
+         !p.pointwise() && p.fixedPadding && p.inChannels % (math == ConvMath::kHalf ? 8 : 4) == 0;
+}
+
+std::int64_t convBlocks(const ConvProblem& p, ConvMath math) {
+  const std::int64_t block = math == ConvMath::kHalf ? 32 : 16;
+  return (p.inChannels + block - 1) / block;
+}
+
+ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
+  const std::int64_t reachY = (p.kernelHeight - 1) * p.dilationY,
+                     reachX = (p.kernelWidth - 1) * p.dilationX;
+  linePositions = p.inWidth + std::max(p.padX, reachX - p.padX);
+  imageLines = p.inHeight + std::max(p.padY, reachY - p.padY);
+  positions = ((p.images - 1) * imageLines + p.inHeight) * linePositions;
+  rows = tile.pixels + reachY * linePositions + reachX;
+  // Neighbouring chunks of a position in other banks.
+  planeBytes = ((rows + 1) / 4 * 4 + 2) * 16;
+  localBytes = tile.stages * (tile.channels * tile.depthBytes + 16) + 2 * 4 * planeBytes;
+  localBytes = (localBytes + 4095) / 4096 * 4096;  // few forms
+  passes = (rows * 4 + tile.threads() - 1) / tile.threads();
 }
 
 ChunkedConv::ChunkedConv(const ConvProblem& original, ConvMath math) : problem(original) {
@@ -91,12 +163,20 @@ int convWeightPlace(ConvMath math, int channel) {
   return group + own / 2 * 8 + owner * 2 + own % 2;
 }
 
-std::vector<float> packConvWeights(const ConvProblem& original, ConvMath math,
+std::vector<float> packConvWeights(const ConvProblem& original, const ConvFamily& family,
                                    const float* weights) {
+  const ConvMath math = family.math;
   ChunkedConv chunked(original, math);
   const ConvProblem& p = chunked.problem;
-  const std::int64_t row = convWeightRow(p.depth(), math);
-  std::vector<float> packed(static_cast<std::size_t>(row * convWeightRows(p.outChannels)), 0);
+  const bool patches = family.unit == ConvUnit::kPatch;
+  const std::int64_t row = convWeightRow(p.depth(), math), rows = convWeightRows(p.outChannels);
+  const std::int64_t taps = p.kernelHeight * p.kernelWidth;
+  // Over patches: blocks of channels, taps, output channels, the block's 64 bytes as they lie in
+  // local memory.
+  const std::int64_t chunk = math == ConvMath::kHalf ? 8 : 4, block = 4 * chunk;
+  std::vector<float> packed(
+      static_cast<std::size_t>(patches ? convBlocks(p, math) * taps * rows * block : row * rows),
+      0);
   const float* from = weights;
   for (int o = 0; o < original.outChannels; ++o)
     for (std::int64_t c = 0; c < original.inChannels; ++c)
@@ -105,7 +185,11 @@ std::vector<float> packConvWeights(const ConvProblem& original, ConvMath math,
           std::int64_t column = chunked.paired ? x + chunked.extra : x;
           std::int64_t tap = y * p.kernelWidth + (chunked.paired ? column / 2 : column);
           std::int64_t channel = chunked.paired ? column % 2 * 4 + c : c;
-          std::int64_t at = convWeightPlace(math, o) * row + tap * p.inChannels + channel;
+          const std::int64_t place = convWeightPlace(math, o);
+          std::int64_t at = place * row + tap * p.inChannels + channel;
+          if (patches)
+            at = ((channel / block * taps + tap) * rows + place) * block +
+                 (channel % block / chunk ^ (place >> 1 & 3)) * chunk + channel % chunk;
           packed[static_cast<std::size_t>(at)] = *from++;
         }
   return packed;
@@ -115,26 +199,32 @@ std::string ConvCut::text() const {
   return fmt::format("{} splits={}", tile.name(), splits);
 }
 
-ConvCut ConvCut::parse(ConvMath math, const std::string& text) {
+ConvCut ConvCut::parse(const ConvFamily& family, const std::string& text) {
   ConvCut cut;
   ConvTile& t = cut.tile;
-  t.math = math;
-  if (std::sscanf(text.c_str(), "tile=%dx%dx%d warp=%dx%d stages=%d splits=%d", &t.pixels,
-                  &t.channels, &t.depthBytes, &t.warpPixels, &t.warpChannels, &t.stages,
-                  &cut.splits) != 7)
+  t.math = family.math, t.unit = family.unit;
+  if (std::sscanf(text.c_str(), "tile=%dx%dx%d warp=%dx%d stages=%d flight=%d splits=%d", &t.pixels,
+                  &t.channels, &t.depthBytes, &t.warpPixels, &t.warpChannels, &t.stages, &t.flight,
+                  &cut.splits) != 8)
     throw Error(ErrorCode::kInternal,
                 fmt::format("[convolution] parameters '{}' are not understood", text));
   return cut;
 }
 
-int convStepsPerSplit(const ConvCut& cut, std::int64_t depth) {
-  std::int64_t each = cut.tile.depthBytes / cut.tile.elementBytes();
-  std::int64_t steps = (depth + each - 1) / each;
-  return static_cast<int>((steps + cut.splits - 1) / cut.splits);
+std::int64_t convSteps(const ConvTile& tile, const ConvProblem& problem) {
+  if (tile.unit == ConvUnit::kPatch) return convBlocks(problem, tile.math);
+  const std::int64_t each = tile.depthBytes / tile.elementBytes();
+  return (problem.depth() + each - 1) / each;
+}
+
+int convStepsPerSplit(const ConvCut& cut, const ConvProblem& problem) {
+  return static_cast<int>((convSteps(cut.tile, problem) + cut.splits - 1) / cut.splits);
 }
 
 std::int64_t convTileCount(const ConvTile& tile, const ConvProblem& problem) {
-  return (problem.pixels() + tile.pixels - 1) / tile.pixels *
+  const std::int64_t pixels =
+      tile.unit == ConvUnit::kPatch ? ConvPatch(problem, tile).positions : problem.pixels();
+  return (pixels + tile.pixels - 1) / tile.pixels *
          ((problem.outChannels + tile.channels - 1) / tile.channels);
 }
 
@@ -143,22 +233,32 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   constexpr double kClock = 1.7e9, kLaunch = 4e-6, kBytesPerSecond = 2.8e12;
   // One step of one tile, in cycles of a multiprocessor: arithmetic, and local memory.
   const double elements = static_cast<double>(t.depthBytes) / t.elementBytes();
-  const double flopsPerCycle = t.math == ConvMath::kHalf   ? 2400
-                               : t.math == ConvMath::kTf32 ? 1200
-                                                           : 230;
+  const bool together = t.unit != ConvUnit::kWarp;
+  const double flopsPerCycle = t.math == ConvMath::kFloat
+                                   ? 230
+                                   : (t.math == ConvMath::kHalf ? 2 : 1) * (together ? 1900 : 1200);
   const double arithmetic = 2.0 * t.pixels * t.channels * elements / flopsPerCycle;
   const double warps = t.threads() / 32.0;
-  const double local = (warps * (t.warpPixels + t.warpChannels) + t.pixels + t.channels) *
-                       t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
-  const double busy = std::max(arithmetic, local) + 0.3 * std::min(arithmetic, local);
+  const double reads = together ? warps / 4 * (4 * t.warpPixels + t.warpChannels)
+                                : warps * (t.warpPixels + t.warpChannels);
+  // A patch comes once for all taps.
+  const bool patches = t.unit == ConvUnit::kPatch;
+  const double copies = t.channels + (patches ? 0.3 : 1) * t.pixels;
+  const double local =
+      (reads + copies) * t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
+  double busy = std::max(arithmetic, local) + 0.3 * std::min(arithmetic, local);
+  // A tap takes a warp some 90 instructions.
+  if (patches) busy += 90 * warps / 4;
   // Alone on its multiprocessor, a group waits for its copies; beside others it need not.
-  const double alone = std::max(busy, 260 + 40.0 * t.depthBytes / 32);
+  const double alone = std::max(busy, patches ? 450 : 260 + 40.0 * t.depthBytes / 32);
   const double sums = t.warpPixels * t.warpChannels / 32.0;
-  const double registers = (t.math == ConvMath::kFloat ? 100 : 70) + 1.2 * sums;
-  const double localBytes = static_cast<double>(t.stages * (t.pixels + t.channels) * t.depthBytes);
+  const double registers = (t.math == ConvMath::kFloat ? 100 : together ? 50 : 70) + 1.2 * sums;
+  const double localBytes = static_cast<double>(
+      patches ? ConvPatch(p, t).localBytes : t.stages * (t.pixels + t.channels) * t.depthBytes);
   const double resident = std::max(1.0, std::floor(std::min(227 * 1024 / (localBytes + 1024),
                                                             65536 / (registers * t.threads()))));
-  const int steps = convStepsPerSplit(cut, p.depth());
+  const int steps =
+      convStepsPerSplit(cut, p) * static_cast<int>(patches ? p.kernelHeight * p.kernelWidth : 1);
   const double groups = static_cast<double>(convTileCount(t, p)) * cut.splits;
   const double store = t.pixels * t.channels / 24.0, latency = 1800 + 150 * t.stages;
   double cycles = std::max(
@@ -173,15 +273,19 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   return kLaunch + std::max(computing, moving) + 0.3 * std::min(computing, moving);
 }
 
-std::vector<std::pair<ConvCut, double>> convCuts(ConvMath math, const ConvProblem& problem,
-                                                 int multiprocessors) {
+std::vector<std::pair<ConvCut, double>> convCuts(const ConvFamily& family,
+                                                 const ConvProblem& problem, int multiprocessors) {
   std::vector<std::pair<ConvCut, double>> cuts;
-  for (const ConvTile& tile : convTiles(math)) {
+  const bool patches = family.unit == ConvUnit::kPatch;
+  if (patches && !suitsPatches(problem, family.math)) return cuts;
+  const int leastSteps = patches ? 1 : 2;
+  for (const ConvTile& tile : convTiles(family)) {
+    if (patches && ConvPatch(problem, tile).localBytes > kLocalBytes) continue;
     const std::int64_t tiles = convTileCount(tile, problem);
     for (int splits : {1, 2, 3, 4, 6, 8, 12, 16}) {
       ConvCut cut{tile, splits};
       if (splits > 1 &&
-          (convStepsPerSplit(cut, problem.depth()) < 2 || tiles * splits > 4 * multiprocessors))
+          (convStepsPerSplit(cut, problem) < leastSteps || tiles * splits > 4 * multiprocessors))
         break;
       cuts.emplace_back(cut, convSeconds(cut, problem, multiprocessors));
     }

@@ -13,15 +13,31 @@ namespace layerwise::opencl {
 /// floats.
 enum class ConvMath : std::uint8_t { kHalf = 16, kTf32 = 19, kFloat = 32 };
 
+/// Who multiplies: a thread or the tensor core of a warp, by the kind of arithmetic (mma.sync), or
+/// the tensor cores of four warps together (wgmma; tensor core arithmetic only), step by step of
+/// the depth, or tap by tap over patches of the input (kernels/nvidia_conv_patch.cl).
+enum class ConvUnit : std::uint8_t { kWarp, kWarpgroup, kPatch };
+
+/// A family of compiled forms of the kernel.
+struct ConvFamily {
+  ConvMath math = ConvMath::kHalf;
+  ConvUnit unit = ConvUnit::kWarp;
+  bool operator==(const ConvFamily&) const = default;
+};
+
 /// A compiled form of the kernel: the tile of a group (pixels x channels), of a warp, bytes of
-/// depth a stage, stages in flight.
+/// depth a stage, stages in local memory, and of those how many a warpgroup may still multiply
+/// while it waits for the next.
 struct ConvTile {
   ConvMath math = ConvMath::kHalf;
   int pixels = 0, channels = 0;
   int warpPixels = 0, warpChannels = 0;
   int depthBytes = 64;
   int stages = 3;
+  ConvUnit unit = ConvUnit::kWarp;
+  int flight = 0;
 
+  ConvFamily family() const { return {math, unit}; }
   int elementBytes() const { return math == ConvMath::kHalf ? 2 : 4; }
   int threads() const { return 32 * (pixels / warpPixels) * (channels / warpChannels); }
   std::string name() const;
@@ -29,8 +45,8 @@ struct ConvTile {
   bool operator==(const ConvTile&) const = default;
 };
 
-/// The tiles that pay somewhere, for one kind of arithmetic.
-const std::vector<ConvTile>& convTiles(ConvMath math);
+/// The tiles that pay somewhere.
+const std::vector<ConvTile>& convTiles(const ConvFamily& family);
 
 /// The kernel's struct of the same name, member by member.
 struct ConvGeometry {
@@ -44,7 +60,8 @@ struct ConvGeometry {
   std::int32_t residualRow, residualPixel;
   std::int32_t weightRow, weightRows;
   std::int32_t stepsPerSplit;
-  std::int32_t vectors;
+  std::int32_t images, taps, linePositions, imageLines, patchRows, planeBytes;
+  std::int32_t vectors, flat;
   std::int32_t residualPlace;
   float alpha, beta;
   std::int64_t inImage, outImage, residualImage;
@@ -76,6 +93,22 @@ struct ChunkedConv {
   bool asGiven = false;       ///< the input needs no change
 };
 
+/// How the kernel over patches sees a convolution, for groups of so many positions.
+struct ConvPatch {
+  ConvPatch(const ConvProblem& problem, const ConvTile& tile);
+  std::int64_t linePositions = 0;  ///< of a row of pixels and the zeros behind it
+  std::int64_t imageLines = 0;     ///< rows of an image and those of zeros below it
+  std::int64_t positions = 0;      ///< of all images
+  std::int64_t rows = 0;           ///< positions of a patch
+  std::int64_t planeBytes = 0;     ///< of 16 bytes of each
+  std::int64_t localBytes = 0;
+  std::int64_t passes = 0;  ///< chunks of a patch that a thread copies
+};
+/// Whether the kernel over patches can compute it.
+bool suitsPatches(const ConvProblem& problem, ConvMath math);
+/// Blocks of 64 bytes of input channels.
+std::int64_t convBlocks(const ConvProblem& problem, ConvMath math);
+
 /// Output channels of packed weights, and elements between two of them: whole groups, whole stages.
 int convWeightRows(std::int64_t channels);
 int convWeightRow(std::int64_t depth, ConvMath math);
@@ -83,7 +116,7 @@ int convWeightRow(std::int64_t depth, ConvMath math);
 /// neighbours.
 int convWeightPlace(ConvMath math, int channel);
 /// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats.
-std::vector<float> packConvWeights(const ConvProblem& original, ConvMath math,
+std::vector<float> packConvWeights(const ConvProblem& original, const ConvFamily& family,
                                    const float* weights);
 
 /// How a problem is cut up: a tile, and how many groups share the depth.
@@ -91,15 +124,17 @@ struct ConvCut {
   ConvTile tile;
   int splits = 1;
   std::string text() const;
-  static ConvCut parse(ConvMath math, const std::string& text);
+  static ConvCut parse(const ConvFamily& family, const std::string& text);
 };
-/// Steps of depth of each of the groups that share it.
-int convStepsPerSplit(const ConvCut& cut, std::int64_t depth);
+/// Steps of the depth: stages, or blocks of channels over patches; and those of each of the groups
+/// that share it.
+std::int64_t convSteps(const ConvTile& tile, const ConvProblem& problem);
+int convStepsPerSplit(const ConvCut& cut, const ConvProblem& problem);
 std::int64_t convTileCount(const ConvTile& tile, const ConvProblem& problem);
 /// The estimated time on a device of so many multiprocessors (figures of an H200).
 double convSeconds(const ConvCut& cut, const ConvProblem& problem, int multiprocessors);
 /// The cuts that are worth a measurement, the best guess first, with their times.
-std::vector<std::pair<ConvCut, double>> convCuts(ConvMath math, const ConvProblem& problem,
-                                                 int multiprocessors);
+std::vector<std::pair<ConvCut, double>> convCuts(const ConvFamily& family,
+                                                 const ConvProblem& problem, int multiprocessors);
 
 }  // namespace layerwise::opencl

@@ -32,16 +32,15 @@ double valueAt(const std::vector<std::byte>& raw, std::size_t index, DataType ty
   return single;
 }
 
-}  // namespace
-
-bool nvidiaConvWorks(const Device& device, ConvMath math) {
-  if (!device.capabilities().inlinePtx || device.capabilities().computeCapability < 80 ||
-      device.info().localBytes < 48 * 1024)
-    return false;
+/// Whether a small convolution comes out exactly.
+bool computes(const Device& device, const ConvTile& tile) {
+  const ConvMath math = tile.math;
+  const std::int64_t stride = tile.unit == ConvUnit::kPatch ? 1 : 2;
   ConvProblem p;
-  p.images = 2, p.inChannels = 19, p.outChannels = 45;
-  p.inHeight = 9, p.inWidth = 7, p.outHeight = 5, p.outWidth = 4;
-  p.kernelHeight = p.kernelWidth = 3, p.strideY = p.strideX = 2, p.padY = p.padX = 1;
+  p.images = 2, p.inChannels = 37, p.outChannels = 45;
+  p.inHeight = 9, p.inWidth = 7;
+  p.outHeight = (p.inHeight - 1) / stride + 1, p.outWidth = (p.inWidth - 1) / stride + 1;
+  p.kernelHeight = p.kernelWidth = 3, p.strideY = p.strideX = stride, p.padY = p.padX = 1;
   std::mt19937 random(1);
   // Few bits, so that products are exact in every type and the order of sums does not matter.
   auto draw = [&](std::int64_t count) {
@@ -52,10 +51,8 @@ bool nvidiaConvWorks(const Device& device, ConvMath math) {
   std::vector<float> x = draw(p.images * p.inChannels * p.inHeight * p.inWidth),
                      w = draw(p.outChannels * p.depth()), bias = draw(p.outChannels);
   ConvBinding b;
-  b.math = math;
   b.problem = p;
-  b.cut.tile = *std::find_if(convTiles(math).begin(), convTiles(math).end(),
-                             [](const ConvTile& t) { return t.pixels <= 32 && t.channels <= 64; });
+  b.cut.tile = tile;
   b.cut.splits = 2;
   b.in = planes(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
   const DataType type = math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32;
@@ -66,7 +63,7 @@ bool nvidiaConvWorks(const Device& device, ConvMath math) {
   std::vector<std::byte> raw(static_cast<std::size_t>(outDims.volume()) * sizeOf(type));
   try {
     std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, math, p, w, bias));
+    steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, tile.family(), p, w, bias));
     ClExecutor executor(device, std::make_shared<ThreadPool>(1));
     executor.prepare(
         steps, 0,
@@ -85,7 +82,7 @@ bool nvidiaConvWorks(const Device& device, ConvMath math) {
           for (std::int64_t c = 0; c < p.inChannels; ++c)
             for (std::int64_t ky = 0; ky < 3; ++ky)
               for (std::int64_t kx = 0; kx < 3; ++kx) {
-                std::int64_t y = oy * 2 - 1 + ky, xx = ox * 2 - 1 + kx;
+                std::int64_t y = oy * stride - 1 + ky, xx = ox * stride - 1 + kx;
                 if (y < 0 || xx < 0 || y >= p.inHeight || xx >= p.inWidth) continue;
                 sum += static_cast<double>(x[static_cast<std::size_t>(
                            ((n * p.inChannels + c) * p.inHeight + y) * p.inWidth + xx)]) *
@@ -96,6 +93,24 @@ bool nvidiaConvWorks(const Device& device, ConvMath math) {
           if (!(std::abs(got - sum) <= (math == ConvMath::kHalf ? std::abs(sum) / 2048 : 0)))
             return false;
         }
+  return true;
+}
+
+}  // namespace
+
+bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
+  const Capabilities& can = device.capabilities();
+  const bool groups = family.unit != ConvUnit::kWarp;
+  if (!can.inlinePtx || device.info().localBytes < 48 * 1024 ||
+      (groups ? can.computeCapability != 90 : can.computeCapability < 80))
+    return false;
+  // One that reads rows of 64 bytes, one of 128.
+  for (int depthBytes : {64, 128}) {
+    auto tile = std::find_if(convTiles(family).begin(), convTiles(family).end(), [&](auto& t) {
+      return t.depthBytes == depthBytes && t.pixels <= 128 && t.channels <= 64;
+    });
+    if (tile != convTiles(family).end() && !computes(device, *tile)) return false;
+  }
   return true;
 }
 

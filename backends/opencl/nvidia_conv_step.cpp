@@ -8,6 +8,7 @@
 #include "backends/opencl/activation_function.h"
 #include "backends/opencl/executor.h"
 #include "backends/opencl/nest.h"
+#include "backends/opencl/nvidia_wgmma.h"
 #include "layers/float16.h"
 #include "layerwise/thread_pool.h"
 
@@ -35,6 +36,12 @@ bool isAligned(const ConvTensor& t) {
          t.pixel % chunk == 0;
 }
 
+/// Whether all pixels of all images lie one stride apart.
+bool isFlat(const ConvTensor& t, std::int64_t images, std::int64_t height, std::int64_t width) {
+  return (height == 1 || t.row == t.pixel * width) &&
+         (images == 1 || t.image == t.pixel * width * height);
+}
+
 /// Rounds to TF32's 10 bits of fraction, halves away from zero: what the kernel does to its inputs.
 float toTf32(float value) {
   auto bits = std::bit_cast<std::uint32_t>(value);
@@ -43,7 +50,7 @@ float toTf32(float value) {
 }
 
 struct ActivationText {
-  std::string text = "clipped(x, alpha, beta)";
+  std::string text = "leastOf(mostOf(x, alpha), beta)";
   float alpha = -std::numeric_limits<float>::infinity();
   float beta = std::numeric_limits<float>::infinity();
 };
@@ -67,12 +74,13 @@ ActivationText activationText(const Activation* a, ConvMath math) {
 
 }  // namespace
 
-std::shared_ptr<const PackedConv> uploadConv(const Device& device, ConvMath math,
+std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvFamily& family,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias) {
   auto packed = std::make_shared<PackedConv>();
-  std::vector<float> values = packConvWeights(problem, math, weights.data());
+  std::vector<float> values = packConvWeights(problem, family, weights.data());
+  const ConvMath math = family.math;
   if (math == ConvMath::kHalf) {
     std::vector<std::uint16_t> halves(values.size());
     std::transform(values.begin(), values.end(), halves.begin(), halfFromFloat);
@@ -90,8 +98,8 @@ std::shared_ptr<const PackedConv> uploadConv(const Device& device, ConvMath math
 
 std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
                                      const PackedConv& packed) {
-  const DataType type = typeOf(b.math);
-  const ChunkedConv chunked(b.problem, b.math);
+  const DataType type = typeOf(b.cut.tile.math);
+  const ChunkedConv chunked(b.problem, b.cut.tile.math);
   const ConvProblem& p = chunked.problem;
   const ConvTile& tile = b.cut.tile;
   std::vector<Launch> launches;
@@ -106,15 +114,19 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   g.dilationY = toInt(p.dilationY), g.dilationX = toInt(p.dilationX);
   g.padY = toInt(p.padY), g.padX = toInt(p.padX);
   g.outRow = toInt(b.out.row), g.outPixel = toInt(b.out.pixel), g.outImage = b.out.image;
-  g.weightRow = convWeightRow(p.depth(), b.math), g.weightRows = convWeightRows(p.outChannels);
-  g.stepsPerSplit = convStepsPerSplit(b.cut, p.depth());
+  g.weightRow = convWeightRow(p.depth(), b.cut.tile.math),
+  g.weightRows = convWeightRows(p.outChannels);
+  g.stepsPerSplit = convStepsPerSplit(b.cut, p);
   g.vectors = isAligned(b.out) ? 1 : 0;
-  ActivationText activation = activationText(b.activation, b.math);
+  g.flat = isFlat(b.out, p.images, p.outHeight, p.outWidth) ? 1 : 0;
+  ActivationText activation = activationText(b.activation, b.cut.tile.math);
   g.alpha = activation.alpha, g.beta = activation.beta;
 
   Argument in = Argument::view(b.in.view);
   if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 && isAligned(b.in)) {
     g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
+    if (p.strideY == 1 && p.strideX == 1 && isFlat(b.in, p.images, p.inHeight, p.inWidth))
+      g.flat |= 4;
   } else {
     g.inPixel = toInt(p.inChannels), g.inRow = toInt(p.inChannels * p.inWidth);
     g.inImage = p.inHeight * p.inWidth * p.inChannels;
@@ -142,11 +154,24 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     launches.push_back(std::move(launch));
   }
 
+  std::int64_t rows = p.pixels();
   ProgramSource source{.file = "nvidia_conv.cl"};
+  if (tile.unit == ConvUnit::kPatch) {
+    const ConvPatch patch(p, tile);
+    g.images = toInt(p.images), g.taps = toInt(p.kernelHeight * p.kernelWidth);
+    g.linePositions = toInt(patch.linePositions), g.imageLines = toInt(patch.imageLines);
+    g.patchRows = toInt(patch.rows), g.planeBytes = toInt(patch.planeBytes);
+    rows = patch.positions;
+    source.file = "nvidia_conv_patch.cl";
+    source.define("A_PASSES", patch.passes);
+    source.define("LOCAL_BYTES", patch.localBytes);
+  } else {
+    source.define("POINTWISE", p.pointwise());
+  }
   for (auto& [name, value] : tile.defines()) source.define(name, value);
-  source.define("POINTWISE", p.pointwise());
   source.define("SPLIT", b.cut.splits > 1);
   source.define("ACTIVATE(x, alpha, beta)", activation.text);
+  if (tile.unit != ConvUnit::kWarp) openWgmma(source);
   Launch launch;
   launch.program = device.program(source);
   launch.kernel = "convolution";
@@ -156,11 +181,10 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     g.residualRow = toInt(b.residual.row), g.residualPixel = toInt(b.residual.pixel);
     g.residualImage = b.residual.image;
     if (isAligned(b.residual)) g.vectors |= 2;
+    if (isFlat(b.residual, p.images, p.outHeight, p.outWidth)) g.flat |= 2;
   }
   launch.arguments.push_back(Argument::view(b.residualPlace ? b.residual.view : b.out.view));
-  const std::int64_t each = tile.depthBytes / tile.elementBytes();
-  const std::int64_t steps = (p.depth() + each - 1) / each;
-  const std::int64_t groupsOfDepth = (steps + g.stepsPerSplit - 1) / g.stepsPerSplit;
+  const std::int64_t groupsOfDepth = (convSteps(tile, p) + g.stepsPerSplit - 1) / g.stepsPerSplit;
   if (b.cut.splits > 1) {
     launch.arguments.push_back(Argument::workspace(workspace, sizeof(float)));
     launch.arguments.push_back(Argument::counters(convTileCount(tile, p)));
@@ -175,7 +199,7 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     return static_cast<std::size_t>((all + of - 1) / of);
   };
   launch.local = {threads, 1, 1};
-  launch.global = {threads * groups(p.outChannels, tile.channels), groups(p.pixels(), tile.pixels),
+  launch.global = {threads * groups(p.outChannels, tile.channels), groups(rows, tile.pixels),
                    static_cast<std::size_t>(groupsOfDepth)};
   launches.push_back(std::move(launch));
   return std::make_unique<ClStep>(std::move(launches), workspace);

@@ -20,13 +20,12 @@ struct ConvTensor {
 struct PackedConv {
   cl::Buffer weights, bias;
 };
-std::shared_ptr<const PackedConv> uploadConv(const Device& device, ConvMath math,
+std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvFamily& family,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias);
 
 struct ConvBinding {
-  ConvMath math = ConvMath::kHalf;
   ConvCut cut;
   ConvProblem problem;
   ConvTensor in, out, residual;
@@ -39,7 +38,7 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& bi
                                      const PackedConv& packed);
 
 /// Whether the kernels compile and compute what they should on this device. Not known of any other
-/// device than NVIDIA's from compute capability 8.0.
-bool nvidiaConvWorks(const Device& device, ConvMath math);
+/// device than NVIDIA's from compute capability 8.0, and for warpgroups of 9.0.
+bool nvidiaConvWorks(const Device& device, const ConvFamily& family);
 
 }  // namespace layerwise::opencl

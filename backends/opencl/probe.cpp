@@ -41,16 +41,16 @@ int computeCapability(const cl::Device& device) {
 Capabilities probe(const Device& device) {
   Capabilities found;
   std::string listed = device.handle().getInfo<CL_DEVICE_EXTENSIONS>();
-  auto tried = [&](const char* ability, const char* extension) {
-    // PoCL's compiler prints what it complains of: there the list is believed where it says no.
-    bool loud = device.info().platform == "Portable Computing Language";
-    return (!loud || listed.find(extension) != std::string::npos) && works(device, ability);
+  // Compilers print what they complain of. So a device's list is believed where it says no, but for
+  // NVIDIA's, which does not list its half arithmetic.
+  const bool nvidia = device.info().vendor.find("NVIDIA") != std::string::npos;
+  auto tried = [&](const char* ability, const char* extension, bool unlisted) {
+    return (unlisted || listed.find(extension) != std::string::npos) && works(device, ability);
   };
-  found.halfArithmetic = tried("HALF_ARITHMETIC", "cl_khr_fp16");
-  found.doubles = tried("DOUBLES", "cl_khr_fp64");
-  found.subgroups = tried("SUBGROUPS", "cl_khr_subgroups");
-  // A compiler that knows no PTX would print its complaint: only NVIDIA's is asked.
-  if (device.info().vendor.find("NVIDIA") != std::string::npos) {
+  found.halfArithmetic = tried("HALF_ARITHMETIC", "cl_khr_fp16", nvidia);
+  found.doubles = tried("DOUBLES", "cl_khr_fp64", false);
+  found.subgroups = tried("SUBGROUPS", "cl_khr_subgroups", false);
+  if (nvidia) {
     found.computeCapability = computeCapability(device.handle());
     found.inlinePtx = works(device, "INLINE_PTX");
   }

@@ -6,20 +6,12 @@
 //
 // Defines: TYPE (16: half in and out, sums in float; 19: float, products in TF32; 32: float), BM x BN the
 // group's tile, WM x WN a warp's, BK_BYTES 64 or 128, STAGES, POINTWISE (one tap, no padding), SPLIT (depth
-// is shared by groups of dimension 2, the last of which adds up), ACTIVATE(x, alpha, beta).
-#include "activation.cl"
+// is shared by groups of dimension 2, the last of which adds up), ACTIVATE(x, alpha, beta), WGMMA (products
+// of warpgroups of 64 x BN, WM is 16 and WN is BN) and then FLIGHT (stages, 0 or 1, whose products may be under way while the
+// next one is waited for).
+#include "nvidia_conv_common.cl"
+#include "nvidia_wgmma.cl"
 
-// For results that are rounded to half.
-float quickSilu(float x) { return x * native_recip(1 + native_exp(-x)); }
-
-#if TYPE == 16
-#define ELEMENT_BYTES 2
-typedef ushort element;
-#else
-#define ELEMENT_BYTES 4
-typedef float element;
-#endif
-#define CHUNK (16 / ELEMENT_BYTES)
 #define BK (BK_BYTES / ELEMENT_BYTES)
 #define ROW_CHUNKS (BK_BYTES / 16)
 #define WARPS_N (BN / WN)
@@ -29,43 +21,21 @@ typedef float element;
 #define B_PASSES ((BN + PASS_ROWS - 1) / PASS_ROWS)
 #define STAGE_BYTES ((BM + BN) * BK_BYTES)
 
-typedef struct {
-  int pixels;    // output pixels of all images
-  int channels;  // output channels
-  int depth;     // taps x input channels
-  int imagePixels, width;  // output pixels of an image and of a row
-  int inHeight, inWidth, inChannels;
-  int kernelWidth;
-  int strideY, strideX, dilationY, dilationX, padY, padX;
-  int inRow, inPixel;
-  int outRow, outPixel;
-  int residualRow, residualPixel;
-  int weightRow;    // elements between output channels of the packed weights
-  int weightRows;   // output channels there, rounded up
-  int stepsPerSplit;
-  int vectors;      // 1: output, 2: residual may be accessed 16 bytes at a time
-  int residualPlace;  // 0: none, 1: before the activation, 2: after it
-  float alpha, beta;
-  long inImage, outImage, residualImage;
-} ConvGeometry;
-
-uint localAddress(local char* p) { return (uint)(ulong)p; }
-
-void copyChunk(uint to, global const char* from, int bytes) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
-}
-void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-#define WAIT_COPIES_TEXT(n) asm volatile("cp.async.wait_group " #n ";" ::: "memory")
-#define WAIT_COPIES(n) WAIT_COPIES_TEXT(n)
-#if STAGES == 2
+// Stages that are asked for before they are needed, and copies under way when one is waited for.
+#if WGMMA && FLIGHT
+#define PREFETCHED (STAGES - 2)
+#else
+#define PREFETCHED (STAGES - 1)
+#endif
+#if PREFETCHED == 1
 #define AHEAD 0
-#elif STAGES == 3
+#elif PREFETCHED == 2
 #define AHEAD 1
-#elif STAGES == 4
+#elif PREFETCHED == 3
 #define AHEAD 2
-#elif STAGES == 5
+#elif PREFETCHED == 4
 #define AHEAD 3
-#elif STAGES == 6
+#elif PREFETCHED == 5
 #define AHEAD 4
 #endif
 
@@ -76,53 +46,6 @@ int place(int row, int chunk) {
 #else
   return row * 128 + ((chunk ^ (row & 7)) << 4);
 #endif
-}
-
-float fromHalf(ushort bits) {
-  float value;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
-  return value;
-}
-// 8 neighbouring channels of a residual as they lie in memory.
-#if TYPE == 16
-typedef uint4 residual8;
-#else
-typedef float8 residual8;
-#endif
-
-residual8 loadResidual(global const element* p, bool vectors, int channels) {
-#if TYPE == 16
-  if (vectors) return *(global const uint4*)p;
-  uint parts[8];
-#pragma unroll
-  for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
-  return (uint4)(parts[0] | parts[1] << 16, parts[2] | parts[3] << 16, parts[4] | parts[5] << 16,
-                 parts[6] | parts[7] << 16);
-#else
-  if (vectors) return (float8)(*(global const float4*)p, *(global const float4*)(p + 4));
-  float parts[8];
-#pragma unroll
-  for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
-  return (float8)(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7]);
-#endif
-}
-
-void unpackResidual(float* r, residual8 kept) {
-#if TYPE == 16
-  r[0] = fromHalf((ushort)kept.x), r[1] = fromHalf((ushort)(kept.x >> 16));
-  r[2] = fromHalf((ushort)kept.y), r[3] = fromHalf((ushort)(kept.y >> 16));
-  r[4] = fromHalf((ushort)kept.z), r[5] = fromHalf((ushort)(kept.z >> 16));
-  r[6] = fromHalf((ushort)kept.w), r[7] = fromHalf((ushort)(kept.w >> 16));
-#else
-  r[0] = kept.s0, r[1] = kept.s1, r[2] = kept.s2, r[3] = kept.s3;
-  r[4] = kept.s4, r[5] = kept.s5, r[6] = kept.s6, r[7] = kept.s7;
-#endif
-}
-
-uint toHalves(float low, float high) {
-  uint bits;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
-  return bits;
 }
 
 #if TYPE != 32
@@ -192,13 +115,16 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #pragma unroll
   for (int i = 0; i < A_PASSES; ++i) {
     const int pixel = firstPixel + copyRow + i * PASS_ROWS;
+#if POINTWISE
+    aFrom[i] = (global const char*)(in + inOffset +
+                                    pixelAt(pixel, g.flat & 4, g.imagePixels, g.width, g.inImage,
+                                            g.strideY * g.inRow, g.strideX * g.inPixel));
+    aValid[i] = pixel < g.pixels;
+#else
     const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
     const int oy = inImage / g.width, ox = inImage - oy * g.width;
     const int iy = oy * g.strideY - g.padY, ix = ox * g.strideX - g.padX;
     aFrom[i] = (global const char*)(in + inOffset + (image * g.inImage + (iy * g.inRow + ix * g.inPixel)));
-#if POINTWISE
-    aValid[i] = pixel < g.pixels;
-#else
     y[i] = pixel < g.pixels ? iy : -(1 << 28);
     x[i] = ix;
 #endif
@@ -265,18 +191,32 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
 
 #pragma unroll
-  for (int s = 0; s < STAGES - 1; ++s) {
+  for (int s = 0; s < PREFETCHED; ++s) {
     if (firstStep + s < lastStep) COPY_STAGE(s)
     commitCopies();
   }
-  int reading = 0, writing = STAGES - 1;
+  int reading = 0, writing = PREFETCHED;
   for (int step = firstStep; step < lastStep; ++step) {
     WAIT_COPIES(AHEAD);
+#if WGMMA
+    SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (step + STAGES - 1 < lastStep) COPY_STAGE(writing)
+    const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
+    const ulong aMatrix = matrixAt(a + warp / 4 * 64 * BK_BYTES), bMatrix = matrixAt(b);
+    BEGIN_PRODUCTS();
+#pragma unroll
+    for (int kk = 0; kk < BK_BYTES / 32; ++kk) MULTIPLY_MATRICES(aMatrix + kk * 2, bMatrix + kk * 2);
+    COMMIT_PRODUCTS();
+#else
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+    if (step + PREFETCHED < lastStep) COPY_STAGE(writing)
     commitCopies();
     writing = writing + 1 == STAGES ? 0 : writing + 1;
-#if TYPE != 32
+#if WGMMA
+    // What a stage holds may be written over after the next barrier.
+    WAIT_PRODUCTS(FLIGHT);
+#elif TYPE != 32
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
 #pragma unroll
     for (int kk = 0; kk < BK_BYTES / 32; ++kk) {
@@ -319,134 +259,14 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     reading = reading + 1 == STAGES ? 0 : reading + 1;
   }
 
-#if SPLIT
-  // Every group leaves its sums; the one that comes last adds them up, always in the same order.
-  const int tile = get_group_id(1) * get_num_groups(0) + get_group_id(0), splits = get_num_groups(2);
-  const int sums = ROWS_OF_THREAD * GROUPS_OF_THREAD * 8;
-  global float4* tilePartial = (global float4*)(partial + partialOffset) + (long)tile * splits * (sums / 4 * THREADS) + thread;
-  {
-    global float4* mine = tilePartial + (long)get_group_id(2) * (sums / 4 * THREADS);
-    int at = 0;
-#if TYPE != 32
-#pragma unroll
-    for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-      for (int j = 0; j < N_TILES; ++j, ++at)
-        mine[at * THREADS] = (float4)(sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]);
-#else
-#pragma unroll
-    for (int i = 0; i < THREAD_M; ++i)
-#pragma unroll
-      for (int j = 0; j < 8; j += 4, ++at)
-        mine[at * THREADS] = (float4)(sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
+#if WGMMA && FLIGHT
+  WAIT_PRODUCTS(0);
 #endif
-  }
-  asm volatile("membar.gl;" ::: "memory");
-  local int* arrived = (local int*)stages;
-  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-  if (thread == 0) {
-    *arrived = atomic_inc(counters + tile);
-    if (*arrived == splits - 1) counters[tile] = 0;
-  }
-  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-  if (*arrived != splits - 1) return;
-  asm volatile("membar.gl;" ::: "memory");
-#if TYPE != 32
-#define SUM_AT(at, e) sum[(at) / N_TILES][(at) % N_TILES][e]
-#else
-#define SUM_AT(at, e) sum[(at) / 2][((at) & 1) * 4 + e]
-#endif
-#pragma unroll
-  for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) SUM_AT(at, e) = 0;
-  for (int s = 0; s < splits; ++s) {
-#pragma unroll
-    for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at) {
-      float4 v;
-      asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
-                   : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-                   : "l"(tilePartial + at * THREADS)
-                   : "memory");
-      SUM_AT(at, 0) += v.x, SUM_AT(at, 1) += v.y, SUM_AT(at, 2) += v.z, SUM_AT(at, 3) += v.w;
-    }
-    tilePartial += sums / 4 * THREADS;
-  }
-#endif
-
+// A thread's rows of results.
 #if TYPE != 32
 #define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
 #else
 #define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
 #endif
-  // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
-#pragma unroll
-  for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
-#if TYPE != 32
-    const int channel = firstChannel + warpColumn + group * 32 + (lane & 3) * 8;
-#else
-    const int channel = firstChannel + warpColumn + threadColumn * 8;
-#endif
-    if (channel >= g.channels) continue;
-    const float4 biasLow = *(global const float4*)(bias + channel), biasHigh = *(global const float4*)(bias + channel + 4);
-    const bool whole = channel + 8 <= g.channels;
-    // All of a thread's residuals are asked for before the first is used.
-    residual8 kept[ROWS_OF_THREAD];
-    if (g.residualPlace) {
-#pragma unroll
-      for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-        const int pixel = min(PIXEL_OF(row), g.pixels - 1);
-        const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
-        const int oy = inImage / g.width, ox = inImage - oy * g.width;
-        kept[row] = loadResidual(
-            residual + residualOffset +
-                (image * g.residualImage + (oy * g.residualRow + ox * g.residualPixel + channel)),
-            whole && (g.vectors & 2), g.channels - channel);
-      }
-    }
-#pragma unroll
-    for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-      float v[8];
-      const int pixel = PIXEL_OF(row);
-#if TYPE != 32
-#pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = sum[row >> 1][group * 4 + (e >> 1)][(row & 1) * 2 + (e & 1)];
-#else
-#pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = sum[row][e];
-#endif
-      if (pixel >= g.pixels) continue;
-      const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
-      const int oy = inImage / g.width, ox = inImage - oy * g.width;
-      v[0] += biasLow.x, v[1] += biasLow.y, v[2] += biasLow.z, v[3] += biasLow.w;
-      v[4] += biasHigh.x, v[5] += biasHigh.y, v[6] += biasHigh.z, v[7] += biasHigh.w;
-      float r[8];
-      if (g.residualPlace) unpackResidual(r, kept[row]);
-#pragma unroll
-      for (int e = 0; e < 8; ++e) {
-        if (g.residualPlace == 1) v[e] += r[e];
-        v[e] = ACTIVATE(v[e], g.alpha, g.beta);
-        if (g.residualPlace == 2) v[e] += r[e];
-      }
-      global element* op = out + outOffset + (image * g.outImage + (oy * g.outRow + ox * g.outPixel + channel));
-      if (whole && (g.vectors & 1)) {
-#if TYPE == 16
-        *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
-#else
-        *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
-        *(global float4*)(op + 4) = (float4)(v[4], v[5], v[6], v[7]);
-#endif
-      } else {
-#pragma unroll
-        for (int e = 0; e < 8; ++e)
-          if (channel + e < g.channels) {
-#if TYPE == 16
-            op[e] = (ushort)toHalves(v[e], 0);
-#else
-            op[e] = v[e];
-#endif
-          }
-      }
-    }
-  }
+#include "nvidia_conv_store.cl"
 }

@@ -87,13 +87,19 @@ ConvTensor tensorOf(const BufferView& view) {
 /// residual.
 class NvidiaConvolution final : public Tactic {
  public:
-  NvidiaConvolution(const Device& device, ConvMath math)
+  NvidiaConvolution(const Device& device, const ConvFamily& family)
       : device_(device),
-        math_(math),
-        type_(math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32),
-        name_(math == ConvMath::kHalf   ? "conv_f16_tensor_core"
-              : math == ConvMath::kTf32 ? "conv_tf32_tensor_core"
-                                        : "conv_f32_cuda_core") {}
+        family_(family),
+        math_(family.math),
+        type_(math_ == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32),
+        name_(math_ == ConvMath::kHalf   ? "conv_f16"
+              : math_ == ConvMath::kTf32 ? "conv_tf32"
+                                         : "conv_f32") {
+    name_ += family.unit == ConvUnit::kPatch       ? "_wgmma_patch"
+             : family.unit == ConvUnit::kWarpgroup ? "_wgmma"
+             : math_ == ConvMath::kFloat           ? "_cuda_core"
+                                                   : "_tensor_core";
+  }
 
   std::string_view name() const override { return name_; }
 
@@ -106,7 +112,7 @@ class NvidiaConvolution final : public Tactic {
     if (math_ == ConvMath::kTf32 && !context.graph.numerics.tf32) return;
     std::optional<ConvProblem> problem = problemOf(node, in.dims);
     if (!problem || problem->pixels() == 0 || problem->outChannels == 0) return;
-    auto cuts = convCuts(math_, ChunkedConv(*problem, math_).problem,
+    auto cuts = convCuts(family_, ChunkedConv(*problem, math_).problem,
                          static_cast<int>(device_.info().computeUnits));
     if (cuts.size() > kMostCuts) cuts.resize(kMostCuts);
     for (const FusedNodes& region :
@@ -125,7 +131,7 @@ class NvidiaConvolution final : public Tactic {
     const Node& node = graph.node(candidate.nodes.front());
     std::vector<float> bias;
     if (node.weights.size() > 1) bias = floatWeights(node.weights[1]);
-    return uploadConv(device_, math_, weightProblem(node, candidate.parameters),
+    return uploadConv(device_, family_, weightProblem(node, candidate.parameters),
                       floatWeights(node.weights[0]), bias);
   }
 
@@ -133,8 +139,7 @@ class NvidiaConvolution final : public Tactic {
     if (c.outputs[0].dims.volume() == 0) return std::make_unique<ClStep>();
     const FusedNodes region = fusedNodes(c.graph, c.candidate.nodes);
     ConvBinding b;
-    b.math = math_;
-    b.cut = ConvCut::parse(math_, c.candidate.parameters);
+    b.cut = ConvCut::parse(family_, c.candidate.parameters);
     b.problem = *problemOf(c.graph.node(c.candidate.nodes.front()), c.inputs[0].dims);
     b.in = tensorOf(c.inputs[0]), b.out = tensorOf(c.outputs[0]);
     if (region.residual != kNone) {
@@ -184,6 +189,7 @@ class NvidiaConvolution final : public Tactic {
   }
 
   const Device& device_;
+  ConvFamily family_;
   ConvMath math_;
   DataType type_;
   std::string name_;
@@ -194,9 +200,14 @@ class NvidiaConvolution final : public Tactic {
 
 void registerTactic_nvidia_convolution(opencl::TacticRegistry& registry) {
   using namespace opencl;
-  for (ConvMath math : {ConvMath::kHalf, ConvMath::kTf32, ConvMath::kFloat})
-    if (nvidiaConvWorks(registry.device(), math))
-      registry.add(std::make_unique<NvidiaConvolution>(registry.device(), math));
+  constexpr ConvFamily kFamilies[] = {
+      {ConvMath::kHalf, ConvUnit::kWarp},      {ConvMath::kTf32, ConvUnit::kWarp},
+      {ConvMath::kFloat, ConvUnit::kWarp},     {ConvMath::kHalf, ConvUnit::kWarpgroup},
+      {ConvMath::kTf32, ConvUnit::kWarpgroup}, {ConvMath::kHalf, ConvUnit::kPatch},
+      {ConvMath::kTf32, ConvUnit::kPatch}};
+  for (const ConvFamily& family : kFamilies)
+    if (nvidiaConvWorks(registry.device(), family))
+      registry.add(std::make_unique<NvidiaConvolution>(registry.device(), family));
 }
 
 }  // namespace layerwise

@@ -1,0 +1,120 @@
+// The end of a convolution's kernel, within its body: groups that share the depth add up, and results go
+// through bias, activation and residual to memory.
+#if SPLIT
+  // Every group leaves its sums; the one that comes last adds them up, always in the same order.
+  const int tile = get_group_id(1) * get_num_groups(0) + get_group_id(0), splits = get_num_groups(2);
+  const int sums = ROWS_OF_THREAD * GROUPS_OF_THREAD * 8;
+  global float4* tilePartial = (global float4*)(partial + partialOffset) + (long)tile * splits * (sums / 4 * THREADS) + thread;
+  {
+    global float4* mine = tilePartial + (long)get_group_id(2) * (sums / 4 * THREADS);
+    int at = 0;
+#if TYPE != 32
+#pragma unroll
+    for (int i = 0; i < M_TILES; ++i)
+#pragma unroll
+      for (int j = 0; j < N_TILES; ++j, ++at)
+        mine[at * THREADS] = (float4)(sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]);
+#else
+#pragma unroll
+    for (int i = 0; i < THREAD_M; ++i)
+#pragma unroll
+      for (int j = 0; j < 8; j += 4, ++at)
+        mine[at * THREADS] = (float4)(sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
+#endif
+  }
+  asm volatile("membar.gl;" ::: "memory");
+  local int* arrived = (local int*)stages;
+  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+  if (thread == 0) {
+    *arrived = atomic_inc(counters + tile);
+    if (*arrived == splits - 1) counters[tile] = 0;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+  if (*arrived != splits - 1) return;
+  asm volatile("membar.gl;" ::: "memory");
+#if TYPE != 32
+#define SUM_AT(at, e) sum[(at) / N_TILES][(at) % N_TILES][e]
+#else
+#define SUM_AT(at, e) sum[(at) / 2][((at) & 1) * 4 + e]
+#endif
+#pragma unroll
+  for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) SUM_AT(at, e) = 0;
+  for (int s = 0; s < splits; ++s) {
+#pragma unroll
+    for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at) {
+      float4 v;
+      asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
+                   : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                   : "l"(tilePartial + at * THREADS)
+                   : "memory");
+      SUM_AT(at, 0) += v.x, SUM_AT(at, 1) += v.y, SUM_AT(at, 2) += v.z, SUM_AT(at, 3) += v.w;
+    }
+    tilePartial += sums / 4 * THREADS;
+  }
+#endif
+
+  // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
+#pragma unroll
+  for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
+#if TYPE != 32
+    const int channel = firstChannel + warpColumn + group * 32 + (lane & 3) * 8;
+#else
+    const int channel = firstChannel + warpColumn + threadColumn * 8;
+#endif
+    if (channel >= g.channels) continue;
+    const float4 biasLow = *(global const float4*)(bias + channel), biasHigh = *(global const float4*)(bias + channel + 4);
+    const bool whole = channel + 8 <= g.channels;
+    // All of a thread's residuals are asked for before the first is used.
+    residual8 kept[ROWS_OF_THREAD];
+    if (g.residualPlace) {
+#pragma unroll
+      for (int row = 0; row < ROWS_OF_THREAD; ++row) {
+        const int pixel = min(PIXEL_OF(row), g.pixels - 1);
+        kept[row] = loadResidual(residual + residualOffset + channel +
+                                     pixelAt(pixel, g.flat & 2, g.imagePixels, g.width, g.residualImage,
+                                             g.residualRow, g.residualPixel),
+                                 whole && (g.vectors & 2), g.channels - channel);
+      }
+    }
+#pragma unroll
+    for (int row = 0; row < ROWS_OF_THREAD; ++row) {
+      float v[8];
+      const int pixel = PIXEL_OF(row);
+#if TYPE != 32
+#pragma unroll
+      for (int e = 0; e < 8; ++e) v[e] = sum[row >> 1][group * 4 + (e >> 1)][(row & 1) * 2 + (e & 1)];
+#else
+#pragma unroll
+      for (int e = 0; e < 8; ++e) v[e] = sum[row][e];
+#endif
+      if (pixel >= g.pixels) continue;
+      v[0] += biasLow.x, v[1] += biasLow.y, v[2] += biasLow.z, v[3] += biasLow.w;
+      v[4] += biasHigh.x, v[5] += biasHigh.y, v[6] += biasHigh.z, v[7] += biasHigh.w;
+      if (g.residualPlace == 1) addResidual(v, kept[row]);
+#pragma unroll
+      for (int e = 0; e < 8; ++e) v[e] = ACTIVATE(v[e], g.alpha, g.beta);
+      if (g.residualPlace == 2) addResidual(v, kept[row]);
+      global element* op = out + outOffset + channel +
+                           pixelAt(pixel, g.flat & 1, g.imagePixels, g.width, g.outImage, g.outRow, g.outPixel);
+      if (whole && (g.vectors & 1)) {
+#if TYPE == 16
+        *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
+#else
+        *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
+        *(global float4*)(op + 4) = (float4)(v[4], v[5], v[6], v[7]);
+#endif
+      } else {
+#pragma unroll
+        for (int e = 0; e < 8; ++e)
+          if (channel + e < g.channels) {
+#if TYPE == 16
+            op[e] = (ushort)toHalves(v[e], 0);
+#else
+            op[e] = v[e];
+#endif
+          }
+      }
+    }
+  }

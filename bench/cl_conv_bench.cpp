@@ -1,0 +1,209 @@
+// Convolutions on NVIDIA's devices through OpenCL, layers of known networks (channels-last, ReLU
+// fused, no groups) with every tile: microseconds by the device's clock, the least of some runs
+// that follow one another, beside what the cost model says. Results are compared with the first
+// tile's.
+//
+//   cl_conv_bench fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]
+//
+// A line a layer with the best of each family, of the CUTS that the cost model thinks best; where
+// CUTS is given also a line each of them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <random>
+#include <string>
+
+#include "backends/opencl/discovery.h"
+#include "backends/opencl/executor.h"
+#include "backends/opencl/nvidia_conv_step.h"
+#include "bench/conv_layers.h"
+#include "layers/float16.h"
+#include "layerwise/error.h"
+#include "layerwise/thread_pool.h"
+
+namespace layerwise::opencl {
+namespace {
+
+class Seconds final : public Profiler {
+ public:
+  void report(std::string_view, std::string_view, double seconds, double, double) override {
+    least = std::min(least, seconds);
+  }
+  double least = 1e9;
+};
+
+ConvProblem problemOf(const cpu::Layer& layer, std::int64_t batch) {
+  const cpu::ConvShape s = cpu::shapeOf(layer);
+  ConvProblem p;
+  p.images = batch, p.inChannels = s.ci, p.outChannels = s.co;
+  p.inHeight = s.h, p.inWidth = s.w, p.outHeight = s.outH(), p.outWidth = s.outW();
+  p.kernelHeight = s.kh, p.kernelWidth = s.kw;
+  p.strideY = s.sh, p.strideX = s.sw, p.padY = s.pt, p.padX = s.pl;
+  return p;
+}
+
+/// A layer's tensors on the host, as the device takes them.
+class Case {
+ public:
+  Case(const Device& device, const ConvProblem& problem, ConvMath math,
+       const std::vector<ConvFamily>& families)
+      : device_(device),
+        problem_(problem),
+        type_(math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32) {
+    const ConvProblem& p = problem_;
+    in_ = tensor(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
+    out_ = tensor(2, {p.images, p.outChannels, p.outHeight, p.outWidth});
+    std::vector<float> bias(static_cast<std::size_t>(p.outChannels), 0.1f);
+    const std::vector<float> weights = random(p.outChannels * p.depth());
+    for (const ConvFamily& family : families)
+      packed_[static_cast<int>(family.unit)] = uploadConv(device, family, p, weights, bias);
+    const std::vector<float> x = random(in_.view.dims.volume());
+    input_.resize(x.size() * sizeOf(type_));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::uint16_t half = halfFromFloat(x[i]);
+      if (type_ == DataType::kFloat16) std::memcpy(&input_[i * 2], &half, 2);
+      if (type_ == DataType::kFloat32) std::memcpy(&input_[i * 4], &x[i], 4);
+    }
+    output_.resize(static_cast<std::size_t>(out_.view.dims.volume()) * sizeOf(type_));
+  }
+
+  /// Seconds, and the largest difference from the first cut's result as a share of its range.
+  std::pair<double, double> measure(ClExecutor& executor, const ConvCut& cut, int runs) {
+    ConvBinding b;
+    b.cut = cut, b.problem = problem_, b.in = in_, b.out = out_;
+    const Activation relu{ActivationType::kRelu};
+    b.activation = &relu;
+    std::vector<BoundStep> steps(1);
+    steps[0].step = bindNvidiaConv(device_, b, *packed_.at(static_cast<int>(cut.tile.unit)));
+    std::fill(output_.begin(), output_.end(), std::byte{0xff});
+    std::vector<void*> io{input_.data(), output_.data()};
+    executor.prepare(
+        steps, 0,
+        std::vector<IoBuffer>{{input_.size(), true, false}, {output_.size(), true, true}});
+    executor.run(steps, io, nullptr, {});
+    const double error = difference();
+    executor.prepare(
+        steps, 0,
+        std::vector<IoBuffer>{{input_.size(), false, false}, {output_.size(), false, false}});
+    Seconds seconds;
+    for (int i = 0; i < runs; ++i) executor.run(steps, io, &seconds, {});
+    return {seconds.least, error};
+  }
+
+ private:
+  ConvTensor tensor(int buffer, const Dims& dims) const {
+    ConvTensor t;
+    t.view = {buffer, 0, type_, dims, denseStrides(Layout::channelsLast(type_, 4), dims)};
+    t.image = t.view.strides[0], t.row = t.view.strides[2], t.pixel = t.view.strides[3];
+    return t;
+  }
+  std::vector<float> random(std::int64_t count) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& v : values) v = static_cast<float>(engine_()) * 0x1p-31f - 1;
+    return values;
+  }
+  double difference() {
+    std::vector<float> values(output_.size() / sizeOf(type_));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::uint16_t half;
+      std::memcpy(&half, &output_[i * sizeOf(type_)], 2);
+      if (type_ == DataType::kFloat16) values[i] = halfToFloat(half);
+      if (type_ == DataType::kFloat32) std::memcpy(&values[i], &output_[i * 4], 4);
+    }
+    if (expected_.empty()) expected_ = values;
+    float range = 0, most = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      range = std::max(range, std::abs(expected_[i]));
+      // NaN counts as wrong.
+      const float d = std::abs(values[i] - expected_[i]);
+      most = d <= most ? most : d == d ? d : 1e30f;
+    }
+    return most / range;
+  }
+
+  const Device& device_;
+  ConvProblem problem_;
+  DataType type_;
+  std::mt19937 engine_{1};
+  ConvTensor in_, out_;
+  std::map<int, std::shared_ptr<const PackedConv>> packed_;
+  std::vector<std::byte> input_, output_;
+  std::vector<float> expected_;
+};
+
+int work(const std::vector<std::string>& words) {
+  const ConvMath math = words[0] == "fp16"   ? ConvMath::kHalf
+                        : words[0] == "tf32" ? ConvMath::kTf32
+                                             : ConvMath::kFloat;
+  const std::int64_t batch = std::stoll(words[2]);
+  const Device* device = findDevice(words.size() > 3 ? words[3] : "opencl");
+  if (!device) throw Error(ErrorCode::kDevice, "[device] there is no such device");
+  const bool all = words.size() > 4;
+  const std::size_t most = all ? static_cast<std::size_t>(std::stoi(words[4])) : 12;
+  const int multiprocessors = static_cast<int>(device->info().computeUnits);
+  ClExecutor executor(*device, std::make_shared<ThreadPool>(1));
+  std::vector<ConvFamily> families;
+  for (ConvUnit unit : {ConvUnit::kWarp, ConvUnit::kWarpgroup, ConvUnit::kPatch})
+    if (nvidiaConvWorks(*device, {math, unit}) &&
+        !(unit != ConvUnit::kWarp && math == ConvMath::kFloat))
+      families.push_back({math, unit});
+  std::map<int, double> totals;
+  double bestTotal = 0;
+  for (const cpu::Layer& layer : cpu::kLayers) {
+    if (layer.network != words[1] || layer.groups != 1) continue;
+    const ConvProblem problem = problemOf(layer, batch);
+    Case c(*device, problem, math, families);
+    const double flops = 2.0 * static_cast<double>(problem.pixels() * problem.outChannels) *
+                         static_cast<double>(problem.depth());
+    const std::string name =
+        fmt::format("{}x{}x{} -> {} {}x{}/{}", layer.size, layer.width, layer.ci, layer.co,
+                    layer.kernel, layer.kernel, layer.stride);
+    std::string line;
+    double bestOfAll = 1e9;
+    for (const ConvFamily& family : families) {
+      auto cuts = convCuts(family, ChunkedConv(problem, math).problem, multiprocessors);
+      if (cuts.empty()) continue;
+      if (cuts.size() > most) cuts.resize(most);
+      double best = 1e9;
+      std::size_t rank = 0;
+      double second = 1e9;
+      for (std::size_t i = 0; i < cuts.size(); ++i) {
+        const auto& [cut, guess] = cuts[i];
+        auto [seconds, error] = c.measure(executor, cut, 6);
+        if (!(error <= 4e-3)) fmt::print("WRONG {:.2g} {} {}\n", error, name, cut.text());
+        if (all)
+          fmt::print("  {} {} {} {:.2f} {:.2f}\n", name, static_cast<int>(family.unit), cut.text(),
+                     seconds * 1e6, guess * 1e6);
+        if (i < 8) second = std::min(second, seconds);
+        if (seconds < best) best = seconds, rank = i;
+      }
+      totals[static_cast<int>(family.unit)] += second * layer.count;
+      bestOfAll = std::min(bestOfAll, best);
+      line += fmt::format(" | {:8.2f} us {:4.0f} T/s #{:<2} {}", best * 1e6, flops / best * 1e-12,
+                          rank, cuts[rank].first.text());
+    }
+    bestTotal += bestOfAll * layer.count;
+    fmt::print("{:>2} {:24}{}\n", layer.count, name, line);
+  }
+  fmt::print("total of the best {:.1f} us; of the best of 8 by the cost model", bestTotal * 1e6);
+  for (auto& [unit, seconds] : totals) fmt::print(" {:.1f}", seconds * 1e6);
+  fmt::print("\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace layerwise::opencl
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    if (words.size() >= 3) return layerwise::opencl::work(words);
+    fmt::print(stderr, "cl_conv_bench fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+  }
+  return 1;
+}
