@@ -51,6 +51,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"topk", topKCase, 40},
       {"unary", unaryCase, 75},
       {"yolov5_decode", yolov5DecodeCase},
+      {"yolov5_detect", yolov5DetectCase},
   };
   return families;
 }

@@ -12,9 +12,8 @@
 namespace layerwise {
 namespace {
 
-/// The offset between classes that keeps their boxes apart in one suppression; part of the
-/// reference's arithmetic, since it rounds the corners.
-constexpr float kClassOffset = 7680.0f;
+/// Part of the reference's arithmetic, since it rounds the corners.
+constexpr float kClassOffset = NmsOptions::kClassOffset;
 
 /// The largest float that is not above the limit: a float exceeds the one exactly when it exceeds
 /// the other.

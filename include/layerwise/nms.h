@@ -10,6 +10,9 @@
 namespace layerwise {
 
 struct NmsOptions {
+  /// Keeps boxes of different classes apart: each class's lie so many pixels from the last one's.
+  static constexpr float kClassOffset = 7680.0f;
+
   float confidence = 0.25f;  ///< both objectness and objectness x class score must exceed it
   double iou = 0.45;         ///< a box overlapping a better one of its class by more is dropped
   int maxDetections = 300;

@@ -52,28 +52,56 @@ inline LayerCase pluginCase(Random& r, int index) {
   return made;
 }
 
-/// YOLOv5's head, of which a device has a tactic beside the plugin.
-inline LayerCase yolov5DecodeCase(Random& r, int) {
-  const std::int64_t classes = r.pick(1, 7), masks = r.pick(0, 4), anchors = r.pick(1, 3);
-  std::vector<std::int64_t> strides;
-  std::vector<double> sizes;
-  LayerCase made{{}, {}, 2e-6};
-  for (std::int64_t level = 0, levels = r.pick(1, 3); level < levels; ++level) {
-    strides.push_back(std::int64_t{8} << level);
-    for (std::int64_t i = 0; i < 2 * anchors; ++i) sizes.push_back(r.real(4, 90));
-    made.inputs.push_back(
-        {.dims = {kBatch, anchors * (5 + classes + masks), r.pick(1, 7), r.pick(1, 9)},
-         .low = -6,
-         .high = 6});
+/// YOLOv5's head, of which a device has a tactic beside the plugin: its maps and its fields.
+struct Yolov5Head {
+  explicit Yolov5Head(Random& r) : classes(r.pick(1, 7)) {
+    const std::int64_t masks = r.pick(0, 4), anchors = r.pick(1, 3);
+    std::vector<std::int64_t> strides;
+    std::vector<double> sizes;
+    for (std::int64_t level = 0, levels = r.pick(1, 3); level < levels; ++level) {
+      strides.push_back(std::int64_t{8} << level);
+      for (std::int64_t i = 0; i < 2 * anchors; ++i) sizes.push_back(r.real(4, 90));
+      maps.push_back({.dims = {kBatch, anchors * (5 + classes + masks), r.pick(1, 7), r.pick(1, 9)},
+                      .low = -6,
+                      .high = 6});
+    }
+    fields.set("classes", classes);
+    fields.set("masks", masks);
+    fields.set("strides", strides);
+    fields.set("anchors", sizes);
   }
+
+  std::int64_t classes;
+  std::vector<CaseInput> maps;
   Fields fields;
-  fields.set("classes", classes);
-  fields.set("masks", masks);
-  fields.set("strides", strides);
-  fields.set("anchors", sizes);
-  made.define = [=](Network& n, const std::vector<Tensor*>& in) {
+};
+
+inline LayerCase yolov5DecodeCase(Random& r, int) {
+  Yolov5Head head(r);
+  LayerCase made{head.maps, {}, 2e-6};
+  made.define = [fields = head.fields](Network& n, const std::vector<Tensor*>& in) {
     return std::vector<Tensor*>{
         &n.addPlugin(in, createPlugin("yolov5_decode", 1, fields)).output()};
+  };
+  return made;
+}
+
+inline LayerCase yolov5DetectCase(Random& r, int) {
+  Yolov5Head head(r);
+  const std::int64_t capacity = r.pick(1, 40);
+  head.fields.set("capacity", capacity);
+  LayerCase made{head.maps, {}, 2e-6};
+  const std::vector<double> options{r.real(0, 0.6), r.real(0.05, 0.9),
+                                    static_cast<double>(r.pick(1, capacity)),
+                                    r.chance(0.5) ? 1.0 : 0.0, r.chance(0.5) ? 1.0 : 0.0};
+  std::vector<double> wanted;
+  for (std::int64_t c = 0; c < head.classes; ++c) wanted.push_back(r.chance(0.8) ? 1.0 : 0.0);
+  made.inputs.push_back({.dims = {5}, .batched = false, .values = options});
+  made.inputs.push_back({.dims = {head.classes}, .batched = false, .values = wanted});
+  made.outputBatchAxes = {0, 0};
+  made.define = [fields = head.fields](Network& n, const std::vector<Tensor*>& in) {
+    auto& layer = n.addPlugin(in, createPlugin("yolov5_detect", 1, fields));
+    return std::vector<Tensor*>{&layer.output(0), &layer.output(1)};
   };
   return made;
 }

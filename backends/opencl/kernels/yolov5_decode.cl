@@ -1,6 +1,5 @@
-// One level of YOLOv5's decoded head: a work item a value. Boxes in input pixels, sigmoid of
-// objectness and classes, mask coefficients as they are.
-#include "activation.cl"
+// One level of YOLOv5's decoded head: a work item a value.
+#include "yolov5_head.cl"
 
 typedef struct {
   int total, anchors, height, width, length;  // length: values of a row
@@ -21,9 +20,7 @@ kernel void decode(global T0* out, ulong outAt, global const T1* map, ulong mapA
   const int x = cell % l.width, y = cell / l.width % l.height, image = cell / (l.width * l.height);
   float v = LOAD1(map + mapAt, image * l.inImage + (long)(anchor * l.length + c) * l.inChannel +
                                    (long)y * l.inRow + x * l.inPixel);
-  if (c < l.maskBegin) v = sigmoidOf(v);
-  if (c < 2) v = (v * 2 + ((c ? y : x) - 0.5f)) * l.stride;
-  if (c == 2 || c == 3) v = v * 2 * (v * 2) * sizes[anchor * 2 + c - 2];
+  v = decodedValue(v, c, x, y, sizes + anchor * 2, l.stride, l.maskBegin);
   const long row = l.firstRow + (anchor * l.height + y) * l.width + x;
   STORE0(out + outAt, image * l.outImage + row * l.outRow + c, v);
 }
