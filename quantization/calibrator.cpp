@@ -9,7 +9,7 @@
 namespace layerwise {
 namespace {
 
-constexpr std::array<std::string_view, 3> kMethods = {"entropy", "minmax", "percentile"};
+constexpr std::array<std::string_view, 4> kMethods = {"entropy", "minmax", "percentile", "mse"};
 
 class SourceCalibrator final : public Calibrator {
  public:
@@ -24,6 +24,8 @@ class SourceCalibrator final : public Calibrator {
         return entropyRange(histogram);
       case CalibrationMethod::kPercentile:
         return percentileRange(histogram, percentile_);
+      case CalibrationMethod::kMse:
+        return mseRange(histogram);
       case CalibrationMethod::kMinMax:
         break;
     }

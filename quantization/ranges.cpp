@@ -54,6 +54,20 @@ double divergence(const std::vector<std::int64_t>& bins, std::size_t first, std:
   return sum;
 }
 
+/// The sum of the squared errors that the levels of a range make. 0 itself is exact.
+double squaredError(const TensorHistogram& histogram, const CalibratedRange& range) {
+  double quantum = (range.second - range.first) / static_cast<double>(kLevels - 1);
+  double sum = 0;
+  for (std::size_t i = 0; i < TensorHistogram::kBins; ++i) {
+    if (histogram.bins()[i] == 0 || i == kHalf) continue;
+    double x = (static_cast<double>(i) + 0.5) * histogram.binWidth() - histogram.limit();
+    double beyond = std::max(range.first - x, x - range.second);
+    double error = beyond > 0 ? beyond * beyond : quantum * quantum / 12;
+    sum += static_cast<double>(histogram.bins()[i]) * error;
+  }
+  return sum;
+}
+
 }  // namespace
 
 CalibratedRange minMaxRange(const TensorHistogram& histogram) {
@@ -108,6 +122,24 @@ CalibratedRange entropyRange(const TensorHistogram& histogram) {
     }
   }
   return cut(histogram, (static_cast<double>(chosen) + 0.5) * histogram.binWidth());
+}
+
+CalibratedRange mseRange(const TensorHistogram& histogram) {
+  const CalibratedRange widest{std::min(histogram.min(), 0.0), std::max(histogram.max(), 0.0)};
+  if (histogram.count() == 0 || histogram.limit() == 0) return minMaxRange(histogram);
+  constexpr int kSteps = 200;
+  CalibratedRange best = widest;
+  double least = squaredError(histogram, best);
+  // One end after the other; the second time each knows of the other.
+  for (int round = 0; round < 2; ++round)
+    for (double CalibratedRange::*end : {&CalibratedRange::second, &CalibratedRange::first})
+      for (int step = 1; step <= kSteps; ++step) {
+        CalibratedRange tried = best;
+        tried.*end = widest.*end * step / kSteps;
+        if (double error = squaredError(histogram, tried); error < least)
+          least = error, best = tried;
+      }
+  return best;
 }
 
 }  // namespace layerwise

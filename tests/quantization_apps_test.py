@@ -52,7 +52,7 @@ class Int8(ProgramCase):
 
     def test_finds_what_float_finds(self):
         self.build("float.engine", "-q")
-        for method in ("entropy", "minmax", "percentile"):
+        for method in ("entropy", "minmax", "mse", "percentile"):
             self.build("int8.engine", "--int8", "--calib", SCENES, "--calibrator", method, "-q")
             int8, plain = self.boxes("int8.engine"), self.boxes("float.engine")
             self.assert_holds(int8, plain)
@@ -65,7 +65,7 @@ class Int8(ProgramCase):
     def test_a_cache_stands_for_the_pictures(self):
         self.build("a.engine", "--int8", "--calib", SCENES, "--calib-cache", "ranges", "-q")
         text = self.path("ranges").read_text()
-        self.assertRegex(text, r"\Alayerwise-calibration 1 minmax\n")
+        self.assertRegex(text, r"\Alayerwise-calibration 1 mse\n")
         self.assertIn("\nimages 0.003921569 0 0 1\n", text)
         self.build("b.engine", "--int8", "--calib-cache", "ranges", "-q")
         self.assertEqual(self.boxes("a.engine"), self.boxes("b.engine"))

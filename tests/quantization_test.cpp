@@ -227,6 +227,28 @@ TEST(Ranges, EntropyCutsOutliersAndKeepsWhatIsEven) {
   EXPECT_GT(entropyRange(histogramOf(even)).second, 5);
 }
 
+TEST(Ranges, MseTradesWhatIsCutOffAgainstTheQuantum) {
+  std::vector<float> bell, even;
+  std::mt19937 engine(3);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> uniform(-0.25, 6);
+  for (int i = 0; i < 200000; ++i) {
+    bell.push_back(normal(engine));
+    even.push_back(uniform(engine));
+  }
+  // Of a bell, 8 bits are best spread over some 4 standard deviations (a Lloyd-Max quantiser with
+  // even steps: 3.94).
+  auto [low, high] = mseRange(histogramOf(bell));
+  EXPECT_NEAR(low, -3.94, 0.2);
+  EXPECT_NEAR(high, 3.94, 0.2);
+  // A value that is far enough away costs more than all the others.
+  bell.push_back(3000);
+  EXPECT_GT(mseRange(histogramOf(bell)).second, 100);
+  EXPECT_NEAR(mseRange(histogramOf(even)).first, -0.25, 0.02);
+  EXPECT_NEAR(mseRange(histogramOf(even)).second, 6, 0.1);
+  EXPECT_EQ(mseRange(histogramOf({0, 0})), CalibratedRange(0, 0));
+}
+
 std::string errorOf(std::string_view text) {
   try {
     CalibrationTable::fromText(text, "x.cache");

@@ -18,7 +18,7 @@ void declareQuantizationOptions(CommandLine& line) {
   line.flag("int8", "Compute convolutions in 8-bit integers; needs --calib or --calib-cache");
   line.option("calib", "FOLDER", "--int8: pictures (or INPUT.npy files) to learn the ranges from");
   line.option("calib-images", "N", "At most so many of them (default: 200)");
-  line.option("calibrator", "NAME", "minmax (default), entropy or percentile");
+  line.option("calibrator", "NAME", "mse (default), minmax, entropy or percentile");
   line.option("percentile", "P", "What 'percentile' keeps of the values (default: 99.99)");
   line.option("calib-cache", "FILE", "The ranges: read where the file exists, written otherwise");
   line.option("max-drop", "D",

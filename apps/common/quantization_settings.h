@@ -12,7 +12,7 @@ struct QuantizationSettings {
   bool int8 = false;
   std::string folder;  ///< of calibration pictures or arrays; empty: none
   int images = 200;
-  CalibrationMethod method = CalibrationMethod::kMinMax;
+  CalibrationMethod method = CalibrationMethod::kMse;
   double percentile = 99.99;
   double maxDrop = 0;  ///< percent; 0: no budget
   std::string cache;   ///< file of ranges: read where it is there, written otherwise

@@ -53,6 +53,9 @@ LAYERWISE_API CalibratedRange percentileRange(const TensorHistogram& histogram, 
 /// The extremes cut to -t...t, where t is the threshold whose 8-bit picture of the values has the
 /// least Kullback-Leibler divergence from them (Migacz, "8-bit Inference with TensorRT", GTC 2017).
 LAYERWISE_API CalibratedRange entropyRange(const TensorHistogram& histogram);
+/// The range whose 8-bit picture of the values has the least mean squared error: what it cuts off
+/// against the quanta that it makes finer.
+LAYERWISE_API CalibratedRange mseRange(const TensorHistogram& histogram);
 
 /// One batch of a network's inputs by name: row-major, of the inputs' types. Borrowed until the
 /// next batch is asked for.
@@ -80,9 +83,9 @@ class LAYERWISE_API Calibrator {
                                       const TensorHistogram& histogram) const = 0;
 };
 
-enum class CalibrationMethod { kEntropy, kMinMax, kPercentile };
+enum class CalibrationMethod { kEntropy, kMinMax, kPercentile, kMse };
 
-/// "entropy", "minmax", "percentile".
+/// "entropy", "minmax", "percentile", "mse".
 LAYERWISE_API std::string_view toString(CalibrationMethod method);
 /// The inverse; throws Error for another word.
 LAYERWISE_API CalibrationMethod calibrationMethodFromString(std::string_view name);
