@@ -74,7 +74,9 @@ void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByt
   scratch_.resize(static_cast<std::size_t>(pool_->size()));
   for (AlignedBuffer& buffer : scratch_)
     if (buffer.size() < scratch) buffer = AlignedBuffer(scratch);
-  if (counters_.size() < phases) counters_ = std::vector<Counter>(phases);
+  if (progress_.size() < phases) progress_ = std::vector<Progress>(phases);
+  const std::size_t shares = phases * static_cast<std::size_t>(pool_->size());
+  if (claims_.size() < shares) claims_ = std::vector<Claims>(shares);
 }
 
 std::size_t CpuExecutor::memoryBytes() const {
@@ -110,10 +112,8 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
                            std::vector<double>* busy) {
   std::vector<std::byte*> buffers{arena_.data()};
   for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
-  for (Counter& counter : counters_) {
-    counter.next.store(0, std::memory_order_relaxed);
-    counter.done.store(0, std::memory_order_relaxed);
-  }
+  for (Progress& phase : progress_) phase.done.store(0, std::memory_order_relaxed);
+  for (Claims& share : claims_) share.count.store(0, std::memory_order_relaxed);
 
   std::atomic<std::uint32_t> reported{0};
   std::atomic<bool> failed{false};
@@ -130,9 +130,10 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
     }
   };
 
+  const int workers = pool_->size();
   pool_->runShared([&](int id) {
     Worker worker{buffers, scratch_[static_cast<std::size_t>(id)].data(), workspace_.data()};
-    std::size_t counter = 0;
+    std::size_t phaseNumber = 0;
     std::uint32_t number = 0;
     auto last = std::chrono::steady_clock::now();
     for (const BoundStep& bound : steps) {
@@ -140,15 +141,23 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
       ++number;
       for (int phase = 0; phase < step.phases(); ++phase) {
         std::int64_t tiles = step.tiles(phase);
-        Counter& progress = counters_[counter++];
+        Progress& progress = progress_[phaseNumber];
+        Claims* shares = claims_.data() + phaseNumber++ * static_cast<std::size_t>(workers);
         if (progress.done.load(std::memory_order_acquire) == static_cast<std::uint32_t>(tiles))
           continue;
         double begin = busy ? processorSeconds() : 0;
         std::uint32_t mine = 0;
-        for (std::int64_t tile = progress.next.fetch_add(1, std::memory_order_relaxed);
-             tile < tiles; tile = progress.next.fetch_add(1, std::memory_order_relaxed)) {
-          guard([&] { step.run(phase, tile, worker); });
-          ++mine;
+        auto firstOf = [&](int share) { return (share * tiles + workers - 1) / workers; };
+        for (int i = 0; i < workers; ++i) {
+          int owner = (id + i) % workers;
+          std::int64_t first = firstOf(owner), count = firstOf(owner + 1) - first;
+          std::atomic<std::int64_t>& claimed = shares[owner].count;
+          if (claimed.load(std::memory_order_relaxed) >= count) continue;
+          for (std::int64_t next = claimed.fetch_add(1, std::memory_order_relaxed); next < count;
+               next = claimed.fetch_add(1, std::memory_order_relaxed)) {
+            guard([&] { step.run(phase, first + next, worker); });
+            ++mine;
+          }
         }
         if (busy)
           (*busy)[static_cast<std::size_t>(id)] +=

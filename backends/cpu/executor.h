@@ -25,7 +25,9 @@ class AlignedBuffer {
 };
 
 /// Runs bound steps: the workers go through the list together and claim tiles; a phase begins when
-/// all tiles of the one before are done. Nobody waits for a worker that has claimed none.
+/// all tiles of the one before are done. Each worker begins with its own share, neighbours and the
+/// same part of every step, so that it finds in its caches what it wrote there, and then helps the
+/// others. Nobody waits for a worker that has claimed none.
 class CpuExecutor final : public Executor {
  public:
   explicit CpuExecutor(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
@@ -45,9 +47,11 @@ class CpuExecutor final : public Executor {
                 const std::function<void(std::string_view, const TensorView&)>& listener,
                 std::vector<double>* busy);
 
-  struct Counter {
-    alignas(64) std::atomic<std::int64_t> next{0};
-    alignas(64) std::atomic<std::uint32_t> done{0};
+  struct alignas(64) Claims {
+    std::atomic<std::int64_t> count{0};
+  };
+  struct alignas(64) Progress {
+    std::atomic<std::uint32_t> done{0};
   };
 
   std::shared_ptr<ThreadPool> pool_;
@@ -55,7 +59,8 @@ class CpuExecutor final : public Executor {
   AlignedBuffer workspace_;
   std::vector<AlignedBuffer> scratch_;  ///< one a worker
   AlignedBuffer polluter_;
-  std::vector<Counter> counters_;  ///< one a phase of the program
+  std::vector<Progress> progress_;  ///< one a phase of the program
+  std::vector<Claims> claims_;      ///< of each worker's share of it
 };
 
 }  // namespace layerwise::cpu
