@@ -98,7 +98,7 @@ void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& can
 bool convSupports(const ConvShape& s, const ConvConfig& c) {
   const int registers = c.width == 16 ? 32 : 16;
   if (c.width != 8 && c.width != 16) return false;
-  if (packsTaps(c)) {
+  if (isReducedDepthwise(c)) {
     return s.ci == s.groups && s.co == s.groups && c.vectors == elementsPerWord(c.element);
   }
   if (c.vectors < 1 || c.vectors > kMaxVectors || c.pixels < 1) return false;

@@ -62,12 +62,15 @@ constexpr int64_t headerRows(Element element) {
   return element == Element::kUInt8 ? 3 : 1;
 }
 
-// Rows of weights in a packed block. Depthwise, a word of a reduced type holds taps of a channel.
-constexpr bool packsTaps(const ConvConfig& c) {
+// Depthwise, a block of a reduced type has as many channels as a vector has elements.
+constexpr bool isReducedDepthwise(const ConvConfig& c) {
   return c.method == ConvMethod::kDepthwise && c.element != Element::kFloat32;
 }
+
+// Rows of weights in a packed block. Depthwise, a word of bytes holds taps of a channel; bfloat16
+// is multiplied as float32.
 constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
-  if (packsTaps(c)) return divideUp(s.kh * s.kw, elementsPerWord(c.element));
+  if (isReducedDepthwise(c)) return divideUp(s.kh * s.kw, c.element == Element::kUInt8 ? 4 : 1);
   const int64_t output = winogradOutput(c.method);
   return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
 }

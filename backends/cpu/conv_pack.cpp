@@ -27,7 +27,7 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
   for (int64_t g = 0; g < groups; ++g) {
     for (int64_t first = 0; first < perGroup; first += size) {
       const int64_t channels = std::min(size, perGroup - first);
-      const int64_t lanes = packsTaps(c) ? size : divideUp(channels, c.width) * c.width;
+      const int64_t lanes = isReducedDepthwise(c) ? size : divideUp(channels, c.width) * c.width;
       visit(Block{g * perGroup + first, channels, lanes});
     }
   }
@@ -67,35 +67,24 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   }
 }
 
-// Where the sums of a block's channel o are: see interleave() of the vectors.
+// Where the sums of a block's channel o are: see interleave() of the vectors, and PairsOf.
 int64_t laneOf(const ConvConfig& c, int64_t o) {
-  if (!packsTaps(c)) return o;
-  const int64_t elements = elementsPerWord(c.element), part = o / (4 * elements);
-  return o / 4 % elements * c.width + part * 4 + o % 4;
+  if (!isReducedDepthwise(c)) return o;
+  if (c.element == Element::kBFloat16) return o % 2 * c.width + o / 2;
+  const int64_t part = o / 16;
+  return o / 4 % 4 * c.width + part * 4 + o % 4;
 }
 
-template <class From, class Convert>
-void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const From* weights,
-              float* to, const Convert& convert) {
-  using To = decltype(convert(*weights));
-  constexpr int64_t kElements = sizeof(float) / sizeof(To);
-  To* elements = reinterpret_cast<To*>(to);
+// A word holds neighbouring taps of one channel.
+void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const int8_t* weights,
+              float* to) {
+  constexpr int64_t kElements = sizeof(float);
+  auto* elements = reinterpret_cast<int8_t*>(to);
   for (int64_t o = 0; o < b.channels; ++o) {
     for (int64_t k = 0; k < s.kh * s.kw; ++k) {
       const int64_t word = k / kElements * b.lanes + laneOf(c, o);
-      elements[word * kElements + k % kElements] =
-          convert(weights[(b.firstOut + o) * s.kh * s.kw + k]);
+      elements[word * kElements + k % kElements] = weights[(b.firstOut + o) * s.kh * s.kw + k];
     }
-  }
-}
-
-template <class From, class Convert>
-void packWords(const ConvShape& s, const ConvConfig& c, const Block& b, const From* weights,
-               float* to, const Convert& convert) {
-  if (packsTaps(c)) {
-    packTaps(s, c, b, weights, to, convert);
-  } else {
-    packRows(s, b, weights, to, convert);
   }
 }
 
@@ -130,7 +119,16 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
   forEachBlock(s, c, [&](const Block& b) {
     for (int64_t o = 0; bias && o < b.channels; ++o) packed[laneOf(c, o)] = bias[b.firstOut + o];
     packed += b.lanes;
-    packWords(s, c, b, weights, packed, bfloat16FromFloat);
+    if (isReducedDepthwise(c)) {
+      for (int64_t o = 0; o < b.channels; ++o) {
+        const float* of = weights + (b.firstOut + o) * s.kh * s.kw;
+        for (int64_t k = 0; k < s.kh * s.kw; ++k) {
+          packed[k * b.lanes + laneOf(c, o)] = bfloat16ToFloat(bfloat16FromFloat(of[k]));
+        }
+      }
+    } else {
+      packRows(s, b, weights, packed, bfloat16FromFloat);
+    }
     packed += b.lanes * packedRows(s, c);
   });
 }
@@ -152,8 +150,10 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
     packed += b.lanes;
     if (winogradOutput(c.method)) {
       packWinogradBytes(s, c.method, weights + b.firstOut * terms, b.channels, b.lanes, packed);
+    } else if (isReducedDepthwise(c)) {
+      packTaps(s, c, b, weights, packed);
     } else {
-      packWords(s, c, b, weights, packed, [](int8_t w) { return w; });
+      packRows(s, b, weights, packed, [](int8_t w) { return w; });
     }
     packed += b.lanes * packedRows(s, c);
   });
@@ -162,7 +162,7 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
 bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* weights) {
   constexpr int kMost = 32767 / 255;
   int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
-  if (packsTaps(c)) std::swap(kernel, groupCi);
+  if (isReducedDepthwise(c)) std::swap(kernel, groupCi);
   for (int64_t o = 0; o < s.co; ++o, weights += groupCi * kernel) {
     for (int64_t k = 0; k < kernel; ++k) {
       for (int64_t i = 0; i + 1 < groupCi; i += 2) {

@@ -1,15 +1,16 @@
 #pragma once
 
 #include "backends/cpu/conv_geometry.h"
-#include "backends/cpu/kernels/finish.h"
+#include "backends/cpu/kernels/convert.h"
 
 namespace layerwise::cpu {
 namespace {
 
 // Depthwise convolutions (G = 1) and those of small groups of G channels in and out: a vector holds
 // the channels of whole groups, and each input of a group is spread over the group's lanes by a
-// permutation. Borders are met by leaving out their taps.
-template <class V, int G>
+// permutation. Borders are met by leaving out their taps. T is float, or uint16_t for bfloat16,
+// which a V of pairs widens.
+template <class V, int G, class T = float>
 struct Channelwise {
   using Reg = typename V::Reg;
 
@@ -27,10 +28,10 @@ struct Channelwise {
   enum class RowKind { kOther, k3Stride1, k3Stride2, k5Stride1, k5Stride2 };
 
   struct Pixels {
-    const float* in;  // tap 0, 0 of the first pixel
+    const T* in;  // tap 0, 0 of the first pixel
     const float* weights;
-    float* out;
-    const float* residual;
+    char* out;
+    const char* residual;  // null where there is none
     Taps ky, kx;
     int64_t channels;
     RowKind rowKind;  // and where it is not kOther:
@@ -47,13 +48,13 @@ struct Channelwise {
 
   // Any taps: each input is loaded once a tap.
   template <int count>
-  static LW_INLINE void anyTaps(const ConvPlan& p, const Pixels& px, const float* channel,
+  static LW_INLINE void anyTaps(const ConvPlan& p, const Pixels& px, const T* channel,
                                 const float* taps, const typename V::Index (&spread)[G],
                                 Reg (&acc)[count]) {
     const ConvShape& s = p.shape;
     const int64_t step = s.sw * p.in.pixel;
     for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
-      const float* in = channel + ky * s.dh * p.in.row + px.kx.first * s.dw * p.in.pixel;
+      const T* in = channel + ky * s.dh * p.in.row + px.kx.first * s.dw * p.in.pixel;
       const float* w = taps + ((ky * s.kw + px.kx.first) * G) * V::kWidth;
       for (int64_t kx = px.kx.first; kx < px.kx.last; ++kx) {
         if constexpr (G == 1) {
@@ -80,10 +81,10 @@ struct Channelwise {
   // Depthwise, K taps a row: each input of the row is loaded once and meets the outputs that it
   // belongs to, in the same order of taps as anyTaps.
   template <int count, int K, int S, bool bordered>
-  static LW_INLINE void rowsOnce(const ConvPlan& p, const Pixels& px, const float* channel,
+  static LW_INLINE void rowsOnce(const ConvPlan& p, const Pixels& px, const T* channel,
                                  const float* taps, Reg (&acc)[count]) {
     for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
-      const float* in = channel + ky * p.shape.dh * p.in.row;
+      const T* in = channel + ky * p.shape.dh * p.in.row;
       Reg tap[K];
       LW_UNROLL for (int kx = 0; kx < K; ++kx) tap[kx] = V::load(taps + (ky * K + kx) * V::kWidth);
       LW_UNROLL for (int j = 0; j < (count - 1) * S + K; ++j, in += p.in.pixel) {
@@ -99,13 +100,49 @@ struct Channelwise {
   }
 
   template <int count, int K, int S>
-  static LW_INLINE void rows(const ConvPlan& p, const Pixels& px, const float* channel,
+  static LW_INLINE void rows(const ConvPlan& p, const Pixels& px, const T* channel,
                              const float* taps, Reg (&acc)[count]) {
     if (px.bordered) {
       rowsOnce<count, K, S, true>(p, px, channel, taps, acc);
     } else {
       rowsOnce<count, K, S, false>(p, px, channel, taps, acc);
     }
+  }
+
+  // Results of a vector of channels from `c` on, and the epilogue where it is a clip.
+  template <int count>
+  static LW_INLINE void write(const ConvPlan& p, const Pixels& px, int64_t c, bool clip, Reg low,
+                              Reg high, Reg (&acc)[count]) {
+    float* const out = reinterpret_cast<float*>(px.out) + c;
+    const float* const residual = reinterpret_cast<const float*>(px.residual);
+    LW_UNROLL for (int i = 0; i < count; ++i) {
+      Reg x = acc[i];
+      if (px.residual && clip) x = V::add(x, V::load(residual + i * p.residual.pixel + c));
+      x = V::min(high, V::max(low, x));
+      storeUpTo<V>(out + i * p.out.pixel, x, px.channels - c);
+    }
+  }
+
+  // The same of bfloat16, and any epilogue.
+  template <int count>
+  static LW_INLINE void writeReduced(const ConvPlan& p, const Pixels& px, int64_t c, bool clip,
+                                     Reg low, Reg high, Reg (&acc)[count]) {
+    if (clip && !px.residual && p.conversion.output == Element::kBFloat16) {
+      uint16_t* const out = reinterpret_cast<uint16_t*>(px.out) + c;
+      LW_UNROLL for (int i = 0; i < count; ++i) {
+        V::storeBFloat16(out + i * p.out.pixel, V::min(high, V::max(low, acc[i])), px.channels - c);
+      }
+      return;
+    }
+    alignas(64) float sums[count * V::kWidth];
+    for (int i = 0; i < count; ++i) V::storeFloats(sums + i * V::kWidth, acc[i]);
+    const int64_t outBytes = elementBytes(p.conversion.output);
+    const int64_t residualBytes = elementBytes(p.conversion.residual);
+    convertResults<typename V::Half, Element::kBFloat16>(
+        p.epilogue, p.conversion,
+        {sums, V::kWidth, nullptr, nullptr, px.residual ? px.residual + c * residualBytes : nullptr,
+         p.residual.pixel * residualBytes, px.out + c * outBytes, p.out.pixel * outBytes, count,
+         smaller(V::kWidth, px.channels - c)});
   }
 
   // `count` neighbouring output pixels that share their taps.
@@ -115,12 +152,14 @@ struct Channelwise {
     const Reg low = V::set1(clip ? clipLow(p.epilogue) : -__builtin_inff());
     const Reg high = V::set1(clip ? clipHigh(p.epilogue) : __builtin_inff());
     typename V::Index spread[G];
-    for (int j = 0; j < G; ++j) spread[j] = spreadIndex(j);
+    if constexpr (G > 1) {
+      for (int j = 0; j < G; ++j) spread[j] = spreadIndex(j);
+    }
     const float* weights = px.weights;
     for (int64_t c = 0; c < px.channels; c += V::kWidth, weights += p.blockRows * V::kWidth) {
       Reg acc[count];
       LW_UNROLL for (int i = 0; i < count; ++i) acc[i] = V::load(weights);
-      const float* in = px.in + c;
+      const T* in = px.in + c;
       const float* taps = weights + V::kWidth;
       if constexpr (G > 1) {
         anyTaps<count>(p, px, in, taps, spread, acc);
@@ -135,16 +174,18 @@ struct Channelwise {
       } else {
         anyTaps<count>(p, px, in, taps, spread, acc);
       }
-      LW_UNROLL for (int i = 0; i < count; ++i) {
-        Reg x = acc[i];
-        if (px.residual && clip) x = V::add(x, V::load(px.residual + i * p.residual.pixel + c));
-        x = V::min(high, V::max(low, x));
-        storeUpTo<V>(px.out + i * p.out.pixel + c, x, px.channels - c);
+      if constexpr (sizeof(T) == sizeof(float)) {
+        write<count>(p, px, c, clip, low, high, acc);
+      } else {
+        writeReduced<count>(p, px, c, clip, low, high, acc);
       }
     }
-    if (!clip) {
-      finishPixels<V>(p.epilogue, px.out, p.out.pixel, px.residual, p.residual.pixel, count,
-                      px.channels);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (!clip) {
+        finishPixels<V>(p.epilogue, reinterpret_cast<float*>(px.out), p.out.pixel,
+                        reinterpret_cast<const float*>(px.residual), p.residual.pixel, count,
+                        px.channels);
+      }
     }
   }
 
@@ -163,9 +204,10 @@ struct Channelwise {
     }
   }
 
-  static constexpr int kMostPixels = 8;
+  static constexpr int kMostPixels = V::kRegisters / 2 < 8 ? V::kRegisters / 2 : 8;
 
-  static void tile(const ConvPlan& p, const ConvBuffers& io, int64_t tileIndex, float*) {
+  template <class Buffers>
+  static void tile(const ConvPlan& p, const Buffers& io, int64_t tileIndex, float*) {
     const ConvShape& s = p.shape;
     const int64_t strip = tileIndex % p.strips, image = tileIndex / p.strips % s.n;
     const int64_t firstChannel = tileIndex / (p.strips * s.n) * p.chunk * V::kWidth;
@@ -176,7 +218,7 @@ struct Channelwise {
     const int64_t room = s.w + s.pl - (s.kw - 1) * s.dw - 1;
     const int64_t insideEnd = room < 0 ? insideBegin : smaller(room / s.sw + 1, p.outW);
     Pixels px;
-    px.weights = io.packed + firstChannel * p.blockRows;
+    px.weights = static_cast<const float*>(io.packed) + firstChannel * p.blockRows;
     px.channels = smaller(p.chunk * V::kWidth, s.co - firstChannel);
     px.rowKind = rowKind(s);
     const int64_t pieces = divideUp(p.outW, kMostPixels);
@@ -196,10 +238,14 @@ struct Channelwise {
           pixels = inside ? smaller(kMostPixels, insideEnd - x) : 1;
           px.kx = inside ? Taps{0, s.kw} : tapsInside(inX, s.dw, s.kw, s.w);
         }
-        px.in = io.in + image * p.in.image + inY * p.in.row + inX * p.in.pixel + firstChannel;
-        px.out = io.out + image * p.out.image + y * p.out.row + x * p.out.pixel + firstChannel;
-        px.residual = residual ? io.residual + image * p.residual.image + y * p.residual.row +
-                                     x * p.residual.pixel + firstChannel
+        px.in = static_cast<const T*>(io.in) + image * p.in.image + inY * p.in.row +
+                inX * p.in.pixel + firstChannel;
+        const auto at = [&](const View& v) {
+          return image * v.image + y * v.row + x * v.pixel + firstChannel;
+        };
+        px.out = reinterpret_cast<char*>(io.out) + at(p.out) * elementBytes(p.conversion.output);
+        px.residual = residual ? reinterpret_cast<const char*>(io.residual) +
+                                     at(p.residual) * elementBytes(p.conversion.residual)
                                : nullptr;
         runUpTo<kMostPixels>(p, px, pixels);
         x += pixels;

@@ -5,7 +5,7 @@
 namespace layerwise::cpu {
 namespace {
 
-// One channel a group, of a reduced type: a word holds neighbouring taps of a channel instead of
+// One channel a group, of bytes: a word holds neighbouring taps of a channel instead of
 // neighbouring channels of a tap, so that the instructions of the direct kernel do. A block has as
 // many channels as a vector has elements; taps outside the image are read from a border of zero
 // points.

@@ -1,12 +1,23 @@
 #pragma once
 
 #include "backends/cpu/kernel_table.h"
+#include "backends/cpu/kernels/conv_channelwise.h"
 #include "backends/cpu/kernels/conv_depthwise.h"
-#include "backends/cpu/kernels/conv_direct.h"
 #include "backends/cpu/kernels/winograd_bytes.h"
+#include "backends/cpu/simd/bfloat16_pairs.h"
 
 namespace layerwise::cpu {
 namespace {
+
+template <class Dot>
+constexpr TypedConvKernel depthwiseKernel() {
+  if constexpr (dotElement<Dot>() == Element::kBFloat16) {
+    using Pairs = BFloat16Pairs<typename Dot::Vector>;
+    return &Channelwise<Pairs, 1, uint16_t>::template tile<TypedConvBuffers>;
+  } else {
+    return &convDepthwise<Dot>;
+  }
+}
 
 // A Dot occupies `spare` registers beside accumulators, weights and one broadcast.
 template <class Dot>
@@ -17,8 +28,8 @@ constexpr TypedConvKernels typedConvKernels(const char* name, int spare = 0) {
           V::kRegisters - spare,
           &convDirect<V, Dot>,
           &convDirect<V, Dot>,
-          &convDepthwise<Dot>,
-          &convDepthwise<Dot>,
+          depthwiseKernel<Dot>(),
+          depthwiseKernel<Dot>(),
           nullptr,
           nullptr};
 }

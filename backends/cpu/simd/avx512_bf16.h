@@ -5,9 +5,26 @@
 namespace layerwise::cpu {
 namespace {
 
+// The vectors of a processor that rounds to bfloat16.
+struct Avx512Rounding : Avx512 {
+  // Rounded to even, even and odd places in turn, the first n; denormal numbers become zeros.
+  static LW_INLINE void storePairs(uint16_t* p, Reg even, Reg odd, int n) {
+    alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const Index halves = (Index)_mm512_cvtne2ps_pbh(odd, even);
+    const Index result = _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), halves);
+    if (n >= 2 * kWidth) {
+      _mm512_storeu_si512(p, result);
+    } else {
+      _mm512_mask_storeu_epi16(p, (1u << n) - 1, result);
+    }
+  }
+};
+
 // Pairs of bfloat16; EmulatedBFloat16Dot says in which order and how it rounds.
 struct Avx512BFloat16Dot {
-  using Vector = Avx512;
+  using Vector = Avx512Rounding;
   using Acc = __m512;
   using Words = __m512i;
   static constexpr int kElements = 2;

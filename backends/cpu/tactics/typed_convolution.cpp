@@ -215,18 +215,20 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   CpuChoice without = cpu;
   without.features.avx512Bf16 = false;
   const TypedConvKernels& stored = typedConvKernels(Element::kBFloat16, without);
-  for (ConvMethod method : {ConvMethod::kDirect, ConvMethod::kDepthwise}) {
-    // Depthwise, the taps are put together first.
-    const double share = method == ConvMethod::kDirect ? 1 : 0.3;
+  registry.add(std::make_unique<BFloat16ConvolutionTactic>(
+      ConvMethod::kDirect, Element::kBFloat16, pairs, vectors ? pairRate * pairs.width : 0.5));
+  // Some processors multiply float32 faster than pairs of bfloat16.
+  if (hasBFloat16Arithmetic(cpu))
     registry.add(std::make_unique<BFloat16ConvolutionTactic>(
-        method, Element::kBFloat16, pairs, vectors ? share * pairRate * pairs.width : 0.5));
-    // Some processors multiply float32 faster than pairs of bfloat16.
-    if (hasBFloat16Arithmetic(cpu))
-      registry.add(std::make_unique<BFloat16ConvolutionTactic>(method, Element::kBFloat16, stored,
-                                                               share * 0.8 * stored.width));
-    registry.add(std::make_unique<BytesConvolutionTactic>(
-        method, Element::kUInt8, bytes, vectors ? share * byteRate * bytes.width : 0.3));
-  }
+        ConvMethod::kDirect, Element::kBFloat16, stored, 0.8 * stored.width));
+  registry.add(std::make_unique<BytesConvolutionTactic>(ConvMethod::kDirect, Element::kUInt8, bytes,
+                                                        vectors ? byteRate * bytes.width : 0.3));
+  // Depthwise, bfloat16 is multiplied as float32, and the taps of bytes are put together first.
+  registry.add(std::make_unique<BFloat16ConvolutionTactic>(
+      ConvMethod::kDepthwise, Element::kBFloat16, pairs, vectors ? 0.8 * pairs.width : 0.5));
+  registry.add(
+      std::make_unique<BytesConvolutionTactic>(ConvMethod::kDepthwise, Element::kUInt8, bytes,
+                                               vectors ? 0.3 * byteRate * bytes.width : 0.1));
   for (ConvMethod method : {ConvMethod::kWinograd2, ConvMethod::kWinograd4})
     if (bytes.convolution(method, false))
       registry.add(std::make_unique<BytesConvolutionTactic>(
