@@ -70,19 +70,15 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
         tiles.template dotBFloat16<kC, kA, kB>();
       }
     };
-    if constexpr (N <= 2) {
-      repeat<N>(loadB);
-      repeat<M>([&](auto m) __attribute__((always_inline)) {
-        loadA(m);
-        repeat<N>([&](auto n) __attribute__((always_inline)) { dot(m, n); });
-      });
-    } else {
-      loadA(Number<0>());
+    // Each tile right before the first product that reads it: the products begin early.
+    repeat<M>([&](auto m) __attribute__((always_inline)) {
+      if constexpr (m.value == 0) loadB(Number<0>());
+      loadA(m);
       repeat<N>([&](auto n) __attribute__((always_inline)) {
-        loadB(n);
-        dot(Number<0>(), n);
+        if constexpr (m.value == 0 && n.value > 0) loadB(n);
+        dot(m, n);
       });
-    }
+    });
     if (ahead.next) {
       for (int64_t stream = 0; stream < ahead.streams; ++stream) {
         const char* line = ahead.next + stream * ahead.stride;

@@ -32,6 +32,7 @@ struct AmxFinisher {
   ActivationFunction<V, kind> activation;
   bool before, after;
   bool plain = false;  // bytes: without a zero point, and 0 the least
+  int64_t residualBytes;
   ResidualReader<V> residualAt;
   ResultWriter<V, out> write;
 
@@ -39,6 +40,7 @@ struct AmxFinisher {
       : activation(p.epilogue),
         before(p.epilogue.residual == ResidualPlace::kBeforeActivation),
         after(p.epilogue.residual == ResidualPlace::kAfterActivation),
+        residualBytes(elementBytes(p.conversion.residual)),
         residualAt(p.conversion),
         write(p.conversion) {
     if constexpr (out == Element::kUInt8) {
@@ -105,18 +107,66 @@ struct AmxFinisher {
     }
   }
 
+  // Two whole blocks side by side.
+  template <bool added>
+  LW_INLINE void runPair(Run r) const {
+    const Reg scale[2] = {V::load(r.constants[0].scale), V::load(r.constants[1].scale)};
+    const Reg bias[2] = {V::load(r.constants[0].bias), V::load(r.constants[1].bias)};
+    constexpr int64_t kNext = 16 * elementBytes(out);
+    const int64_t residualNext = 16 * residualBytes;
+    const auto value = [&](int64_t row, int block) __attribute__((always_inline)) {
+      const char* residual = nullptr;
+      if constexpr (added) residual = r.residual + row * r.residualPixel + block * residualNext;
+      return valueAt<added>(r.sums + row * kTileRowBytes + block * kAccumulatorBytes, scale[block],
+                            bias[block], residual);
+    };
+    const auto advance = [&](int64_t rows) __attribute__((always_inline)) {
+      r.rows -= rows;
+      r.sums += rows * kTileRowBytes;
+      r.to += rows * r.toPixel;
+      r.residual += rows * r.residualPixel;
+    };
+    if constexpr (out == Element::kUInt8) {
+      const auto twoRows = [&](const auto& quantize) __attribute__((always_inline)) {
+        for (; r.rows >= 2; advance(2)) {
+          typename V::Index q[4];
+          LW_UNROLL for (int i = 0; i < 4; ++i) {
+            q[i] = quantize(V::mul(value(i / 2, i % 2), write.inverse));
+          }
+          V::storeTwoRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
+        }
+      };
+      if (plain) {
+        twoRows([&](Reg x) __attribute__((always_inline)) { return toPlain(x); });
+      } else {
+        twoRows([&](Reg x) __attribute__((always_inline)) { return toBounded(x); });
+      }
+    }
+    for (; r.rows > 0; advance(1)) {
+      const Reg first = value(0, 0), second = value(0, 1);
+      if constexpr (out == Element::kBFloat16) {
+        V::storeBFloat16Pair(reinterpret_cast<uint16_t*>(r.to), first, second);
+      } else {
+        write(r.to, 0, first, 16);
+        write(r.to + kNext, 0, second, 16);
+      }
+    }
+  }
+
+  // What is below 0 becomes 0 when it is narrowed.
+  LW_INLINE typename V::Index toPlain(Reg x) const { return V::toInt(V::min(x, write.high)); }
+  LW_INLINE typename V::Index toBounded(Reg x) const {
+    return V::addIndex(V::toInt(V::min(V::max(x, write.low), write.high)), write.zero);
+  }
+
   template <bool whole, bool added>
   LW_INLINE void run(Run r) const {
     const Reg scale = V::load(r.constants->scale), bias = V::load(r.constants->bias);
     if constexpr (whole && out == Element::kUInt8) {
       if (plain) {
-        // What is below 0 becomes 0 when it is narrowed.
-        fourRows<added>(r, scale, bias, [&](Reg x) { return V::toInt(V::min(x, write.high)); });
+        fourRows<added>(r, scale, bias, [&](Reg x) { return toPlain(x); });
       } else {
-        fourRows<added>(r, scale, bias, [&](Reg x) {
-          const Reg scaled = V::min(V::max(x, write.low), write.high);
-          return V::addIndex(V::toInt(scaled), write.zero);
-        });
+        fourRows<added>(r, scale, bias, [&](Reg x) { return toBounded(x); });
       }
     }
     for (; r.rows > 0; --r.rows) {
@@ -129,14 +179,26 @@ struct AmxFinisher {
   }
 };
 
+template <bool added, class Finisher>
+LW_INLINE void finishBlocks(const Finisher& finisher, const typename Finisher::Run& block,
+                            bool pair) {
+  if (pair) {
+    finisher.template runPair<added>(block);
+  } else if (block.count == 16) {
+    finisher.template run<true, added>(block);
+  } else {
+    finisher.template run<false, added>(block);
+  }
+}
+
 // Up to `rows` positions of a job.
 template <class V, Element in, Element out, Activation kind>
 void finishRows(AmxJob& job, int64_t rows) {
   const AmxPlan& p = *job.plan;
   const AmxFinisher<V, in, out, kind> finisher(p);
   const int64_t outBytes = elementBytes(out), outPixel = p.out.pixel * outBytes;
-  const int64_t residualBytes = elementBytes(p.conversion.residual);
-  const int64_t residualPixel = p.residual.pixel * residualBytes;
+  const int64_t residualBytes = finisher.residualBytes;
+  const int64_t residualPixel = job.residual ? p.residual.pixel * residualBytes : 0;
   while (rows > 0 && job.position < job.end) {
     const int64_t m = (job.position - job.firstPosition) / kTileRows;
     const int64_t tileEnd = job.firstPosition + (m + 1) * kTileRows;
@@ -146,28 +208,24 @@ void finishRows(AmxJob& job, int64_t rows) {
     if (job.x < p.outW) {
       const char* row = job.accumulators + m * job.blocks * kAccumulatorBytes +
                         (job.position - job.tileStart[m]) * kTileRowBytes;
-      for (int64_t n = 0; n < job.blocks; ++n, row += kAccumulatorBytes) {
-        const int64_t count = smaller(job.channels - n * 16, 16);
+      for (int64_t n = 0; n < job.blocks;) {
+        const int64_t count = job.channels - n * 16;
         const typename AmxFinisher<V, in, out, kind>::Run block{
-            row,
+            row + n * kAccumulatorBytes,
             job.constants + n,
             job.out + n * 16 * outBytes,
             outPixel,
             job.residual ? job.residual + n * 16 * residualBytes : nullptr,
-            job.residual ? residualPixel : 0,
+            residualPixel,
             run,
-            count};
+            smaller(count, 16)};
+        const bool pair = count >= 32 && out != Element::kFloat32;
         if (job.residual) {
-          if (count == 16) {
-            finisher.template run<true, true>(block);
-          } else {
-            finisher.template run<false, true>(block);
-          }
-        } else if (count == 16) {
-          finisher.template run<true, false>(block);
+          finishBlocks<true>(finisher, block, pair);
         } else {
-          finisher.template run<false, false>(block);
+          finishBlocks<false>(finisher, block, pair);
         }
+        n += pair ? 2 : 1;
       }
     }
     rows -= run;
