@@ -75,6 +75,9 @@ class Tactic {
   virtual ~Tactic() = default;
   virtual std::string_view name() const = 0;  ///< stable: "conv_direct_f32_avx512"
   virtual int version() const { return 1; }
+  /// Whether it runs on whatever memory holds, as it does when it is timed; not where some values
+  /// are refused.
+  virtual bool takesAnyValues() const { return true; }
   /// Adds the candidates whose region begins at `node`.
   virtual void match(const MatchContext& context, NodeId node,
                      std::vector<Candidate>& candidates) const = 0;

@@ -214,6 +214,9 @@ void tuneRegions(const MatchContext& context, const Backend& backend, const Tuni
     // One candidate of each layout and nothing to choose between but layouts: the cost model knows
     // enough.
     if (candidates.size() == groups.size()) continue;
+    if (!std::all_of(candidates.begin(), candidates.end(),
+                     [](const Candidate* c) { return c->tactic->takesAnyValues(); }))
+      continue;
     bool known = std::all_of(candidates.begin(), candidates.end(), [&](const Candidate* c) {
       return cache.find(timingKey(context, backend, *c)).has_value();
     });

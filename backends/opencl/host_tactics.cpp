@@ -74,6 +74,7 @@ class PluginStep final : public HostStep {
 class PluginTactic final : public Tactic {
  public:
   std::string_view name() const override { return "host_plugin"; }
+  bool takesAnyValues() const override { return false; }
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {

@@ -83,6 +83,7 @@ class Yolov5Detect final : public Tactic {
  public:
   explicit Yolov5Detect(const Device& device) : device_(device) {}
   std::string_view name() const override { return "cl_yolov5_detect"; }
+  bool takesAnyValues() const override { return false; }
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
