@@ -65,6 +65,7 @@ struct ConvGeometry {
   std::int32_t residualPlace;
   float alpha, beta;
   std::int64_t inImage, outImage, residualImage;
+  std::int32_t productIn, productOut;
 };
 
 /// A convolution without groups over images; the fully connected layer is one over images of one

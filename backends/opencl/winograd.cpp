@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "backends/opencl/conv_weights.h"
-#include "backends/opencl/cost.h"
 #include "backends/opencl/kernel_types.h"
 #include "backends/opencl/window.h"
 #include "backends/shared/winograd_matrices.h"
@@ -39,6 +38,17 @@ double WinogradProblem::flops() const {
          static_cast<double>(inChannels * outChannels);
 }
 
+double WinogradProblem::productBytes() const {
+  return static_cast<double>(patches() * bytesOfPatch());
+}
+
+double WinogradProblem::transformedBytes() const {
+  // Patches overlap: what is read again comes from a cache.
+  return productBytes() +
+         sizeof(float) * static_cast<double>(images * (height * width * inChannels +
+                                                       outHeight * outWidth * outChannels));
+}
+
 std::optional<WinogradProblem> winogradProblem(const Convolution& a, const Dims& input,
                                                std::int64_t points) {
   if (a.groups != 1 || input.rank() != 4 || a.kernel[0] != 3 || a.kernel[1] != 3)
@@ -48,16 +58,6 @@ std::optional<WinogradProblem> winogradProblem(const Convolution& a, const Dims&
     if (w.stride[axis] != 1 || w.dilation[axis] != 1) return std::nullopt;
   return WinogradProblem{points,  input[0], input[1], a.outputs, w.in[1],
                          w.in[2], w.out[1], w.out[2], w.pad[1],  w.pad[2]};
-}
-
-double winogradTransformSeconds(const WinogradProblem& p, const DeviceInfo& device) {
-  const CostModel cost(device);
-  // Patches overlap: what is read again comes from a cache.
-  const double floats =
-      static_cast<double>(p.images * (p.height * p.width * p.inChannels +
-                                      p.outHeight * p.outWidth * p.outChannels)) +
-      2 * static_cast<double>(p.patches() * p.elements() * (p.inPitch() + p.outPitch()));
-  return 2 * cost.launchSeconds + floats * sizeof(float) / cost.bytesPerSecond;
 }
 
 std::vector<float> transformedWeights(const WinogradProblem& p, const Node& node,

@@ -31,15 +31,14 @@ struct WinogradProblem {
   std::int64_t bytesOfPatch() const { return elements() * (inPitch() + outPitch()) * 4; }
   /// Of the products of matrices.
   double flops() const;
+  /// What the products read and write besides weights, and what the transforms do.
+  double productBytes() const;
+  double transformedBytes() const;
 };
 
 /// The problem of a convolution that the algorithm is for; otherwise nothing.
 std::optional<WinogradProblem> winogradProblem(const Convolution& attributes, const Dims& input,
                                                std::int64_t points);
-
-/// What the cost model believes the transforms take, with what they write for the product and read
-/// of it.
-double winogradTransformSeconds(const WinogradProblem& problem, const DeviceInfo& device);
 
 /// The weights of all elements, [element][depth][columns], filled up with zeros.
 std::vector<float> transformedWeights(const WinogradProblem& problem, const Node& node,

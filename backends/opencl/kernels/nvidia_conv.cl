@@ -8,7 +8,7 @@
 // group's tile, WM x WN a warp's, BK_BYTES 64 or 128, STAGES, POINTWISE (one tap, no padding), SPLIT (depth
 // is shared by groups of dimension 2, the last of which adds up), ACTIVATE(x, alpha, beta), WGMMA (products
 // of warpgroups of 64 x BN, WM is 16 and WN is BN) and then FLIGHT (stages, 0 or 1, whose products may be under way while the
-// next one is waited for).
+// next one is waited for), PRODUCTS (dimension 2 counts pointwise convolutions with weights of their own).
 #include "nvidia_conv_common.cl"
 #include "nvidia_wgmma.cl"
 
@@ -93,6 +93,12 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
   const int firstChannel = get_group_id(0) * BN, firstPixel = get_group_id(1) * BM;
   const int warpRow = (warp / WARPS_N) * WM, warpColumn = (warp % WARPS_N) * WN;
+
+#if PRODUCTS
+  in += (long)get_group_id(2) * g.productIn;
+  weights += (long)get_group_id(2) * g.weightRows * g.weightRow;
+  out += (long)get_group_id(2) * g.productOut;
+#endif
 
   // What this thread copies: one chunk column of some rows of both operands.
   const int chunk = thread % ROW_CHUNKS, copyRow = thread / ROW_CHUNKS;

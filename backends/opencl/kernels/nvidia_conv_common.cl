@@ -36,6 +36,7 @@ typedef struct {
   int residualPlace;  // 0: none, 1: before the activation, 2: after it
   float alpha, beta;
   long inImage, outImage, residualImage;
+  int productIn, productOut;  // between the PRODUCTS of nvidia_conv.cl
 } ConvGeometry;
 
 // Where an output pixel lies in a tensor. Divisions take longer than the rest of a small tile's end.
