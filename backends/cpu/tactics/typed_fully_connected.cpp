@@ -27,8 +27,10 @@ class BFloat16FullyConnectedTactic final : public Tactic {
     const FullyConnected* a = node.as<FullyConnected>();
     if (!a || context.graph.computeType(id) != DataType::kBFloat16) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
-    if (in.type != DataType::kFloat32 || in.dims.rank() != 2 || in.dims.volume() == 0) return;
-    if (a->axis != 1 && a->axis != -1) return;
+    if (in.type != DataType::kFloat32 || in.dims.rank() < 2 || in.dims.volume() == 0) return;
+    // Rows along the second axis: what follows it is of size 1.
+    if (in.dims.volume() != in.dims[0] * in.dims[1]) return;
+    if (a->axis != 1 && (a->axis != -1 || in.dims.rank() != 2)) return;
     ConvShape shape = shapeOf(*a, in.dims[0], in.dims[1]);
     double weights = 2 * static_cast<double>(shape.ci * shape.co);
     for (const FusedRegion& region : fusedRegions(context, id)) {
