@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 
 #include "engine/selection.h"
 
@@ -127,10 +129,21 @@ void chooseLayouts(const MatchContext& context, const Backend& backend, Selectio
     return std::all_of(c.outputLayouts.begin(), c.outputLayouts.end(),
                        [](const Layout& l) { return l.isLinear(); });
   };
-  double linearTotal = search.run(linear);
-  std::vector<std::size_t> linearChoice = search.choice();
-  double otherTotal = search.run([&](const Candidate& c) { return !linear(c); });
-  const std::vector<std::size_t>& best = linearTotal < otherTotal ? linearChoice : search.choice();
+  auto isFloat16 = [](const Layout& l) {
+    return l.type == DataType::kBFloat16 || l.type == DataType::kFloat16;
+  };
+  auto reduced = [&](const Candidate& c) {
+    return std::any_of(c.inputLayouts.begin(), c.inputLayouts.end(), isFloat16);
+  };
+  // An improvement that takes a whole chain of regions is never found one region at a time, so the
+  // search begins where such chains are.
+  const std::function<bool(const Candidate&)> preferences[] = {
+      linear, [&](const Candidate& c) { return !linear(c); }, reduced};
+  double least = std::numeric_limits<double>::infinity();
+  std::vector<std::size_t> best;
+  for (const auto& prefer : preferences)
+    if (double total = search.run(prefer); best.empty() || total < least)
+      least = total, best = search.choice();
   for (std::size_t r = 0; r < selection.regions.size(); ++r)
     selection.regions[r].chosen = selection.regions[r].alternatives[best[r]];
 }
