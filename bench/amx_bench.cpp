@@ -70,7 +70,9 @@ Contender makeContender(const ConvShape& s, const AmxConfig& c, Workers& workers
   relu.beta = 1e30f;
   Conversion conversion;
   conversion.output = conversion.residual = c.element;
-  const View in = channelsLast(s.h, s.w, s.ci), out = channelsLast(s.outH(), s.outW(), s.co);
+  const View in =
+      c.method == AmxMethod::kPlanes ? channelsFirst(s.h, s.w, s.ci) : channelsLast(s.h, s.w, s.ci);
+  const View out = channelsLast(s.outH(), s.outW(), s.co);
   Contender contender{
       fmt::format("{} strip {}", amxMethodName(c.method), c.stripBytes),
       bindAmxConv(s, c, conversion, in, out, out, relu, workers.count(), {48 << 10, 2 << 20}),
@@ -109,12 +111,16 @@ int runAll(const std::string& network, int threads, Element element, int rounds)
   for (const Layer& layer : kLayers) {
     if ((network != "all" && network != layer.network) || layer.groups > 1) continue;
     const ConvShape s = shapeOf(layer);
-    const int64_t inBytes = s.n * s.h * s.w * s.ci * elementBytes(element);
+    const AmxConfig planes{AmxMethod::kPlanes, element};
+    const bool image = s.ci <= 4 && amxSupports(s, planes);
+    const int64_t inBytes = s.n * s.h * s.w * s.ci * (image ? 4 : elementBytes(element));
     const std::byte* in = allocateBytes(inBytes);
     const int64_t outBytes = s.n * s.outH() * s.outW() * s.co * elementBytes(element);
     std::byte* out = allocateBytes(outBytes);
     std::vector<Contender> contenders;
-    for (AmxConfig c : amxCandidates(s, element)) {
+    std::vector<AmxConfig> configs = amxCandidates(s, element);
+    if (image) configs.push_back(planes);
+    for (AmxConfig c : configs) {
       for (int64_t strip : {0, 1 << 17, 1 << 16}) {
         if (strip && inBytes <= strip) continue;
         c.stripBytes = strip;

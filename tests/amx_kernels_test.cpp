@@ -139,7 +139,7 @@ Epilogue makeEpilogue(int i) {
 }
 
 int64_t extent(const View& v, int64_t n, int64_t h, int64_t w, int64_t c) {
-  return (n - 1) * v.image + (h - 1) * v.row + (w - 1) * v.pixel + c;
+  return (n - 1) * v.image + (h - 1) * v.row + (w - 1) * v.pixel + (c - 1) * v.channel + 1;
 }
 
 // A tensor of one of the three types, by element index; what is not an element is 0xff, a NaN.
@@ -180,13 +180,13 @@ struct Tensor {
 class AmxCase {
  public:
   ConvShape shape;
-  Element element;
+  Element element, inputType;
   Epilogue epilogue;
   Conversion conversion;
   View in, out, residual;
 
   AmxCase(const ConvShape& s, Element e, std::mt19937& generator)
-      : shape(s), element(e), random(generator) {
+      : shape(s), element(e), inputType(e), random(generator) {
     in = channelsLast(s.h, s.w, s.ci);
     out = residual = channelsLast(s.outH(), s.outW(), s.co);
     conversion.output = conversion.residual = element;
@@ -200,6 +200,13 @@ class AmxCase {
 
   int64_t pick(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
+  }
+
+  // The input in planes with padded rows; of float32 where bfloat16 is multiplied.
+  void usePlanes() {
+    const int64_t row = shape.w + pick(0, 1) * pick(1, 9), plane = shape.h * row + pick(0, 5);
+    in = {shape.ci * plane + pick(0, 1) * 7, row, 1, plane};
+    if (element == Element::kBFloat16) inputType = Element::kFloat32;
   }
 
   // Slices of wider tensors with padded rows.
@@ -226,7 +233,7 @@ class AmxCase {
       bias.push_back(uniform(random));
       scales.push_back((0.5f + uniform(random) * 0.3f) * scale / (128 * 128));
     }
-    input = fill(element, in, s.h, s.w, s.ci);
+    input = fill(inputType, in, s.h, s.w, s.ci);
     added = fill(conversion.residual, residual, s.outH(), s.outW(), s.co);
   }
 
@@ -301,8 +308,9 @@ class AmxCase {
       for (int64_t y = 0; y < h; ++y)
         for (int64_t x = 0; x < w; ++x)
           for (int64_t i = 0; i < c; ++i) {
-            t.set(n * v.image + y * v.row + x * v.pixel + i,
-                  type == Element::kUInt8 ? static_cast<float>(pick(0, 255)) : uniform(random));
+            t.set(n * v.image + y * v.row + x * v.pixel + i * v.channel,
+                  type == Element::kUInt8 ? static_cast<float>(pick(0, 255))
+                                          : bfloat16ToFloat(bfloat16FromFloat(uniform(random))));
           }
     return t;
   }
@@ -320,7 +328,7 @@ class AmxCase {
         const int64_t iy = y * s.sh - s.pt + ky * s.dh, ix = x * s.sw - s.pl + kx * s.dw;
         if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
         for (int64_t i = 0; i < s.ci; ++i) {
-          visit(n * in.image + iy * in.row + ix * in.pixel + i,
+          visit(n * in.image + iy * in.row + ix * in.pixel + i * in.channel,
                 static_cast<size_t>(((o * s.ci + i) * s.kh + ky) * s.kw + kx));
         }
       }
@@ -382,10 +390,11 @@ class AmxCase {
   Tensor input, added;
 };
 
-void checkAll(AmxCase& test) {
+void checkAll(AmxCase& test, bool planes = false) {
+  if (planes) test.usePlanes();
   test.prepare();
-  for (AmxMethod method :
-       {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows, AmxMethod::kGather}) {
+  for (AmxMethod method : kAmxMethods) {
+    if ((method == AmxMethod::kPlanes) != planes) continue;
     AmxConfig config;
     config.method = method;
     config.element = test.element;
@@ -464,6 +473,24 @@ TEST(AmxConv, MatchesThePlainLoopOnPointwiseLayers) {
     test.epilogue = makeEpilogue(i / 2);
     test.epilogue.residual = static_cast<ResidualPlace>(i % 3);
     checkAll(test);
+  }
+}
+
+TEST(AmxConv, MatchesThePlainLoopOnImagesInPlanes) {
+  std::mt19937 random(6);
+  for (int i = 0; i < 80 && !HasFailure(); ++i) {
+    ConvShape s = randomShape(random);
+    AmxCase pick(s, Element::kUInt8, random);
+    s.ci = pick.pick(1, 4);
+    s.kw = pick.pick(1, 8);
+    s.kh = pick.pick(1, 7);
+    s.dh = s.dw = 1;
+    s.w = s.w + s.kw + pick.pick(0, 40);
+    s.h = s.h + s.kh;
+    AmxCase test(s, i % 2 ? Element::kUInt8 : Element::kBFloat16, random);
+    test.epilogue = makeEpilogue(i / 2);
+    if (i % 3 == 0) test.conversion.output = Element::kFloat32;
+    checkAll(test, true);
   }
 }
 

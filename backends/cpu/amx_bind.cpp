@@ -59,11 +59,12 @@ void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, in
 void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
-  const bool rowsOnly = p.config.method == AmxMethod::kRows;
+  const bool planes = p.config.method == AmxMethod::kPlanes;
+  const bool rowsOnly = planes || p.config.method == AmxMethod::kRows;
   p.position = rowsOnly ? runs.position : std::min(runs.position, kRowBytes);
   p.planes = rowsOnly ? 1 : runs.stepsPerRun;
   p.rowPositions = rowsOnly ? p.outW : phaseColumns(s);
-  p.phasesH = phasesOf(s.kh, s.sh, s.dh);
+  p.phasesH = planes && runs.rows > 1 ? 1 : phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
   partition(p, p.outH, p.rowPositions * p.position * p.planes * phases,
@@ -74,7 +75,8 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   p.planeBytes = (divideUp(p.phaseRows * p.rowPositions * p.position, kRowBytes) | 1) * kRowBytes;
   p.phaseBytes = p.planes * p.planeBytes;
   for (int64_t run = 0; run < runs.count; ++run) {
-    const int64_t tap = run * runs.taps, y = tap / s.kw * s.dh, x = tap % s.kw * s.dw;
+    const int64_t tap = planes ? run * runs.rows * s.kw : run * runs.taps;
+    const int64_t y = tap / s.kw * s.dh, x = tap % s.kw * s.dw;
     const int64_t phase = y % s.sh * p.phasesW + x % s.sw;
     for (int64_t i = 0; i < runs.stepsPerRun; ++i) {
       bound.offsets.push_back(phase * p.phaseBytes +
@@ -83,6 +85,14 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
     }
   }
   p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;
+  if (!planes) return;
+  p.columnRows = runs.rows;
+  p.tapBytes = runs.tapBytes;
+  const int64_t bytes = elementBytes(p.config.element);
+  const int64_t read = (p.outW - 1) * s.sw * bytes + p.tapBytes, held = (s.pl + s.w) * bytes;
+  p.lineBytes = roundUp(std::max(read, held), kRowBytes) + kRowBytes;
+  p.linesAt = roundUp(p.scratchBytes, kRowBytes);
+  p.scratchBytes = p.linesAt + p.columnRows * s.ci * p.lineBytes;
 }
 
 void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
@@ -96,7 +106,8 @@ void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
       kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
 }
 
-void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int64_t cacheBytes,
+              int threads) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   p.images = 1;
@@ -107,6 +118,13 @@ void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, in
             std::min<int64_t>(p.outW, 4 * kTileRows), stripBytes, threads);
   if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
+  // Where results are more than what they come from, they are written a whole pixel at a time; but
+  // a residual out of a far cache comes too late then.
+  const int64_t results = p.outW * s.co;
+  const int64_t touched = p.outW * p.position + results * elementBytes(p.conversion.output) +
+                          results * elementBytes(p.conversion.residual);
+  p.positionsFirst =
+      s.co > s.ci && (p.epilogue.residual == ResidualPlace::kNone || touched <= cacheBytes);
   p.scratchBytes = kAmxStoreBytes;
 }
 
@@ -120,6 +138,8 @@ const char* amxMethodName(AmxMethod method) {
       return "rows";
     case AmxMethod::kGather:
       return "gather";
+    case AmxMethod::kPlanes:
+      return "planes";
     case AmxMethod::kPhases:
       break;
   }
@@ -128,6 +148,12 @@ const char* amxMethodName(AmxMethod method) {
 
 bool amxSupports(const ConvShape& s, const AmxConfig& c) {
   if (s.groups != 1 || c.element == Element::kFloat32) return false;
+  if (c.method == AmxMethod::kPlanes) {
+    constexpr int64_t kMostTapBytes = 16;
+    const AmxRuns runs = amxRuns(s, c);
+    return s.dh == 1 && s.dw == 1 && runs.tapBytes <= kMostTapBytes &&
+           s.ci * runs.tapBytes <= kRowBytes;
+  }
   return c.method != AmxMethod::kFlat || isPointwise(s);
 }
 
@@ -153,6 +179,9 @@ double amxCycles(const ConvShape& s, const AmxConfig& c) {
     case AmxMethod::kGather:
       copied = s.kh * (2 + 2 * lines(kernelRow));
       break;
+    case AmxMethod::kPlanes:
+      copied = 2 * s.sh * s.ci;
+      break;
   }
   const int64_t blocks = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels);
   constexpr int64_t kProductCycles = 20, kBlockCycles = 100;
@@ -168,6 +197,7 @@ std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
   };
   std::vector<Rated> rated;
   for (AmxMethod method : kAmxMethods) {
+    if (method == AmxMethod::kPlanes) continue;
     AmxConfig c;
     c.method = method;
     c.element = element;
@@ -189,7 +219,8 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const View& residual, const Epilogue& epilogue, int threads,
                            const CacheSizes& caches, bool inputAligned) {
   const bool added = epilogue.residual != ResidualPlace::kNone;
-  if (!amxSupports(shape, config) || in.channel != 1 || out.channel != 1 ||
+  const bool inputFits = config.method == AmxMethod::kPlanes ? in.pixel == 1 : in.channel == 1;
+  if (!amxSupports(shape, config) || !inputFits || out.channel != 1 ||
       (added && residual.channel != 1)) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[cpu convolution] no tile kernel {} for this shape and these strides",
@@ -222,10 +253,11 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   const int64_t stripBytes = config.stripBytes ? config.stripBytes : caches.l2 / 4;
   switch (p.config.method) {
     case AmxMethod::kFlat:
-      bindFlat(bound, runs, stripBytes, threads);
+      bindFlat(bound, runs, stripBytes, caches.l2, threads);
       break;
     case AmxMethod::kPhases:
     case AmxMethod::kRows:
+    case AmxMethod::kPlanes:
       bindPhases(bound, runs, stripBytes, threads);
       break;
     case AmxMethod::kGather:

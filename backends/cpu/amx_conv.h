@@ -8,7 +8,7 @@
 
 // Convolutions of one group on tile registers: products of 16 positions (output pixels) by up to 64
 // bytes of channels with 64 bytes by 16 output channels, of bfloat16 or of unsigned by signed
-// bytes. Tensors are channels-last.
+// bytes. Tensors are channels-last but for the input of kPlanes.
 namespace layerwise::cpu {
 
 /// Where the rows of the left matrix come from. None of them crosses a line of the cache: a tile of
@@ -21,9 +21,11 @@ enum class AmxMethod : uint8_t {
   kRows,    ///< the same of rows, where each column holds all that an output pixel reads of one
             ///< row: for few channels
   kGather,  ///< a copied strip with one row an output pixel, which holds all that the pixel reads
+  kPlanes,  ///< as kRows, out of planes (an image), of float32 where bfloat16 is multiplied: a
+            ///< column holds what an output pixel reads of one row or of as many as the stride
 };
 inline constexpr AmxMethod kAmxMethods[] = {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows,
-                                            AmxMethod::kGather};
+                                            AmxMethod::kGather, AmxMethod::kPlanes};
 const char* amxMethodName(AmxMethod method);
 
 /// The choices that a tuner makes. Zero in the last two means: let bindAmxConv choose.
@@ -35,15 +37,15 @@ struct AmxConfig {
   bool operator==(const AmxConfig&) const = default;
 };
 
-/// The configurations worth timing for this shape, the best guess first; none where tiles have no
-/// kernel for it.
+/// The configurations worth timing for this shape and a channels-last input, the best guess first;
+/// none where tiles have no kernel for it.
 std::vector<AmxConfig> amxCandidates(const ConvShape& shape, Element element);
 /// About how many cycles all of the products and what is around them take a core.
 double amxCycles(const ConvShape& shape, const AmxConfig& config);
 bool amxSupports(const ConvShape& shape, const AmxConfig& config);
 
 /// Packed weights depend on channels, kernel, element and on whether the method is
-/// kRows or kGather. They want 64-byte alignment.
+/// kRows, kGather or kPlanes (and on the stride then). They want 64-byte alignment.
 size_t amxPackedBytes(const ConvShape& shape, const AmxConfig& config);
 /// weights are (co, ci, kh, kw), rounded to bfloat16 here; bias holds co values or is null.
 void packAmxFloat(const ConvShape& shape, const AmxConfig& config, const float* weights,
@@ -78,9 +80,13 @@ struct AmxPlan {
   int64_t strip = 0, strips = 0;  ///< output rows a unit; kFlat: pixels
   int64_t position = 0;           ///< bytes between neighbouring positions
   int64_t rowPositions = 0;       ///< positions from one output row to the next
+  bool positionsFirst = false;    ///< all output channels of some positions before the next
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
+  // kPlanes: input rows of a column, what is reserved for the taps of one row of one channel, and
+  // the rows of the input with their borders, in the scratch.
+  int64_t columnRows = 0, tapBytes = 0, lineBytes = 0, linesAt = 0;
 };
 
 /// A plan, and for each step where its bytes begin, relative to those of the position.

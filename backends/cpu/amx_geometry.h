@@ -19,17 +19,35 @@ constexpr int64_t roundUp(int64_t a, int64_t b) {
 }
 
 // The values that a result sums are runs, one for each tap of the kernel, with kRows one for each
-// row of it, with kGather a single one: neighbours both in the left matrix's rows and in the
-// kernel. A run is cut into rows of 64 bytes; a shorter one is a row by itself.
+// row of it, with kPlanes for each row or some of them, with kGather a single one: neighbours both
+// in the left matrix's rows and in the kernel. A run is cut into rows of 64 bytes; a shorter one is
+// a row by itself.
 struct AmxRuns {
   int64_t count = 0, taps = 0;  // runs, and taps in each
   int64_t bytes = 0;            // of a run
   int64_t stepsPerRun = 0, stepBytes = 0;
   int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part
+  // kPlanes: rows of the kernel in a run, and the bytes of a row of a channel, more than it has
+  // taps.
+  int64_t rows = 1, tapBytes = 0;
 };
 
 inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   AmxRuns r;
+  if (c.method == AmxMethod::kPlanes) {
+    const int64_t taps = s.kw * elementBytes(c.element);
+    r.tapBytes =
+        static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(taps < 4 ? 4 : taps)));
+    const int64_t rowBytes = s.ci * r.tapBytes;
+    // A row beyond the kernel's last meets weights of zero, and NaN times zero is NaN.
+    const bool whole = c.element == Element::kUInt8 || s.kh % s.sh == 0;
+    if (whole && s.sh * rowBytes <= kRowBytes) r.rows = s.sh;
+    r.count = divideUp(s.kh, r.rows);
+    r.bytes = r.stepBytes = r.rows * rowBytes;
+    r.stepsPerRun = 1;
+    r.position = static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(r.stepBytes)));
+    return r;
+  }
   r.taps = c.method == AmxMethod::kGather ? s.kh * s.kw : c.method == AmxMethod::kRows ? s.kw : 1;
   r.count = s.kh * s.kw / r.taps;
   r.bytes = r.taps * s.ci * elementBytes(c.element);

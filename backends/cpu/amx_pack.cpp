@@ -16,9 +16,13 @@ void forEachWeight(const ConvShape& s, const AmxConfig& c, const Visit& visit) {
   const int64_t runRows = runs.stepsPerRun * runs.stepBytes / 4;
   for (int64_t o = 0; o < s.co; ++o) {
     for (int64_t tap = 0; tap < kernel; ++tap) {
-      const int64_t run = tap / runs.taps, first = tap % runs.taps * s.ci;
+      const int64_t ky = tap / s.kw, kx = tap % s.kw;
+      const bool planes = c.method == AmxMethod::kPlanes;
+      const int64_t run = planes ? ky / runs.rows : tap / runs.taps;
       for (int64_t i = 0; i < s.ci; ++i) {
-        const int64_t element = first + i;
+        const int64_t element =
+            planes ? (ky % runs.rows * s.ci + i) * runs.tapBytes / elementBytes(c.element) + kx
+                   : tap % runs.taps * s.ci + i;
         visit(o / kBlockChannels, run * runRows + element / perWord, o % kBlockChannels,
               element % perWord, o, (o * s.ci + i) * kernel + tap);
       }

@@ -67,7 +67,9 @@ ConvShape weightShape(const Convolution& a, std::int64_t kernelElements) {
   s.kw = a.kernel[a.kernel.rank() - 1];
   s.kh = a.kernel.rank() == 2 ? a.kernel[0] : 1;
   s.ci = kernelElements / (s.co * s.kh * s.kw) * a.groups;
-  // The image is of no account; Winograd's conditions are checked on strides and dilation.
+  if (a.stride.rank() > 0) s.sw = a.stride[a.stride.rank() - 1];
+  if (a.stride.rank() == 2) s.sh = a.stride[0];
+  // The image is of no account.
   s.h = s.kh, s.w = s.kw;
   return s;
 }

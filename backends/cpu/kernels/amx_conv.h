@@ -17,7 +17,10 @@ class AmxUnit {
     firstBlock = chunk * p.chunk;
     lastBlock = smaller(firstBlock + p.chunk, p.blockCount);
     const int64_t begin = strip * p.strip;
-    const char* in = static_cast<const char*>(io.in) + image * p.in.image * elementBytes(element);
+    const bool floats =
+        p.config.method == AmxMethod::kPlanes && p.config.element == Element::kBFloat16;
+    const char* in = static_cast<const char*>(io.in) +
+                     image * p.in.image * elementBytes(floats ? Element::kFloat32 : element);
     const bool flat = p.config.method == AmxMethod::kFlat;
     firstRow = flat ? 0 : begin;
     firstColumn = flat ? begin : 0;
@@ -51,15 +54,29 @@ class AmxUnit {
                  ? finishOf<V, element, Element::kFloat32>(activation)
                  : finishOf<V, element, element>(activation);
     const int64_t tileCount = divideUp(count, kTileRows);
-    for (int64_t block = firstBlock; block < lastBlock;) {
-      const int64_t left = lastBlock - block;
-      const int64_t n = smaller(left, tileCount == 1 ? 4 : 2), most = n == 1 ? 4 : 2;
-      const int64_t groups = divideUp(tileCount, most);
-      for (int64_t group = 0; group < groups; ++group) {
-        const int64_t first = group * most, m = smaller(most, tileCount - first);
-        runBlock(tiles, first, m, block, n, group, groups);
+    // Up to four tiles of positions meet each weight at once, which is loaded once only.
+    const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;
+    const auto runGroup = [&](int64_t block, int64_t n, int64_t group) {
+      const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
+      if (group >= groups) return;
+      const int64_t first = group * most, m = smaller(most, tileCount - first);
+      runBlock(tiles, first, m, block, n, group, groups);
+    };
+    const auto forEachChunk = [&](const auto& body) {
+      for (int64_t block = firstBlock; block < lastBlock; block += together) {
+        body(block, smaller(lastBlock - block, together));
       }
-      block += n;
+    };
+    if (p.positionsFirst) {
+      for (int64_t group = 0; group < divideUp(tileCount, 2); ++group) {
+        forEachChunk([&](int64_t block, int64_t n) { runGroup(block, n, group); });
+      }
+    } else {
+      forEachChunk([&](int64_t block, int64_t n) {
+        for (int64_t group = 0; group < divideUp(tileCount, n == 1 ? 4 : 2); ++group) {
+          runGroup(block, n, group);
+        }
+      });
     }
     if (AmxJob* last = jobBefore()) finish(*last, count);
     tiles.release();
@@ -149,7 +166,8 @@ class AmxUnit {
   AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
                             int64_t groups) const {
     AmxPrefetch ahead;
-    if (groups == 1) {
+    if (p.positionsFirst && group > 0) return ahead;
+    if (groups == 1 || p.positionsFirst) {
       ahead.streams = n;
       ahead.stride = p.blockBytes;
       ahead.lines = block.bStep / 64;

@@ -85,9 +85,9 @@ class AmxConvolutionTactic : public Tactic {
     Candidate c = candidateOf(context, shape, region, *this);
     const double bytes =
         static_cast<double>(shape.co * shape.ci * shape.kh * shape.kw * elementBytes(element_));
+    constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;
     int place = 0;
     for (const AmxConfig& config : amxCandidates(shape, element_)) {
-      constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;
       const double compute = amxCycles(shape, config) / (kClock * context.workers);
       c.parameters = toText(config);
       // Candidates come best guess first; a later one must not win on a tie.
@@ -99,6 +99,15 @@ class AmxConvolutionTactic : public Tactic {
       c.outputLayouts = {Layout::channelsLast(region.outputType, out.rank())};
       candidates.push_back(c);
     }
+    // An image is read as it comes.
+    const AmxConfig planes{AmxMethod::kPlanes, element_};
+    constexpr std::int64_t kImageChannels = 4;
+    if (shape.ci > kImageChannels || isOnePixel(in) || !amxSupports(shape, planes)) return;
+    c.seconds = amxCycles(shape, planes) / (kClock * context.workers) + kStepSeconds;
+    c.parameters = toText(planes);
+    c.inputLayouts[0] =
+        Layout::linear(element_ == Element::kUInt8 ? DataType::kUInt8 : DataType::kFloat32);
+    candidates.push_back(c);
   }
 
   std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,

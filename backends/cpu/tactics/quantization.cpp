@@ -48,11 +48,18 @@ class QuantizationTactic final : public Tactic {
     Layout plane = Layout::linear(DataType::kFloat32);
     Layout last = Layout::channelsLast(DataType::kFloat32, rank);
     Layout quantized = Layout::channelsLast(DataType::kUInt8, rank);
-    for (const Layout& layout : {last, plane}) {
-      c.inputLayouts = {node.as<Quantize>() ? layout : quantized};
-      c.outputLayouts = {node.as<Quantize>() ? quantized : layout};
-      candidates.push_back(c);
-    }
+    auto add = [&](const Layout& floatLayout, const Layout& byteLayout, double factor) {
+      Candidate placed = c;
+      placed.inputLayouts = {node.as<Quantize>() ? floatLayout : byteLayout};
+      placed.outputLayouts = {node.as<Quantize>() ? byteLayout : floatLayout};
+      placed.seconds *= factor;
+      candidates.push_back(std::move(placed));
+    };
+    add(last, quantized, 1);
+    // Few channels leave most lanes of a transposition empty.
+    constexpr double kFewChannels = 4;
+    add(plane, quantized, in.dims[1] < 16 ? kFewChannels : 1);
+    add(plane, Layout::linear(DataType::kUInt8), 1);
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
