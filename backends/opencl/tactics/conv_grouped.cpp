@@ -9,30 +9,38 @@ namespace layerwise {
 namespace opencl {
 namespace {
 
-class ConvDepthwiseTactic final : public Tactic {
+class ConvGroupedTactic final : public Tactic {
  public:
-  explicit ConvDepthwiseTactic(const Device& device) : device_(device) {}
-  std::string_view name() const override { return "cl_conv_depthwise"; }
+  explicit ConvGroupedTactic(const Device& device) : device_(device) {}
+  std::string_view name() const override { return "cl_conv_grouped"; }
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
     const Convolution* a = context.graph.node(id).as<Convolution>();
     if (!a) return;
     NodeInfo info(context.graph, context.shapes, id);
-    if (!allFloat(info) || info.inputs[0].dims[1] != a->groups) return;
-    double flops = 2 * static_cast<double>(info.outputs[0].dims.volume() * a->kernel.volume());
+    const std::int64_t inputs = info.inputs[0].dims[1] / a->groups;
+    if (!allFloat(info) || (a->groups == 1 && inputs > 1)) return;
+    double flops =
+        2 * static_cast<double>(info.outputs[0].dims.volume() * a->kernel.volume() * inputs);
+    // What is loaded serves a few outputs, as a tile does of conv_gemm, where it is not for few.
+    double efficiency = 0.05 * static_cast<double>(1 + outputsOfItem(*a)) / 2;
     CostModel cost(device_.info());
-    addConvCandidates(*this, context, id, "", flops, flops / (cost.flopsPerSecond * 0.05), cost,
-                      candidates);
+    addConvCandidates(*this, context, id, "", flops, flops / (cost.flopsPerSecond * efficiency),
+                      cost, candidates);
   }
 
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
     const Node& node = graph.node(candidate.nodes.front());
     const Convolution& a = *node.as<Convolution>();
     std::vector<float> kernel = floatWeights(node.weights[0]), byTap(kernel.size());
-    auto outputs = static_cast<std::size_t>(a.outputs), taps = kernel.size() / outputs;
+    auto outputs = static_cast<std::size_t>(a.outputs),
+         taps = static_cast<std::size_t>(a.kernel.volume()),
+         inputs = kernel.size() / (outputs * taps);
     for (std::size_t o = 0; o < outputs; ++o)
-      for (std::size_t t = 0; t < taps; ++t) byTap[t * outputs + o] = kernel[o * taps + t];
+      for (std::size_t i = 0; i < inputs; ++i)
+        for (std::size_t t = 0; t < taps; ++t)
+          byTap[(t * inputs + i) * outputs + o] = kernel[(o * inputs + i) * taps + t];
     return uploadWeights(device_, node, byTap, biasOf(node, a.outputs));
   }
 
@@ -43,7 +51,7 @@ class ConvDepthwiseTactic final : public Tactic {
     const Convolution& a = *node.as<Convolution>();
     const auto& packed = *static_cast<const PackedWeights*>(context.packed.get());
     Epilogue epilogue(fusedNodes(context.graph, context.candidate.nodes));
-    ProgramSource source{.file = "conv_depthwise.cl"};
+    ProgramSource source{.file = "conv_grouped.cl"};
     std::vector<DataType> types{out.type, in.type};
     std::vector<Argument> arguments{Argument::view(out), Argument::view(in),
                                     Argument::memory(packed.weights),
@@ -59,24 +67,34 @@ class ConvDepthwiseTactic final : public Tactic {
     arguments.push_back(Argument::value(window));
     arguments.push_back(Argument::value(ViewStrides(out)));
     arguments.push_back(Argument::value(ViewStrides(in)));
+    const std::int64_t inputs = in.dims[1] / a.groups, outputs = outputsOfItem(a);
+    const std::int64_t items = out.dims.volume() / outputs;
+    source.define("OUTPUTS", outputs);
+    source.define("INPUTS", inputs == 1 ? "1" : "inputs");
+    arguments.push_back(Argument::integer(inputs));
     arguments.push_back(Argument::integer(a.outputs / a.groups));
     arguments.push_back(Argument::integer(channelsInnermost(out)));
-    arguments.push_back(Argument::integer(out.dims.volume()));
+    arguments.push_back(Argument::integer(items));
     arguments.push_back(Argument::real(epilogue.activation.alpha));
     arguments.push_back(Argument::real(epilogue.activation.beta));
-    return std::make_unique<ClStep>(std::vector<Launch>{launchOver(
-        out.dims.volume(), device_.program(source), "conv_depthwise", std::move(arguments))});
+    return std::make_unique<ClStep>(std::vector<Launch>{
+        launchOver(items, device_.program(source), "conv_grouped", std::move(arguments))});
   }
 
  private:
+  static std::int64_t outputsOfItem(const Convolution& a) {
+    const std::int64_t outputs = a.outputs / a.groups;
+    return outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
+  }
+
   const Device& device_;
 };
 
 }  // namespace
 }  // namespace opencl
 
-void registerTactic_conv_depthwise(opencl::TacticRegistry& registry) {
-  registry.add(std::make_unique<opencl::ConvDepthwiseTactic>(registry.device()));
+void registerTactic_conv_grouped(opencl::TacticRegistry& registry) {
+  registry.add(std::make_unique<opencl::ConvGroupedTactic>(registry.device()));
 }
 
 }  // namespace layerwise
