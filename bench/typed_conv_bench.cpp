@@ -18,6 +18,9 @@
 namespace layerwise::cpu {
 namespace {
 
+// As the weights of a network are.
+constexpr bool kPairsFit = false;
+
 struct Choice {
   const TypedConvKernels* kernels;
   ConvConfig config;
@@ -27,7 +30,7 @@ std::vector<Choice> choices(const ConvShape& s, Element element, const CpuChoice
   std::vector<Choice> all;
   const TypedConvKernels& vectors = typedConvKernels(element, cpu);
   for (const ConvConfig& c : typedConvCandidates(s, element, vectors.width, vectors.registers))
-    if (vectors.convolution(c.method, false)) all.push_back({&vectors, c});
+    if (vectors.convolution(c.method, kPairsFit)) all.push_back({&vectors, c});
   return all;
 }
 
@@ -54,13 +57,13 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
   const std::vector<float> scales(static_cast<size_t>(s.co), 0.01f);
   if (element == Element::kUInt8) {
     std::vector<int8_t> weights(static_cast<size_t>(count));
-    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(i % 127) - 63;
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(i % 255 - 127);
     packConvBytes(s, choice.config, weights.data(), scales.data(), scales.data(), 3, packed);
   } else {
     const std::vector<float> weights(static_cast<size_t>(count), 0.1f);
     packConvBFloat16(s, choice.config, weights.data(), scales.data(), packed);
   }
-  p.kernel = choice.kernels->convolution(choice.config.method, false);
+  p.kernel = choice.kernels->convolution(choice.config.method, kPairsFit);
   p.buffers = {allocate(s.n * s.h * s.w * s.ci), packed, nullptr,
                allocate(s.n * s.outH() * s.outW() * s.co)};
   for (int i = 0; i < threads; ++i) p.scratch.push_back(allocate(p.plan.scratchFloats));

@@ -17,10 +17,10 @@ namespace layerwise::cpu {
 namespace {
 
 const TypedConvKernels kEmulatedBytes16 =
-    byteConvKernels<EmulatedBytesDot<16>, EmulatedBytesDot<16>, EmulatedShortsDot<16>>(
-        "emulated16");
+    byteConvKernels<EmulatedBytesDot<16>, EmulatedShortsDot<16>>("emulated16");
 const TypedConvKernels kEmulatedBytes8 =
-    byteConvKernels<EmulatedBytesDot<8>, EmulatedBytesDot<8>, EmulatedShortsDot<8>>("emulated8");
+    saturatingConvKernels<EmulatedBytesDot<8>, EmulatedShortsDot<8>, EmulatedWideBytesDot<8>,
+                          EmulatedBytesDot<8>>("emulated8");
 const TypedConvKernels kEmulatedBFloat16 = typedConvKernels<EmulatedBFloat16Dot<16>>("emulated16");
 const TypedConvKernels kEmulatedBFloat8 = typedConvKernels<EmulatedBFloat16Dot<8>>("emulated8");
 
@@ -134,7 +134,8 @@ class TypedCase {
     added = filled(conversion.residual, residual, s.outH(), s.outW(), s.co);
   }
 
-  void check(const TypedConvKernels& kernels, const ConvConfig& config, bool exact, int threads) {
+  void check(const TypedConvKernels& kernels, const ConvConfig& config, bool pairsFit,
+             int threads) {
     const ConvShape& s = shape;
     const ConvPlan plan =
         bindConv(s, config, in, out, residual, epilogue, threads, {8192, 65536}, conversion);
@@ -156,7 +157,7 @@ class TypedCase {
       const size_t aligned = 16 - (reinterpret_cast<uintptr_t>(scratch.data()) / 4) % 16;
       const size_t end = aligned + static_cast<size_t>(plan.scratchFloats);
       std::fill(scratch.begin() + static_cast<std::ptrdiff_t>(end), scratch.end(), kGuard);
-      kernels.convolution(config.method, exact)(plan, io, tile, scratch.data() + aligned);
+      kernels.convolution(config.method, pairsFit)(plan, io, tile, scratch.data() + aligned);
       for (size_t i = end; i < scratch.size(); ++i)
         ASSERT_EQ(scratch[i], kGuard) << "wrote beyond its scratch";
     }
@@ -287,7 +288,8 @@ class TypedCase {
   Tensor input{Element::kUInt8, {}, 0}, added{Element::kUInt8, {}, 0};
 };
 
-ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool winograd) {
+ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool pairsFit,
+                     bool winograd) {
   ConvConfig c;
   do {
     c = ConvConfig{};
@@ -296,6 +298,7 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool wino
     c.vectors = static_cast<uint8_t>(test.pick(1, kMaxVectors));
     c.pixels = static_cast<uint8_t>(test.pick(1, kMaxPixels));
     c.twoRows = test.pick(0, 1);
+    if (kernels.wide && test.pick(0, 1)) c.method = ConvMethod::kWide;
     if (test.isDepthwise() && test.pick(0, 1)) {
       c.method = ConvMethod::kDepthwise;
       c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
@@ -306,7 +309,7 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool wino
     c.copyInput = test.pick(0, 1);
     c.stripPixels = test.pick(0, 1) * test.pick(1, 60);
     c.blocks = test.pick(0, 3);
-  } while (!convSupports(test.shape, c));
+  } while (!convSupports(test.shape, c) || !kernels.convolution(c.method, pairsFit));
   return c;
 }
 
@@ -314,14 +317,15 @@ void checkAll(TypedCase& test, bool pairsFit, bool winograd = false) {
   for (const TypedConvKernels* kernels : kernelsOf(test.element)) {
     if (winograd && !kernels->winograd4) continue;
     for (int attempt = 0; attempt < 3; ++attempt) {
-      const ConvConfig config = configFor(test, *kernels, winograd);
+      const bool fit = pairsFit && attempt > 0;
+      const ConvConfig config = configFor(test, *kernels, fit, winograd);
       SCOPED_TRACE(std::string(kernels->name) + " " + convMethodName(config.method) + " vectors " +
                    std::to_string(config.vectors) + " pixels " + std::to_string(config.pixels) +
                    " two rows " + std::to_string(config.twoRows) + " copy " +
                    std::to_string(config.copyInput) + " strip " +
                    std::to_string(config.stripPixels) + " blocks " + std::to_string(config.blocks) +
                    ": " + test.describe());
-      test.check(*kernels, config, !pairsFit || attempt == 0, static_cast<int>(test.pick(1, 5)));
+      test.check(*kernels, config, fit, static_cast<int>(test.pick(1, 5)));
       if (::testing::Test::HasFailure()) return;
     }
   }

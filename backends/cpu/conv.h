@@ -40,6 +40,7 @@ View channelsFirst(int64_t h, int64_t w, int64_t c);
 
 enum class ConvMethod : uint8_t {
   kDirect,     ///< any shape
+  kWide,       ///< bytes likewise, widened to 16 bits in a copy: exact without VNNI, too
   kGrouped,    ///< groups of 2, 4 or 8 channels, as many out as in, fewer than a vector holds
   kDepthwise,  ///< one channel a group
   kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group; of bytes it is exact

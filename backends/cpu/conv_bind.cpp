@@ -55,10 +55,12 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.blocksPerGroup = divideUp(p.groupCo, block);
   p.blockCount = p.blocksPerGroup * s.groups;
   const bool bordered = s.pt || s.pl || s.pb || s.pr;
-  const int64_t bytes = elementBytes(c.element), wordElements = elementsPerWord(c.element);
+  const int64_t bytes = elementBytes(c.element);
+  const int64_t copyBytes = elementBytes(multiplied(c)),
+                wordElements = elementsPerWord(multiplied(c));
   // The input may be anything behind a pixel's channels, and NaN times the weights' zeros is NaN.
   const bool padded = c.element == Element::kBFloat16 && s.ci % wordElements;
-  p.copy = bordered || c.copyInput || p.in.channel != 1 || padded;
+  p.copy = bordered || c.copyInput || p.in.channel != 1 || padded || copyBytes != bytes;
   if (padded) p.padding = divideUp(s.ci, wordElements) * wordElements - s.ci;
   const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
 
@@ -91,11 +93,11 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   if (p.copy) {
     p.copyPixel = divideUp(channels, wordElements) * wordElements;
     // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
-    if (p.copyPixel * bytes * s.sw % 2048 == 0) p.copyPixel += 64 / bytes;
+    if (p.copyPixel * copyBytes * s.sw % 2048 == 0) p.copyPixel += 64 / copyBytes;
     p.copyColumns = p.flat ? p.strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
     p.copyRow = p.copyColumns * p.copyPixel;
     const int64_t copyRows = p.flat ? 1 : (p.strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
-    p.scratchFloats += divideUp(copyRows * p.copyRow * bytes, 4) + 32;
+    p.scratchFloats += divideUp(copyRows * p.copyRow * copyBytes, 4) + 32;
   }
   const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
   p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == p.depth * wordElements;
@@ -169,6 +171,8 @@ const char* convMethodName(ConvMethod method) {
       return "winograd2";
     case ConvMethod::kWinograd4:
       return "winograd4";
+    case ConvMethod::kWide:
+      return "wide";
     case ConvMethod::kDirect:
       break;
   }
@@ -183,7 +187,8 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
                 fmt::format("[cpu convolution] {} has no kernel for this shape and configuration",
                             convMethodName(config.method)));
   }
-  if (config.method != ConvMethod::kDirect && (in.channel != 1 || out.channel != 1)) {
+  const bool direct = config.method == ConvMethod::kDirect || config.method == ConvMethod::kWide;
+  if (!direct && (in.channel != 1 || out.channel != 1)) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[cpu convolution] {} reads and writes channels-last tensors only",
                             convMethodName(config.method)));
@@ -207,7 +212,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
   p.depth = depthWords(shape, multiplied(config));
   p.blockRows = headerRows(config.element) + packedRows(shape, config);
-  if (config.method == ConvMethod::kDirect) {
+  if (direct) {
     bindDirect(p, threads, caches);
   } else if (winogradOutput(config.method)) {
     bindWinograd(p, threads, caches);

@@ -37,7 +37,7 @@ double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t ch
 }
 
 std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, int width,
-                                         int registers) {
+                                         int registers, ConvMethod method = ConvMethod::kDirect) {
   struct Rated {
     double cycles;
     ConvConfig config;
@@ -45,11 +45,13 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   const bool flat =
       s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.pt + s.pl + s.pb + s.pr == 0;
   const int64_t rows = flat ? 1 : s.outH(), columns = flat ? s.n * s.h * s.w : s.outW();
-  const int64_t depth = s.kh * s.kw * depthWords(s, element);
+  ConvConfig basic;
+  basic.method = method;
+  basic.element = element;
+  const int64_t depth = s.kh * s.kw * depthWords(s, multiplied(basic));
   std::vector<Rated> rated;
   for (int vectors = 1; vectors <= kMaxVectors; ++vectors) {
-    ConvConfig c;
-    c.element = element;
+    ConvConfig c = basic;
     c.width = static_cast<uint8_t>(width);
     c.vectors = static_cast<uint8_t>(vectors);
     c.pixels = static_cast<uint8_t>(maxPixels(registers, vectors));
@@ -68,6 +70,7 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   for (const Rated& r : rated) {
     if (r.cycles <= 1.25 * rated.front().cycles && result.size() < 3) result.push_back(r.config);
   }
+  if (multiplied(basic) != element) return result;  // a copy of its own layout
   // Unpadded pixels a multiple of 4 KiB apart share a set of the first-level cache.
   ConvConfig copied = result.front();
   copied.copyInput = true;
@@ -105,11 +108,15 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
   if (c.element == Element::kBFloat16 && c.method != ConvMethod::kDirect) return false;
-  if (c.element == Element::kUInt8 && c.method != ConvMethod::kDirect && !winogradOutput(c.method))
+  if (c.element == Element::kUInt8 && c.method != ConvMethod::kDirect &&
+      multiplied(c) == Element::kUInt8)
     return false;
   // Half a word would be the next group's, whose NaN the zero weights do not hide.
   if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;
   switch (c.method) {
+    case ConvMethod::kWide:
+      if (c.element != Element::kUInt8) return false;
+      [[fallthrough]];
     case ConvMethod::kDirect:
       return !c.twoRows || (c.vectors > 1 && c.pixels >= 4 && c.pixels % 2 == 0);
     case ConvMethod::kGrouped:
@@ -153,7 +160,12 @@ std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element,
   direct.vectors = direct.pixels = 1;
   if (!convSupports(s, direct)) return {};
   std::vector<ConvConfig> result = directCandidates(s, element, width, registers);
-  if (element == Element::kUInt8) addWinograd(s, registers, result);
+  if (element == Element::kUInt8) {
+    for (const ConvConfig& c : directCandidates(s, element, width, registers, ConvMethod::kWide)) {
+      result.push_back(c);
+    }
+    addWinograd(s, registers, result);
+  }
   return result;
 }
 

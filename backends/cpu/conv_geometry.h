@@ -49,7 +49,8 @@ constexpr int64_t elementsPerWord(Element e) {
 
 // What the microkernel multiplies: not always what the input holds.
 constexpr Element multiplied(const ConvConfig& c) {
-  return c.element == Element::kUInt8 && winogradOutput(c.method) ? Element::kInt16 : c.element;
+  const bool widened = c.method == ConvMethod::kWide || winogradOutput(c.method);
+  return c.element == Element::kUInt8 && widened ? Element::kInt16 : c.element;
 }
 
 // Words of a group's channels of one pixel.
@@ -72,6 +73,10 @@ constexpr bool isReducedDepthwise(const ConvConfig& c) {
 constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
   if (isReducedDepthwise(c)) return divideUp(s.kh * s.kw, c.element == Element::kUInt8 ? 4 : 1);
   const int64_t output = winogradOutput(c.method);
+  // Weights widen on their way to the registers: words of two bytes.
+  if (c.method == ConvMethod::kWide) {
+    return divideUp(s.kh * s.kw * depthWords(s, Element::kInt16), 2);
+  }
   return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
 }
 

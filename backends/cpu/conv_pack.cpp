@@ -43,11 +43,11 @@ void packWinograd(int64_t points, const ConvShape& s, const Block& b, const floa
 
 // A word holds neighbouring input channels of one output channel; convert(weight, o) gives an
 // element.
-template <class From, class Convert>
+template <class From, class Convert,
+          int64_t kElements = sizeof(float) / sizeof(std::invoke_result_t<Convert, From>)>
 void packRows(const ConvShape& s, const Block& b, const From* weights, float* to,
               const Convert& convert) {
   using To = decltype(convert(*weights));
-  constexpr int64_t kElements = sizeof(float) / sizeof(To);
   const int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
   const int64_t words = divideUp(groupCi, kElements);
   To* elements = reinterpret_cast<To*>(to);
@@ -137,6 +137,7 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
                    const float* scale, const float* bias, int inputZero, float* packed) {
   std::fill_n(packed, convPackedFloats(s, c), 0.0f);
   const int64_t terms = s.ci / s.groups * s.kh * s.kw;
+  const auto same = [](int8_t w) { return w; };
   forEachBlock(s, c, [&](const Block& b) {
     std::copy_n(scale + b.firstOut, b.channels, packed);
     packed += b.lanes;
@@ -152,8 +153,10 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
       packWinogradBytes(s, c.method, weights + b.firstOut * terms, b.channels, b.lanes, packed);
     } else if (isReducedDepthwise(c)) {
       packTaps(s, c, b, weights, packed);
+    } else if (c.method == ConvMethod::kWide) {
+      packRows<int8_t, decltype(same), 2>(s, b, weights, packed, same);
     } else {
-      packRows(s, b, weights, packed, [](int8_t w) { return w; });
+      packRows(s, b, weights, packed, same);
     }
     packed += b.lanes * packedRows(s, c);
   });

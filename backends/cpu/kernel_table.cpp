@@ -21,17 +21,29 @@ ConvKernel KernelTable::convolution(ConvMethod method) const {
       return conv->winograd2;
     case ConvMethod::kWinograd4:
       return conv->winograd4;
+    case ConvMethod::kWide:
     case ConvMethod::kDirect:
       break;
   }
   return conv->direct;
 }
 
-TypedConvKernel TypedConvKernels::convolution(ConvMethod method, bool isExact) const {
-  if (method == ConvMethod::kWinograd2) return winograd2;
-  if (method == ConvMethod::kWinograd4) return winograd4;
-  if (method == ConvMethod::kDepthwise) return isExact ? exactDepthwise : depthwise;
-  return isExact ? exact : direct;
+TypedConvKernel TypedConvKernels::convolution(ConvMethod method, bool pairsFit) const {
+  switch (method) {
+    case ConvMethod::kWide:
+      return wide;
+    case ConvMethod::kDepthwise:
+      return pairsFit ? depthwise : exactDepthwise;
+    case ConvMethod::kWinograd2:
+      return winograd2;
+    case ConvMethod::kWinograd4:
+      return winograd4;
+    case ConvMethod::kGrouped:
+      return nullptr;
+    case ConvMethod::kDirect:
+      break;
+  }
+  return pairsFit || !wide ? direct : nullptr;
 }
 
 const KernelTable& kernels(Isa isa) {

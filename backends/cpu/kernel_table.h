@@ -34,14 +34,14 @@ struct TypedConvKernels {
   int width;         ///< words in a vector
   int registers;     ///< vectors that a microkernel may count on
   TypedConvKernel direct;
-  TypedConvKernel exact;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
   TypedConvKernel depthwise;
-  TypedConvKernel exactDepthwise;
-  TypedConvKernel winograd2;  ///< of bytes where it pays, else null
+  TypedConvKernel exactDepthwise;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
+  TypedConvKernel wide;            ///< of bytes, where `direct` does not take such weights
+  TypedConvKernel winograd2;       ///< of bytes where it pays, else null
   TypedConvKernel winograd4;
 
-  /// exact: whether the weights need it.
-  TypedConvKernel convolution(ConvMethod method, bool exact) const;
+  /// Null where there is none for such weights: pairsFit says whether pairsFitSixteenBits().
+  TypedConvKernel convolution(ConvMethod method, bool pairsFit) const;
 };
 
 struct KernelTable {

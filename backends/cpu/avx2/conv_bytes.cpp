@@ -6,6 +6,7 @@ namespace layerwise::cpu {
 
 extern const TypedConvKernels kBytesKernelsAvx2;
 const TypedConvKernels kBytesKernelsAvx2 =
-    byteConvKernels<Avx2SaturatingBytesDot, Avx2ExactBytesDot, Avx2ShortsDot>("avx2", 1);
+    saturatingConvKernels<Avx2SaturatingBytesDot, Avx2ShortsDot, Avx2WideBytesDot,
+                          Avx2ExactBytesDot>("avx2", 1);
 
 }  // namespace layerwise::cpu

@@ -6,6 +6,6 @@ namespace layerwise::cpu {
 
 extern const TypedConvKernels kBytesKernelsAvx512Vnni;
 const TypedConvKernels kBytesKernelsAvx512Vnni =
-    byteConvKernels<Avx512VnniDot, Avx512VnniDot, Avx512VnniShortsDot>("avx512_vnni");
+    byteConvKernels<Avx512VnniDot, Avx512VnniShortsDot>("avx512_vnni");
 
 }  // namespace layerwise::cpu

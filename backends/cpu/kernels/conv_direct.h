@@ -11,10 +11,20 @@ namespace {
 
 template <class Dot>
 constexpr Element dotElement() {
-  return Dot::kElements == 1   ? Element::kFloat32
-         : Dot::kElements == 2 ? Element::kBFloat16
-                               : Element::kUInt8;
+  return sumsIntegers<Dot>     ? Element::kUInt8
+         : Dot::kElements == 1 ? Element::kFloat32
+                               : Element::kBFloat16;
 }
+
+// What the microkernel reads: bytes, or what they are widened to.
+template <class Dot>
+struct OperandType {
+  using Type = typename ElementType<dotElement<Dot>()>::Type;
+};
+template <class Dot>
+requires(sumsIntegers<Dot>&& Dot::kElements == 2) struct OperandType<Dot> {
+  using Type = int16_t;
+};
 
 // One block of output channels over one strip. Steps are in bytes.
 template <class V, class Dot>
@@ -37,9 +47,9 @@ struct DirectBlock {
     const int64_t pieces = (columns + most - 1) / most;
     // While this block's tiles run, the next block's weights come.
     const int64_t panel = args.kernelRows * args.kernelColumns * args.depth * vectors * V::kWidth *
-                          static_cast<int64_t>(sizeof(float));
+                          weightWordBytes<Dot>();
     const int64_t tiles = pieces * (paired ? (rows + 1) / 2 : rows);
-    args.aheadLines = divideUp(vectors * V::kWidth / 4, tiles);
+    args.aheadLines = divideUp(vectors * V::kWidth * weightWordBytes<Dot>() / 16, tiles);
     for (int64_t y = 0, done = 0; y < rows;) {
       const int height = paired && y + 1 < rows ? 2 : 1;
       for (int64_t piece = 0, x = 0; piece < pieces; ++piece, ++done) {
@@ -113,13 +123,13 @@ struct DirectBlock {
 // A unit of work: some blocks of output channels over a strip of an image. Units run over strips
 // within an image, images, and chunks of blocks, the strips fastest: neighbouring units share their
 // weights.
-template <class V, class T>
+template <class V, class T, class Operand>
 struct DirectUnit {
   int64_t image, y, x;  // of the first output pixel
   int64_t rows, columns;
   int64_t firstBlock, lastBlock;
-  const T* a;  // input of the first output pixel
-  View view;   // of the input that a is in
+  const Operand* a;  // input of the first output pixel
+  View view;         // of the input that a is in
 
   DirectUnit(const ConvPlan& p, const T* in, int64_t index, float* scratch) {
     const ConvShape& s = p.shape;
@@ -132,13 +142,13 @@ struct DirectUnit {
     columns = p.flat ? smaller(p.strip, p.outW - begin) : p.outW;
     y = p.flat ? 0 : begin;
     x = p.flat ? begin : 0;
-    a = in + image * p.in.image;
+    const T* const from = in + image * p.in.image;
     view = p.in;
-    if (!p.copy) {
-      a += y * s.sh * view.row + x * s.sw * view.pixel;
-      return;
+    if constexpr (sizeof(T) == sizeof(Operand)) {
+      a = from + y * s.sh * view.row + x * s.sw * view.pixel;
+      if (!p.copy) return;
     }
-    T* const copy = reinterpret_cast<T*>(scratch + kTileFloats);
+    auto* const copy = reinterpret_cast<Operand*>(scratch + kTileFloats);
     const int64_t firstGroup = firstBlock / p.blocksPerGroup;
     const int64_t lastGroup = (lastBlock - 1) / p.blocksPerGroup;
     const int64_t firstChannel = firstGroup * p.groupCi;
@@ -146,10 +156,10 @@ struct DirectUnit {
     if (p.flat) {
       ConvPlan piece = p;  // a flat strip is one row of its own pixels
       piece.shape.w = piece.copyColumns = columns;
-      copyStrip<V>(piece, a + x * p.in.pixel, 0, 1, firstChannel, channels, copy);
+      copyStrip<V>(piece, from + x * p.in.pixel, 0, 1, firstChannel, channels, copy);
     } else {
-      copyStrip<V>(p, a, y * s.sh - s.pt, (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1, firstChannel,
-                   channels, copy);
+      copyStrip<V>(p, from, y * s.sh - s.pt, (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1,
+                   firstChannel, channels, copy);
     }
     a = copy - firstChannel;
     view.pixel = p.copyPixel;
@@ -165,9 +175,10 @@ struct DirectUnit {
 template <class V, class Dot>
 void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, float* scratch) {
   using T = typename ElementType<dotElement<Dot>()>::Type;
-  constexpr int64_t kBytes = sizeof(T), kHeader = headerRows(dotElement<Dot>());
+  using Operand = typename OperandType<Dot>::Type;
+  constexpr int64_t kBytes = sizeof(Operand), kHeader = headerRows(dotElement<Dot>());
   const ConvShape& s = p.shape;
-  const DirectUnit<V, T> unit(p, static_cast<const T*>(io.in), index, scratch);
+  const DirectUnit<V, T, Operand> unit(p, static_cast<const T*>(io.in), index, scratch);
   const View& view = unit.view;
 
   const Element out = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.output;

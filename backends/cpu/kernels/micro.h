@@ -51,12 +51,26 @@ LW_INLINE const char* pixelAddress(const char* base, int64_t step, int64_t step3
   return base + 4 * step;
 }
 
+// Whether sums are integers, and so become what bytes become.
+template <class Dot>
+constexpr bool sumsIntegers = __is_same(typename Dot::Acc, typename Dot::Vector::Index);
+
+// Bytes of a word of weights in memory: a Dot may widen what it loads.
+template <class Dot>
+constexpr int weightWordBytes() {
+  if constexpr (requires { Dot::kWeightWordBytes; }) {
+    return Dot::kWeightWordBytes;
+  } else {
+    return 4;
+  }
+}
+
 template <class Dot, int R, int P, int NV>
 struct MicroKernel {
   using V = typename Dot::Vector;
   using Acc = typename Dot::Acc;
   using Words = typename Dot::Words;
-  static constexpr int kWordBytes = 4;
+  static constexpr int kWordBytes = 4, kWeightBytes = weightWordBytes<Dot>();
   static constexpr int kBases = (P + kPixelsPerBase - 1) / kPixelsPerBase;
 
   template <int r, int p>
@@ -79,7 +93,7 @@ struct MicroKernel {
                                   int64_t step, int64_t step3, const char* weights, int k) {
     Words b[NV];
     LW_UNROLL for (int n = 0; n < NV; ++n) {
-      b[n] = Dot::weights(weights + (k * NV + n) * V::kWidth * kWordBytes);
+      b[n] = Dot::weights(weights + (k * NV + n) * V::kWidth * kWeightBytes);
     }
     pixelStep<0, 0>(acc, b, bases, step, step3, k);
   }
@@ -115,19 +129,19 @@ struct MicroKernel {
           opaque(bases, step, step3);
           LW_UNROLL for (int u = 0; u < kUnroll; ++u) depthStep(acc, bases, step, step3, b, u);
           advance(bases, kUnroll);
-          b += kUnroll * NV * V::kWidth * kWordBytes;
+          b += kUnroll * NV * V::kWidth * kWeightBytes;
         }
         for (; k > 0; --k) {
           opaque(bases, step, step3);
           depthStep(acc, bases, step, step3, b, 0);
           advance(bases, 1);
-          b += NV * V::kWidth * kWordBytes;
+          b += NV * V::kWidth * kWeightBytes;
         }
       }
     }
     if constexpr (Dot::kElements == 1) {
       storeTile(acc, args);
-    } else if constexpr (Dot::kElements == 4) {
+    } else if constexpr (sumsIntegers<Dot>) {
       args.results ? storeBytes(acc, args) : storeAccumulators(acc, args);
     } else {
       storeAccumulators(acc, args);

@@ -9,19 +9,27 @@ namespace {
 // Copies input rows [firstRow, firstRow + rows) of one image, borders included as zeros, so that
 // the microkernel sees none: channels [firstChannel, + channels) to rows of p.copyColumns pixels,
 // p.copyPixel elements each. A vector may spill over the end of its pixel; what follows is written
-// later, and the scratch ends with a spare vector.
-template <class V, class T>
+// later, and the scratch ends with a spare vector. Bytes T may become shorts To.
+template <class V, class T, class To>
 void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows,
-               int64_t firstChannel, int64_t channels, T* scratch) {
-  constexpr int64_t kStep = V::kWidth * sizeof(float) / sizeof(T);
+               int64_t firstChannel, int64_t channels, To* scratch) {
+  constexpr int64_t kStep = V::kWidth * sizeof(float) / sizeof(To);
+  constexpr bool kWidens = sizeof(To) != sizeof(T);
   const ConvShape& s = p.shape;
   const int64_t left = smaller(s.pl, p.copyColumns);
   const int64_t inside = smaller(s.w, p.copyColumns - left);
-  const auto move = [](T* to, const T* from) {
-    V::store(reinterpret_cast<float*>(to), V::load(reinterpret_cast<const float*>(from)));
+  const auto move = [](To* to, const T* from) {
+    if constexpr (kWidens) {
+      V::storeIndex(to, V::loadShorts(from));
+    } else {
+      V::store(reinterpret_cast<float*>(to), V::load(reinterpret_cast<const float*>(from)));
+    }
   };
-  const auto zeroFill = [&](T* to, int64_t count) {
-    if constexpr (sizeof(T) == 1) {
+  const auto zeroFill = [&](To* to, int64_t count) {
+    if constexpr (kWidens) {
+      const auto zero = V::setShorts(p.conversion.inputZero);
+      for (int64_t i = 0; i < count; i += kStep) V::storeIndex(to + i, zero);
+    } else if constexpr (sizeof(T) == 1) {
       __builtin_memset(to, p.conversion.inputZero, static_cast<size_t>(count));
     } else {
       for (int64_t i = 0; i < count; i += kStep) {
@@ -30,7 +38,7 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
     }
   };
   for (int64_t row = 0; row < rows; ++row) {
-    T* to = scratch + row * p.copyRow;
+    To* to = scratch + row * p.copyRow;
     const int64_t y = firstRow + row;
     if (y < 0 || y >= s.h) {
       zeroFill(to, p.copyColumns * p.copyPixel);
@@ -52,7 +60,7 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
     } else {
       for (int64_t x = 0; x < inside; ++x) {
         const T* pixel = from + x * p.in.pixel;
-        T* target = to + x * p.copyPixel;
+        To* target = to + x * p.copyPixel;
         for (int64_t c = 0; c < channels; c += kStep) move(target + c, pixel + c);
         for (int64_t c = 0; c < p.padding; ++c) target[channels + c] = 0;
       }

@@ -27,21 +27,27 @@ constexpr TypedConvKernels typedConvKernels(const char* name, int spare = 0) {
           V::kWidth,
           V::kRegisters - spare,
           &convDirect<V, Dot>,
-          &convDirect<V, Dot>,
           depthwiseKernel<Dot>(),
           depthwiseKernel<Dot>(),
+          nullptr,
           nullptr,
           nullptr};
 }
 
-// Those of bytes: ExactDot takes any weights, ShortsDot multiplies 16-bit integers.
-template <class Dot, class ExactDot, class ShortsDot>
+// Those of bytes. ShortsDot multiplies 16-bit integers.
+template <class Dot, class ShortsDot>
 constexpr TypedConvKernels byteConvKernels(const char* name, int spare = 0) {
   TypedConvKernels kernels = typedConvKernels<Dot>(name, spare);
-  kernels.exact = &convDirect<typename Dot::Vector, ExactDot>;
-  kernels.exactDepthwise = &convDepthwise<ExactDot>;
   kernels.winograd2 = &WinogradBytes<ShortsDot, 2>::run;
   kernels.winograd4 = &WinogradBytes<ShortsDot, 4>::run;
+  return kernels;
+}
+// Dot takes weights only that pairsFitSixteenBits() accepts; WideDot, and depthwise ExactDot, any.
+template <class Dot, class ShortsDot, class WideDot, class ExactDot>
+constexpr TypedConvKernels saturatingConvKernels(const char* name, int spare = 0) {
+  TypedConvKernels kernels = byteConvKernels<Dot, ShortsDot>(name, spare);
+  kernels.wide = &convDirect<typename Dot::Vector, WideDot>;
+  kernels.exactDepthwise = &convDepthwise<ExactDot>;
   return kernels;
 }
 

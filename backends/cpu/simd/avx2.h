@@ -226,6 +226,14 @@ struct Avx2ShortsDot {
   }
 };
 
+// The same of weights that are bytes in memory.
+struct Avx2WideBytesDot : Avx2ShortsDot {
+  static constexpr int kWeightWordBytes = 2;
+  static LW_INLINE Words weights(const void* p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+};
+
 struct Avx2ExactBytesDot {
   using Vector = Avx2;
   using Acc = __m256i;

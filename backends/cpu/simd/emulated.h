@@ -283,6 +283,20 @@ struct EmulatedShortsDot {
   }
 };
 
+// The same of weights that are bytes in memory.
+template <int W>
+struct EmulatedWideBytesDot : EmulatedShortsDot<W> {
+  using typename EmulatedShortsDot<W>::Words;
+  static constexpr int kWeightWordBytes = 2;
+  static LW_INLINE Words weights(const void* p) {
+    typename EmulatedShortsDot<W>::Vector::Shorts x = {};
+    for (int i = 0; i < 2 * W; ++i) {
+      x[i] = static_cast<unsigned short>(static_cast<const int8_t*>(p)[i]);
+    }
+    return reinterpret_cast<Words>(x);
+  }
+};
+
 // vdpbf16ps: the product of the odd elements is added first, each step rounds once to even, and
 // denormal numbers count as zeros where they are read and where they result.
 template <int W>

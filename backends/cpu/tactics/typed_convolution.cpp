@@ -35,6 +35,7 @@ class TypedConvolutionTactic : public Tactic {
 
  protected:
   ConvMethod method() const { return method_; }
+  const TypedConvKernels& kernels() const { return kernels_; }
 
   void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
                      std::vector<Candidate>& candidates) const {
@@ -49,7 +50,7 @@ class TypedConvolutionTactic : public Tactic {
       double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh *
                                            shape.kw * elementBytes(element_));
       double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
-                     static_cast<double>(shape.groups * depthWords(shape, element_));
+                     static_cast<double>(shape.groups * depthWords(shape, multiplied(config)));
       double seconds = words / (wordsACycle_ * 0.75 * 3e9 * context.workers);
       if (winogradOutput(method_)) {
         seconds = winogradCycles(shape) / (3e9 * context.workers);
@@ -70,13 +71,13 @@ class TypedConvolutionTactic : public Tactic {
       add(from, Layout::channelsLast(region.outputType, out.rank()), 1);
       // Results go into planes as float32 only, the type of an engine's outputs.
       bool mayScatter = element_ == Element::kBFloat16 || region.outputType == DataType::kFloat32;
-      if (mayScatter && method_ == ConvMethod::kDirect)
-        add(from, Layout::linear(DataType::kFloat32), 1.02);
-      if (method_ == ConvMethod::kDirect && isOnePixel(in) && isOnePixel(out) &&
-          region.inputs.size() == 1)
+      if (mayScatter && isDirect()) add(from, Layout::linear(DataType::kFloat32), 1.02);
+      if (isDirect() && isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
         add(Layout::linear(region.inputType), Layout::linear(region.outputType), 1);
     }
   }
+
+  bool isDirect() const { return method_ == ConvMethod::kDirect || method_ == ConvMethod::kWide; }
 
   // Products, the transform of the input and that of the output.
   double winogradCycles(const ConvShape& s) const {
@@ -90,7 +91,7 @@ class TypedConvolutionTactic : public Tactic {
 
   std::unique_ptr<Step> bindPlan(const BindContext& context, const ConvShape& shape,
                                  const Epilogue& epilogue, Conversion conversion,
-                                 bool exact) const {
+                                 bool pairsFit) const {
     if (context.outputs[0].dims.volume() == 0)
       return makeStep(0, [](std::int64_t, const Worker&) {});
     View residual;
@@ -103,7 +104,7 @@ class TypedConvolutionTactic : public Tactic {
                              pixelViewOf(context.outputs[0]), residual, epilogue, context.workers,
                              cacheSizes(), conversion);
     return std::make_unique<TypedConvolutionStep>(context, plan,
-                                                  kernels_.convolution(method_, exact));
+                                                  kernels_.convolution(method_, pairsFit));
   }
 
   ConvConfig configOf(const Candidate& candidate) const {
@@ -154,7 +155,7 @@ class BFloat16ConvolutionTactic final : public TypedConvolutionTactic {
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
     return bindPlan(context, convShapeOf(*node.as<Convolution>(), context.inputs[0].dims),
-                    epilogueOf(context.graph, context.candidate.nodes), {}, false);
+                    epilogueOf(context.graph, context.candidate.nodes), {}, true);
   }
 };
 
@@ -170,11 +171,8 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
       const auto& a = *node.as<QuantizedConvolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
       ConvShape shape = convShapeOf(a.convolution, context.shapes.values[input].dims);
-      if (winogradOutput(method()) &&
-          !(isWinogradShape(shape) &&
-            winogradSumsFit(shape, method(), node.weights[0].as<std::int8_t>())))
-        continue;
-      addCandidates(context, shape, region, candidates);
+      if (takes(shape, node.weights[0].as<std::int8_t>()))
+        addCandidates(context, shape, region, candidates);
     }
   }
 
@@ -196,7 +194,15 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
     const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
     const auto& packed = *static_cast<const PackedConvolution*>(context.packed.get());
     return bindPlan(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogueOf(a),
-                    conversionOf(a), !packed.pairsFit);
+                    conversionOf(a), packed.pairsFit);
+  }
+
+ private:
+  bool takes(const ConvShape& shape, const std::int8_t* weights) const {
+    if (winogradOutput(method()))
+      return isWinogradShape(shape) && winogradSumsFit(shape, method(), weights);
+    if (kernels().convolution(method(), false)) return true;
+    return pairsFitSixteenBits(shape, {}, weights);
   }
 };
 
@@ -229,8 +235,8 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   registry.add(
       std::make_unique<BytesConvolutionTactic>(ConvMethod::kDepthwise, Element::kUInt8, bytes,
                                                vectors ? 0.3 * byteRate * bytes.width : 0.1));
-  for (ConvMethod method : {ConvMethod::kWinograd2, ConvMethod::kWinograd4})
-    if (bytes.convolution(method, false))
+  for (ConvMethod method : {ConvMethod::kWide, ConvMethod::kWinograd2, ConvMethod::kWinograd4})
+    if (bytes.convolution(method, true))
       registry.add(std::make_unique<BytesConvolutionTactic>(
           method, Element::kUInt8, bytes, (cpu.features.avx512Vnni ? 2 : 1.5) * bytes.width));
 }
