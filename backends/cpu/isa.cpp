@@ -58,8 +58,10 @@ bool tilesPermitted() {
 
 CpuFeatures detectFeatures() {
   CpuFeatures features;
-  if (availableIsas().back() != Isa::kAvx512) return features;
+  if (availableIsas().back() == Isa::kPortable) return features;
   const Cpuid extended(7, 0), more(7, 1);
+  features.avxVnni = bit(more.eax, 4);
+  if (availableIsas().back() != Isa::kAvx512) return features;
   features.avx512Vnni = bit(extended.ecx, 11);
   features.avx512Bf16 = bit(more.eax, 5);
   if ((savedRegisters() & kTileState) == kTileState && bit(extended.edx, 24)) {
@@ -97,13 +99,20 @@ const CpuFeatures& cpuFeatures() {
 const std::vector<CpuChoice>& availableCpus() {
   static const std::vector<CpuChoice> found = [] {
     std::vector<CpuChoice> all;
-    for (Isa isa : availableIsas()) all.push_back({isaName(isa), isa, {}});
     const CpuFeatures& has = cpuFeatures();
-    CpuChoice next = all.back();
+    CpuChoice next;
     const auto add = [&](const char* name) {
       next.name = name;
       all.push_back(next);
     };
+    for (Isa isa : availableIsas()) {
+      next.isa = isa;
+      add(isaName(isa));
+      if (isa == Isa::kAvx2 && has.avxVnni) {
+        next.features.avxVnni = true;
+        add("avx2_vnni");
+      }
+    }
     if (has.avx512Vnni) {
       next.features.avx512Vnni = true;
       add("avx512_vnni");

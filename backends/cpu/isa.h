@@ -11,6 +11,7 @@ enum class Isa : uint8_t { kPortable, kAvx2, kAvx512 };
 
 /// What the machine offers beyond its instruction set, which only some tactics use.
 struct CpuFeatures {
+  bool avxVnni = false;  ///< on 256 bits, without AVX-512
   bool avx512Vnni = false;
   bool avx512Bf16 = false;
   bool amxTile = false;
@@ -33,8 +34,9 @@ struct CpuChoice {
   CpuFeatures features;
 };
 
-/// What this machine can be used as, from the least to all it has: "portable", "avx2", "avx512",
-/// "avx512_vnni", "avx512_bf16", "amx", as far as they go. Each allows what those before it do.
+/// What this machine can be used as, from the least to all it has: "portable", "avx2", "avx2_vnni",
+/// "avx512", "avx512_vnni", "avx512_bf16", "amx", as far as they go. Each allows what those before
+/// it do.
 const std::vector<CpuChoice>& availableCpus();
 
 /// Parses one of those names. Throws Error where it is unknown or this machine lacks it; the

@@ -7,7 +7,8 @@ extern const TensorKernels kTensorKernelsPortable, kTensorKernelsAvx2, kTensorKe
 
 extern const TypedTensorKernels kTypedTensorKernelsPortable, kTypedTensorKernelsAvx2,
     kTypedTensorKernelsAvx512;
-extern const TypedConvKernels kBytesKernelsPortable, kBytesKernelsAvx2, kBytesKernelsAvx512Vnni;
+extern const TypedConvKernels kBytesKernelsPortable, kBytesKernelsAvx2, kBytesKernelsAvx2Vnni,
+    kBytesKernelsAvx512Vnni;
 extern const TypedConvKernels kBFloat16KernelsPortable, kBFloat16KernelsAvx2,
     kBFloat16KernelsAvx512, kBFloat16KernelsAvx512Bf16;
 
@@ -71,6 +72,7 @@ const KernelTable& kernels(Isa isa) {
 const TypedConvKernels& typedConvKernels(Element element, const CpuChoice& cpu) {
   if (element == Element::kUInt8) {
     if (cpu.features.avx512Vnni) return kBytesKernelsAvx512Vnni;
+    if (cpu.features.avxVnni) return kBytesKernelsAvx2Vnni;
     return cpu.isa == Isa::kPortable ? kBytesKernelsPortable : kBytesKernelsAvx2;
   }
   if (cpu.features.avx512Bf16) return kBFloat16KernelsAvx512Bf16;

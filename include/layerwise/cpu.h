@@ -8,7 +8,8 @@
 namespace layerwise {
 
 /// The sets of CPU kernels that this machine can run, from the least to the best: "portable",
-/// "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx". Each includes those before it.
+/// "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx". Each includes those before
+/// it.
 LAYERWISE_API std::vector<std::string> cpuKernelSets();
 
 /// The one that engines are built for and run with: the best, or what the environment variable

@@ -217,7 +217,8 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   const bool vectors = cpu.isa != Isa::kPortable;
   // Two multiplications a cycle; without instructions for the type, one of two or three.
   const double pairRate = hasBFloat16Arithmetic(cpu) ? 2 : 0.8;
-  const double byteRate = cpu.features.avx512Vnni ? 2 : 0.9;
+  const bool vnni = cpu.features.avx512Vnni || cpu.features.avxVnni;
+  const double byteRate = vnni ? 2 : 0.9;
   CpuChoice without = cpu;
   without.features.avx512Bf16 = false;
   const TypedConvKernels& stored = typedConvKernels(Element::kBFloat16, without);
@@ -237,8 +238,8 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
                                                vectors ? 0.3 * byteRate * bytes.width : 0.1));
   for (ConvMethod method : {ConvMethod::kWide, ConvMethod::kWinograd2, ConvMethod::kWinograd4})
     if (bytes.convolution(method, true))
-      registry.add(std::make_unique<BytesConvolutionTactic>(
-          method, Element::kUInt8, bytes, (cpu.features.avx512Vnni ? 2 : 1.5) * bytes.width));
+      registry.add(std::make_unique<BytesConvolutionTactic>(method, Element::kUInt8, bytes,
+                                                            (vnni ? 2 : 1.5) * bytes.width));
 }
 
 }  // namespace layerwise
