@@ -83,6 +83,11 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   return result;
 }
 
+// Transformed, the weights of bytes are 32 / 9 or 8 times as many. Beyond this they come from
+// memory at every run, which costs more than the products they save; timing one layer does not show
+// it.
+constexpr int64_t kMostWinogradBytes = 6 << 20;
+
 // Adds Winograd's to the direct candidates.
 void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& candidates) {
   ConvConfig c;
@@ -92,7 +97,9 @@ void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& can
   c.pixels = static_cast<uint8_t>(maxPixels(registers, c.vectors));
   for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
     c.method = method;
-    if (convSupports(s, c) && s.ci >= 16 && s.co >= 16) candidates.push_back(c);
+    if (!convSupports(s, c) || s.ci < 16 || s.co < 16) continue;
+    if (c.element == Element::kUInt8 && 4 * s.co * packedRows(s, c) > kMostWinogradBytes) continue;
+    candidates.push_back(c);
   }
 }
 

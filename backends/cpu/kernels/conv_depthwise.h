@@ -121,6 +121,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
   }
   const int64_t outBytes = elementBytes(p.conversion.output);
   const int64_t residualBytes = elementBytes(p.conversion.residual);
+  const bool hasResidual = p.epilogue.residual != ResidualPlace::kNone;
   const auto insideAt = [](int64_t at, int64_t reach, int64_t size) {
     return at >= 0 && at + reach < size;
   };
@@ -144,7 +145,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
                  border,
                  header + (kHeader - 1) * D::kChannels,
                  reinterpret_cast<const char*>(header + kHeader * D::kChannels),
-                 storesBytes(p) ? &results : nullptr,
+                 storesBytes(p) && !hasResidual ? &results : nullptr,
                  static_cast<int>(channels)};
     for (int64_t y = begin; y < begin + rows; ++y) {
       const bool rowInside = precomputed && insideAt(y * s.sh - s.pt, (s.kh - 1) * s.dh, s.h);
@@ -166,9 +167,8 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
         }
         if (work.results) continue;
         const char* residual =
-            p.epilogue.residual == ResidualPlace::kNone
-                ? nullptr
-                : static_cast<const char*>(io.residual) + at(p.residual) * residualBytes;
+            hasResidual ? static_cast<const char*>(io.residual) + at(p.residual) * residualBytes
+                        : nullptr;
         writeReducedRow<V, kElement>(p, scratch, D::kChannels, header, header + D::kChannels,
                                      residual, out, count, channels);
       }

@@ -97,6 +97,7 @@ struct DirectBlock {
     const View& view = plan.out;
     if (args.results) {
       args.bytes = c;
+      args.byteResidual = r;
       args.cPixel = view.pixel;
       args.cRow = view.row;
       microKernel<V, Dot>(height, width, vectors)(args);

@@ -32,6 +32,7 @@ struct MicroArgs {
   // `bytes`, whose steps are those of c.
   const ByteResults* results;
   char* bytes;
+  const char* byteResidual;  // or null
   // Weights of a later call, asked for while this one multiplies: cache lines at every fourth step.
   const char* ahead;
   int64_t aheadLines;
@@ -142,7 +143,13 @@ struct MicroKernel {
     if constexpr (Dot::kElements == 1) {
       storeTile(acc, args);
     } else if constexpr (sumsIntegers<Dot>) {
-      args.results ? storeBytes(acc, args) : storeAccumulators(acc, args);
+      if (!args.results) {
+        storeAccumulators(acc, args);
+      } else if (args.byteResidual) {
+        storeBytes<true>(acc, args);
+      } else {
+        storeBytes<false>(acc, args);
+      }
     } else {
       storeAccumulators(acc, args);
     }
@@ -171,6 +178,7 @@ struct MicroKernel {
     }
   }
 
+  template <bool withResidual>
   static LW_INLINE void storeBytes(const Acc (&acc)[R][P][NV], const MicroArgs& args) {
     const ByteResults& results = *args.results;
     const ByteWriter<V> write(results);
@@ -179,9 +187,16 @@ struct MicroKernel {
       const auto bias = V::load(results.bias + n * V::kWidth);
       const int lanes = n + 1 < NV ? V::kWidth : args.lastLanes;
       LW_UNROLL for (int r = 0; r < R; ++r) {
-        char* to = args.bytes + r * args.cRow + n * V::kWidth;
+        auto* to = reinterpret_cast<uint8_t*>(args.bytes) + r * args.cRow + n * V::kWidth;
+        auto* from = reinterpret_cast<const uint8_t*>(args.byteResidual);
+        if constexpr (withResidual) from += r * args.residualRow + n * V::kWidth;
         LW_UNROLL for (int p = 0; p < P; ++p, to += args.cPixel) {
-          write(reinterpret_cast<uint8_t*>(to), acc[r][p][n], scale, bias, lanes);
+          if constexpr (withResidual) {
+            write(to, acc[r][p][n], scale, bias, lanes, from);
+            from += args.residualPixel;
+          } else {
+            write(to, acc[r][p][n], scale, bias, lanes);
+          }
         }
       }
     }

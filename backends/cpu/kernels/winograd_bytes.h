@@ -139,12 +139,22 @@ struct WinogradBytes {
       char* const out =
           static_cast<char*>(io.out) + (offset(p.out, at) + block.firstOut) * outBytes;
       const float *scale = block.header, *bias = block.header + block.lanes;
+      const char* from = residual ? static_cast<const char*>(io.residual) +
+                                        (offset(p.residual, at) + block.firstOut) * residualBytes
+                                  : nullptr;
       if (storesBytes(p)) {
         const ByteWriter<V> write(byteResults(p, scale, bias));
         transformOutput(block, products, step, [&](int y, int x, int64_t c, Index sums) {
           if (y >= height || x >= width) return;
-          write(reinterpret_cast<uint8_t*>(out) + y * p.out.row + x * p.out.pixel + c, sums,
-                V::load(scale + c), V::load(bias + c), static_cast<int>(block.channels - c));
+          auto* to = reinterpret_cast<uint8_t*>(out) + y * p.out.row + x * p.out.pixel + c;
+          const auto lanes = static_cast<int>(block.channels - c);
+          if (from) {
+            write(to, sums, V::load(scale + c), V::load(bias + c), lanes,
+                  reinterpret_cast<const uint8_t*>(from) + y * p.residual.row +
+                      x * p.residual.pixel + c);
+          } else {
+            write(to, sums, V::load(scale + c), V::load(bias + c), lanes);
+          }
         });
         return;
       }
@@ -152,9 +162,6 @@ struct WinogradBytes {
       transformOutput(block, products, step, [&](int y, int x, int64_t c, Index sums) {
         V::storeIndex(tile + (y * m + x) * block.lanes + c, sums);
       });
-      const char* from = residual ? static_cast<const char*>(io.residual) +
-                                        (offset(p.residual, at) + block.firstOut) * residualBytes
-                                  : nullptr;
       for (int64_t y = 0; y < height; ++y) {
         writeReducedRow<V, Element::kUInt8>(
             p, tile + y * m * block.lanes, block.lanes, scale, bias,
