@@ -52,6 +52,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"unary", unaryCase, 75},
       {"yolov5_decode", yolov5DecodeCase},
       {"yolov5_detect", yolov5DetectCase},
+      {"yolov8_detect", yolov8DetectCase},
   };
   return families;
 }

@@ -86,24 +86,47 @@ inline LayerCase yolov5DecodeCase(Random& r, int) {
   return made;
 }
 
-inline LayerCase yolov5DetectCase(Random& r, int) {
-  Yolov5Head head(r);
+/// A detection plugin over a head's maps, with random options.
+inline LayerCase detectCase(Random& r, const char* plugin, std::vector<CaseInput> maps,
+                            std::int64_t classes, Fields fields) {
   const std::int64_t capacity = r.pick(1, 40);
-  head.fields.set("capacity", capacity);
-  LayerCase made{head.maps, {}, 2e-6};
+  fields.set("capacity", capacity);
+  LayerCase made{std::move(maps), {}, 2e-6};
   const std::vector<double> options{r.real(0, 0.6), r.real(0.05, 0.9),
                                     static_cast<double>(r.pick(1, capacity)),
                                     r.chance(0.5) ? 1.0 : 0.0, r.chance(0.5) ? 1.0 : 0.0};
   std::vector<double> wanted;
-  for (std::int64_t c = 0; c < head.classes; ++c) wanted.push_back(r.chance(0.8) ? 1.0 : 0.0);
+  for (std::int64_t c = 0; c < classes; ++c) wanted.push_back(r.chance(0.8) ? 1.0 : 0.0);
   made.inputs.push_back({.dims = {5}, .batched = false, .values = options});
-  made.inputs.push_back({.dims = {head.classes}, .batched = false, .values = wanted});
+  made.inputs.push_back({.dims = {classes}, .batched = false, .values = wanted});
   made.outputBatchAxes = {0, 0};
-  made.define = [fields = head.fields](Network& n, const std::vector<Tensor*>& in) {
-    auto& layer = n.addPlugin(in, createPlugin("yolov5_detect", 1, fields));
+  made.define = [=](Network& n, const std::vector<Tensor*>& in) {
+    auto& layer = n.addPlugin(in, createPlugin(plugin, 1, fields));
     return std::vector<Tensor*>{&layer.output(0), &layer.output(1)};
   };
   return made;
+}
+
+inline LayerCase yolov5DetectCase(Random& r, int) {
+  Yolov5Head head(r);
+  return detectCase(r, "yolov5_detect", head.maps, head.classes, head.fields);
+}
+
+inline LayerCase yolov8DetectCase(Random& r, int) {
+  const std::int64_t classes = r.pick(1, 7), bins = r.pick(1, 16);
+  std::vector<std::int64_t> strides;
+  std::vector<CaseInput> maps;
+  for (std::int64_t level = 0, levels = r.pick(1, 3); level < levels; ++level) {
+    strides.push_back(std::int64_t{8} << level);
+    const std::int64_t height = r.pick(1, 7), width = r.pick(1, 9);
+    maps.push_back({.dims = {kBatch, 4 * bins, height, width}, .low = -4, .high = 4});
+    maps.push_back({.dims = {kBatch, classes, height, width}, .low = -6, .high = 3});
+  }
+  Fields fields;
+  fields.set("classes", classes);
+  fields.set("bins", bins);
+  fields.set("strides", strides);
+  return detectCase(r, "yolov8_detect", maps, classes, fields);
 }
 
 }  // namespace layerwise::test

@@ -1,4 +1,4 @@
-// The best of the candidates that yolov5_detect.cl leaves, sorted, the best first: MAX_CANDIDATES of
+// The best of the candidates that detection_candidates.cl lists, sorted, the best first: MAX_CANDIDATES of
 // each image, one work group an image of GROUP items. LOCAL_KEYS have room in local memory. GROUP,
 // LOCAL_KEYS and SORTED_KEYS, an image's room among the sorted ones, are powers of two.
 
