@@ -302,17 +302,19 @@ inline CandidateResult runCandidate(const Graph& graph, const Candidate& candida
   Random random(seed);
   std::vector<PlacedTensor> tensors;
   int buffer = 1;
-  auto place = [&](const Layout& layout) {
-    bool callers = layout.isLinear() && layout.type != DataType::kUInt8;
+  auto place = [&](const Layout& layout, const TensorInfo& info) {
+    bool callers = layout == Layout::linear(info.type) && info.type != DataType::kUInt8;
     return placement.place == Place::kCallers && !callers ? Place::kDense : placement.place;
   };
   for (std::size_t i = 0; i < inputs.size(); ++i)
     tensors.emplace_back(buffer++, candidate.inputLayouts[i].type, candidate.inputLayouts[i],
-                         inputs[i]->info.dims, place(candidate.inputLayouts[i]), random);
-  for (std::size_t i = 0; i < candidate.outputs.size(); ++i)
+                         inputs[i]->info.dims, place(candidate.inputLayouts[i], inputs[i]->info),
+                         random);
+  for (std::size_t i = 0; i < candidate.outputs.size(); ++i) {
+    const TensorInfo& info = shapes.values[static_cast<std::size_t>(candidate.outputs[i])];
     tensors.emplace_back(buffer++, candidate.outputLayouts[i].type, candidate.outputLayouts[i],
-                         shapes.values[static_cast<std::size_t>(candidate.outputs[i])].dims,
-                         place(candidate.outputLayouts[i]), random);
+                         info.dims, place(candidate.outputLayouts[i], info), random);
+  }
   std::vector<BufferView> views;
   std::vector<std::byte*> buffers{nullptr};
   for (PlacedTensor& tensor : tensors) {
