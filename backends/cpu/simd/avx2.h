@@ -189,6 +189,35 @@ struct Avx2 {
   static LW_INLINE Index bitsOf(Index x) { return x; }
 };
 
+// Two products of 16-bit integers; the sum wraps.
+struct Avx2ShortsDot {
+  using Vector = Avx2;
+  using Acc = __m256i;
+  using Words = __m256i;
+  static constexpr int kElements = 2;
+
+  static LW_INLINE Acc start(const float* p) { return weights(p); }
+  static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
+  static LW_INLINE Words broadcast(const void* p) { return Avx2::broadcastWord(p); }
+  static LW_INLINE Words weights(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
+    // Or GCC adds the products of several steps first, and keeps them all in memory.
+    __asm__("" : "+x"(acc));
+    return acc;
+  }
+};
+
+// The same of weights that are bytes in memory.
+struct Avx2WideBytesDot : Avx2ShortsDot {
+  static constexpr int kWeightWordBytes = 2;
+  static LW_INLINE Words weights(const void* p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+};
+
 // Four products of unsigned by signed bytes. The sum of two may not fit vpmaddubsw's 16 bits:
 // Saturating takes weights for which they do, Exact any.
 struct Avx2SaturatingBytesDot {
@@ -205,32 +234,7 @@ struct Avx2SaturatingBytesDot {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }
   static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
-    const __m256i pairs = _mm256_maddubs_epi16(x, w);
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-};
-
-// Two products of 16-bit integers; the sum wraps.
-struct Avx2ShortsDot {
-  using Vector = Avx2;
-  using Acc = __m256i;
-  using Words = __m256i;
-  static constexpr int kElements = 2;
-
-  static LW_INLINE Acc start(const float* p) { return weights(p); }
-  static LW_INLINE void store(float* p, Acc acc) { Avx2::storeIndex(p, acc); }
-  static LW_INLINE Words broadcast(const void* p) { return Avx2::broadcastWord(p); }
-  static LW_INLINE Words weights(const void* p) { return Avx2SaturatingBytesDot::weights(p); }
-  static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
-  }
-};
-
-// The same of weights that are bytes in memory.
-struct Avx2WideBytesDot : Avx2ShortsDot {
-  static constexpr int kWeightWordBytes = 2;
-  static LW_INLINE Words weights(const void* p) {
-    return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+    return Avx2ShortsDot::dot(acc, _mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1));
   }
 };
 
