@@ -1,6 +1,7 @@
 // Layerwise's side of bench/gpu: builds an engine for a device and runs it when it is told to.
 //
-//   gpu_worker NETWORK FILE.wts DEVICE fp32|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT OUTPUT.f32
+//   gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT
+//   OUTPUT.f32
 //              [OPTION=VALUE...]
 //
 // It runs once, writes the output named OUTPUT as plain float32 and prints a line of JSON. Then it
@@ -94,11 +95,12 @@ int work(const std::vector<std::string>& words) {
   config.device = words[2];
   if (words[3] == "fp16") config.precision = DataType::kFloat16;
   config.tf32 = words[3] == "tf32";
+  config.winograd = words[3] != "fp32-direct";
   config.optimizationLevel = std::stoi(words[4]);
   const WeightMap weights = WeightMap::load(words[1], 0);
   Network network = NetworkRegistry::instance().define(words[0], weights, options);
   const Dims shape = parseShape(words[6]);
-  // A detector's suppression, which runs on the host, is no part of the comparison.
+  // A detector's suppression is no part of the comparison.
   std::erase_if(const_cast<NetworkState&>(network.state()).outputs,
                 [&](const auto& output) { return output.second != words[7]; });
   config.profile = defaultProfile(network);
@@ -183,7 +185,8 @@ int main(int argc, char** argv) {
   try {
     if (words.size() >= 9) return work(words);
     fmt::print(stderr,
-               "gpu_worker NETWORK FILE.wts DEVICE fp32|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT "
+               "gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16 LEVEL INPUT.f32 "
+               "NxCxHxW OUTPUT "
                "OUTPUT.f32 [OPTION=VALUE...]\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
