@@ -48,18 +48,14 @@ ConvProblem problemOf(const cpu::Layer& layer, std::int64_t batch) {
 /// A layer's tensors on the host, as the device takes them.
 class Case {
  public:
-  Case(const Device& device, const ConvProblem& problem, ConvMath math,
-       const std::vector<ConvFamily>& families)
+  Case(const Device& device, const ConvProblem& problem, ConvMath math)
       : device_(device),
         problem_(problem),
         type_(math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32) {
     const ConvProblem& p = problem_;
     in_ = tensor(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
     out_ = tensor(2, {p.images, p.outChannels, p.outHeight, p.outWidth});
-    std::vector<float> bias(static_cast<std::size_t>(p.outChannels), 0.1f);
-    const std::vector<float> weights = random(p.outChannels * p.depth());
-    for (const ConvFamily& family : families)
-      packed_[static_cast<int>(family.unit)] = uploadConv(device, family, p, weights, bias);
+    weights_ = random(p.outChannels * p.depth());
     const std::vector<float> x = random(in_.view.dims.volume());
     input_.resize(x.size() * sizeOf(type_));
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -77,7 +73,10 @@ class Case {
     const Activation relu{ActivationType::kRelu};
     b.activation = &relu;
     std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(device_, b, *packed_.at(static_cast<int>(cut.tile.unit)));
+    steps[0].step = bindNvidiaConv(
+        device_, b,
+        *uploadConv(device_, cut.tile, problem_, weights_,
+                    std::vector<float>(static_cast<std::size_t>(problem_.outChannels), 0.1f)));
     std::fill(output_.begin(), output_.end(), std::byte{0xff});
     std::vector<void*> io{input_.data(), output_.data()};
     executor.prepare(
@@ -129,7 +128,7 @@ class Case {
   DataType type_;
   std::mt19937 engine_{1};
   ConvTensor in_, out_;
-  std::map<int, std::shared_ptr<const PackedConv>> packed_;
+  std::vector<float> weights_;
   std::vector<std::byte> input_, output_;
   std::vector<float> expected_;
 };
@@ -155,7 +154,7 @@ int work(const std::vector<std::string>& words) {
   for (const cpu::Layer& layer : cpu::kLayers) {
     if (layer.network != words[1] || layer.groups != 1) continue;
     const ConvProblem problem = problemOf(layer, batch);
-    Case c(*device, problem, math, families);
+    Case c(*device, problem, math);
     const double flops = 2.0 * static_cast<double>(problem.pixels() * problem.outChannels) *
                          static_cast<double>(problem.depth());
     const std::string name =

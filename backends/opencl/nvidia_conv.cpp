@@ -33,18 +33,20 @@ std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
 
 std::vector<ConvTile> makePatchTiles(ConvMath math) {
   std::vector<ConvTile> tiles;
-  for (auto [pixels, channels, stages] : {std::array{128, 128, 3},
-                                          {128, 128, 2},
-                                          {128, 64, 4},
-                                          {128, 64, 3},
-                                          {64, 128, 3},
-                                          {64, 64, 4},
-                                          {256, 64, 3},
-                                          {256, 64, 2},
-                                          {256, 128, 2},
-                                          {128, 32, 4},
-                                          {64, 32, 6}})
-    tiles.push_back({math, pixels, channels, 16, channels, 64, stages, ConvUnit::kPatch, 1});
+  for (auto [pixels, channels, blockBytes, stages] : {std::array{128, 64, 64, 2},
+                                                      {64, 64, 64, 2},
+                                                      {128, 128, 32, 3},
+                                                      {128, 128, 32, 2},
+                                                      {256, 128, 32, 2},
+                                                      {256, 64, 32, 3},
+                                                      {128, 64, 32, 4},
+                                                      {128, 64, 32, 2},
+                                                      {64, 128, 32, 3},
+                                                      {64, 64, 32, 3},
+                                                      {64, 32, 64, 3},
+                                                      {128, 32, 64, 3}})
+    tiles.push_back(
+        {math, pixels, channels, 16, channels, blockBytes, stages, ConvUnit::kPatch, 1});
   return tiles;
 }
 
@@ -82,7 +84,9 @@ std::vector<std::pair<std::string, std::string>> ConvTile::defines() const {
       {"BN", std::to_string(channels)},
       {"STAGES", std::to_string(stages)},
       {"WGMMA", unit == ConvUnit::kWarp ? "0" : "1"}};
-  if (unit != ConvUnit::kPatch) {
+  if (unit == ConvUnit::kPatch) {
+    all.emplace_back("BLOCK_BYTES", std::to_string(depthBytes));
+  } else {
     all.emplace_back("WM", std::to_string(warpPixels));
     all.emplace_back("WN", std::to_string(warpChannels));
     all.emplace_back("BK_BYTES", std::to_string(depthBytes));
@@ -106,27 +110,24 @@ const std::vector<ConvTile>& convTiles(const ConvFamily& family) {
 }
 
 bool suitsPatches(const ConvProblem& p, ConvMath math) {
-  return p.strideY == 1 && p.strideX == 1 && p.outHeight == p.inHeight && p.outWidth == p.inWidth &&
-         !p.pointwise() && p.fixedPadding && p.inChannels % (math == ConvMath::kHalf ? 8 : 4) == 0;
-}
-
-std::int64_t convBlocks(const ConvProblem& p, ConvMath math) {
-  const std::int64_t block = math == ConvMath::kHalf ? 32 : 16;
-  return (p.inChannels + block - 1) / block;
+  return p.strideY == 1 && p.strideX == 1 && p.dilationY == 1 && p.dilationX == 1 &&
+         p.outHeight == p.inHeight && p.outWidth == p.inWidth && !p.pointwise() && p.fixedPadding &&
+         p.inChannels % (math == ConvMath::kHalf ? 8 : 4) == 0;
 }
 
 ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
-  const std::int64_t reachY = (p.kernelHeight - 1) * p.dilationY,
-                     reachX = (p.kernelWidth - 1) * p.dilationX;
+  const std::int64_t reachY = p.kernelHeight - 1, reachX = p.kernelWidth - 1;
+  const std::int64_t chunks = tile.depthBytes / 16;
   linePositions = p.inWidth + std::max(p.padX, reachX - p.padX);
   imageLines = p.inHeight + std::max(p.padY, reachY - p.padY);
   positions = ((p.images - 1) * imageLines + p.inHeight) * linePositions;
   rows = tile.pixels + reachY * linePositions + reachX;
   // Neighbouring chunks of a position in other banks.
   planeBytes = ((rows + 1) / 4 * 4 + 2) * 16;
-  localBytes = tile.stages * (tile.channels * tile.depthBytes + 16) + 2 * 4 * planeBytes;
+  localBytes = tile.stages * (tile.channels * tile.depthBytes * p.kernelWidth + 16) +
+               2 * chunks * planeBytes;
   localBytes = (localBytes + 4095) / 4096 * 4096;  // few forms
-  passes = (rows * 4 + tile.threads() - 1) / tile.threads();
+  passes = (rows * chunks + tile.threads() - 1) / tile.threads();
 }
 
 ChunkedConv::ChunkedConv(const ConvProblem& original, ConvMath math) : problem(original) {
@@ -163,33 +164,34 @@ int convWeightPlace(ConvMath math, int channel) {
   return group + own / 2 * 8 + owner * 2 + own % 2;
 }
 
-std::vector<float> packConvWeights(const ConvProblem& original, const ConvFamily& family,
+std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,
                                    const float* weights) {
-  const ConvMath math = family.math;
+  const ConvMath math = tile.math;
   ChunkedConv chunked(original, math);
   const ConvProblem& p = chunked.problem;
-  const bool patches = family.unit == ConvUnit::kPatch;
+  const bool patches = tile.unit == ConvUnit::kPatch;
   const std::int64_t row = convWeightRow(p.depth(), math), rows = convWeightRows(p.outChannels);
-  const std::int64_t taps = p.kernelHeight * p.kernelWidth;
-  // Over patches: blocks of channels, taps, output channels, the block's 64 bytes as they lie in
-  // local memory.
-  const std::int64_t chunk = math == ConvMath::kHalf ? 8 : 4, block = 4 * chunk;
-  std::vector<float> packed(
-      static_cast<std::size_t>(patches ? convBlocks(p, math) * taps * rows * block : row * rows),
-      0);
+  const std::int64_t chunk = 16 / tile.elementBytes(), chunks = tile.depthBytes / 16;
+  // Over patches: blocks of channels, rows of the kernel, eights of output channels, taps of the
+  // row, chunks of the block, the eight.
+  const std::int64_t size =
+      patches ? convSteps(tile, p) * p.kernelHeight * p.kernelWidth * rows * chunks * chunk
+              : row * rows;
+  std::vector<float> packed(static_cast<std::size_t>(size), 0);
   const float* from = weights;
   for (int o = 0; o < original.outChannels; ++o)
     for (std::int64_t c = 0; c < original.inChannels; ++c)
       for (std::int64_t y = 0; y < original.kernelHeight; ++y)
         for (std::int64_t x = 0; x < original.kernelWidth; ++x) {
-          std::int64_t column = chunked.paired ? x + chunked.extra : x;
-          std::int64_t tap = y * p.kernelWidth + (chunked.paired ? column / 2 : column);
-          std::int64_t channel = chunked.paired ? column % 2 * 4 + c : c;
-          const std::int64_t place = convWeightPlace(math, o);
-          std::int64_t at = place * row + tap * p.inChannels + channel;
-          if (patches)
-            at = ((channel / block * taps + tap) * rows + place) * block +
-                 (channel % block / chunk ^ (place >> 1 & 3)) * chunk + channel % chunk;
+          const std::int64_t column = chunked.paired ? (x + chunked.extra) / 2 : x;
+          const std::int64_t channel = chunked.paired ? (x + chunked.extra) % 2 * 4 + c : c;
+          const std::int64_t place = convWeightPlace(math, o), inBlock = channel / chunk;
+          std::int64_t at = place * row + (y * p.kernelWidth + column) * p.inChannels + channel;
+          if (patches) {
+            at = (inBlock / chunks * p.kernelHeight + y) * (rows / 8) + place / 8;
+            at = (at * p.kernelWidth + column) * chunks + inBlock % chunks;
+            at = (at * 8 + place % 8) * chunk + channel % chunk;
+          }
           packed[static_cast<std::size_t>(at)] = *from++;
         }
   return packed;
@@ -212,9 +214,9 @@ ConvCut ConvCut::parse(const ConvFamily& family, const std::string& text) {
 }
 
 std::int64_t convSteps(const ConvTile& tile, const ConvProblem& problem) {
-  if (tile.unit == ConvUnit::kPatch) return convBlocks(problem, tile.math);
   const std::int64_t each = tile.depthBytes / tile.elementBytes();
-  return (problem.depth() + each - 1) / each;
+  const std::int64_t depth = tile.unit == ConvUnit::kPatch ? problem.inChannels : problem.depth();
+  return (depth + each - 1) / each;
 }
 
 int convStepsPerSplit(const ConvCut& cut, const ConvProblem& problem) {
@@ -228,49 +230,78 @@ std::int64_t convTileCount(const ConvTile& tile, const ConvProblem& problem) {
          ((problem.outChannels + tile.channels - 1) / tile.channels);
 }
 
+namespace {
+
+/// What time depends on beside counts: fitted to what bench/cl_conv_bench measured on an H200.
+struct ConvCosts {
+  double flopsPerCycle;
+  double issueCycles;                 ///< of a step, for four warps
+  double waitCycles, shortestCycles;  ///< until a copy has come; of a step of a group that is alone
+  double startCycles;
+  double storedPerCycle;
+  double splitCycles, splitPerCycle;
+  double bytesPerSecond;
+};
+
+ConvCosts convCosts(const ConvTile& tile) {
+  const double width = tile.math == ConvMath::kHalf ? 2 : 1;
+  if (tile.math == ConvMath::kFloat)
+    return {230,  0,  0,     260 + 1.25 * tile.depthBytes, 1800 + 150.0 * tile.stages, 24,
+            1500, 20, 2.8e12};
+  if (tile.unit == ConvUnit::kWarp)
+    return {1000 * width, 40, 630, 107, 1400, 10.6, 2400, 7.9, 5.7e12};
+  if (tile.unit == ConvUnit::kWarpgroup)
+    return {1320 * width, 55, 630, 107, 1400, 10.6, 2400, 7.9, 5.7e12};
+  return {1600 * width, 90, 900, 300, 2800, 10.6, 2400, 7.9, 5.7e12};
+}
+
+}  // namespace
+
 double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors) {
   const ConvTile& t = cut.tile;
-  constexpr double kClock = 1.7e9, kLaunch = 4e-6, kBytesPerSecond = 2.8e12;
-  // One step of one tile, in cycles of a multiprocessor: arithmetic, and local memory.
-  const double elements = static_cast<double>(t.depthBytes) / t.elementBytes();
-  const bool together = t.unit != ConvUnit::kWarp;
-  const double flopsPerCycle = t.math == ConvMath::kFloat
-                                   ? 230
-                                   : (t.math == ConvMath::kHalf ? 2 : 1) * (together ? 1900 : 1200);
-  const double arithmetic = 2.0 * t.pixels * t.channels * elements / flopsPerCycle;
-  const double warps = t.threads() / 32.0;
-  const double reads = together ? warps / 4 * (4 * t.warpPixels + t.warpChannels)
-                                : warps * (t.warpPixels + t.warpChannels);
-  // A patch comes once for all taps.
+  const ConvCosts costs = convCosts(t);
+  constexpr double kClock = 1.7e9, kLaunch = 5e-6;
+  // One step of one tile, in cycles of a multiprocessor: arithmetic, local memory, instructions.
+  // Over patches a step is a row of the kernel, and a patch comes once for all of them.
   const bool patches = t.unit == ConvUnit::kPatch;
+  const double taps = patches ? static_cast<double>(p.kernelWidth) : 1;
+  const double elements = taps * t.depthBytes / t.elementBytes();
+  const double arithmetic = 2.0 * t.pixels * t.channels * elements / costs.flopsPerCycle;
+  const double warps = t.threads() / 32.0;
+  const double reads = t.unit == ConvUnit::kWarp ? warps * (t.warpPixels + t.warpChannels)
+                                                 : warps / 4 * (4 * t.warpPixels + t.warpChannels);
   const double copies = t.channels + (patches ? 0.3 : 1) * t.pixels;
   const double local =
-      (reads + copies) * t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
-  double busy = std::max(arithmetic, local) + 0.3 * std::min(arithmetic, local);
-  // A tap takes a warp some 90 instructions.
-  if (patches) busy += 90 * warps / 4;
+      (reads + copies) * taps * t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
+  const double busy = std::max(arithmetic, local) + 0.33 * std::min(arithmetic, local) +
+                      costs.issueCycles * warps / 4;
   // Alone on its multiprocessor, a group waits for its copies; beside others it need not.
-  const double alone = std::max(busy, patches ? 450 : 260 + 40.0 * t.depthBytes / 32);
+  const double ahead = std::max(1, t.stages - 1 - (patches ? 0 : t.flight));
+  const double alone = std::max(busy, costs.waitCycles / ahead + costs.shortestCycles);
   const double sums = t.warpPixels * t.warpChannels / 32.0;
-  const double registers = (t.math == ConvMath::kFloat ? 100 : together ? 50 : 70) + 1.2 * sums;
+  const double registers = (t.math == ConvMath::kFloat  ? 100
+                            : t.unit == ConvUnit::kWarp ? 70
+                                                        : 50) +
+                           1.2 * sums;
   const double localBytes = static_cast<double>(
       patches ? ConvPatch(p, t).localBytes : t.stages * (t.pixels + t.channels) * t.depthBytes);
   const double resident = std::max(1.0, std::floor(std::min(227 * 1024 / (localBytes + 1024),
                                                             65536 / (registers * t.threads()))));
-  const int steps =
-      convStepsPerSplit(cut, p) * static_cast<int>(patches ? p.kernelHeight * p.kernelWidth : 1);
+  const double steps =
+      static_cast<double>(convStepsPerSplit(cut, p) * (patches ? p.kernelHeight : 1));
   const double groups = static_cast<double>(convTileCount(t, p)) * cut.splits;
-  const double store = t.pixels * t.channels / 24.0, latency = 1800 + 150 * t.stages;
-  double cycles = std::max(
-      std::ceil(groups / multiprocessors) * (steps * busy + store),
-      std::ceil(groups / (multiprocessors * resident)) * (steps * alone + store + latency));
-  if (cut.splits > 1) cycles += 1500 + cut.splits * t.pixels * t.channels / 20.0;
+  const double store = t.pixels * t.channels / costs.storedPerCycle;
+  double cycles = std::max(std::ceil(groups / multiprocessors) * (steps * busy + store),
+                           std::ceil(groups / (multiprocessors * resident)) *
+                               (steps * alone + store + costs.startCycles));
+  if (cut.splits > 1)
+    cycles += costs.splitCycles + cut.splits * t.pixels * t.channels / costs.splitPerCycle;
   const double bytes = t.elementBytes() * (static_cast<double>(p.images * p.inHeight * p.inWidth) *
                                                static_cast<double>(p.inChannels) +
                                            static_cast<double>(p.pixels() * p.outChannels) +
                                            static_cast<double>(p.depth() * p.outChannels));
-  const double computing = cycles / kClock, moving = bytes / kBytesPerSecond;
-  return kLaunch + std::max(computing, moving) + 0.3 * std::min(computing, moving);
+  const double computing = cycles / kClock, moving = bytes / costs.bytesPerSecond;
+  return kLaunch + std::max(computing, moving) + 0.35 * std::min(computing, moving);
 }
 
 std::vector<std::pair<ConvCut, double>> convCuts(const ConvFamily& family,

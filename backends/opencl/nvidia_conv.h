@@ -37,7 +37,6 @@ struct ConvTile {
   ConvUnit unit = ConvUnit::kWarp;
   int flight = 0;
 
-  ConvFamily family() const { return {math, unit}; }
   int elementBytes() const { return math == ConvMath::kHalf ? 2 : 4; }
   int threads() const { return 32 * (pixels / warpPixels) * (channels / warpChannels); }
   std::string name() const;
@@ -60,7 +59,7 @@ struct ConvGeometry {
   std::int32_t residualRow, residualPixel;
   std::int32_t weightRow, weightRows;
   std::int32_t stepsPerSplit;
-  std::int32_t images, taps, linePositions, imageLines, patchRows, planeBytes;
+  std::int32_t images, kernelHeight, linePositions, imageLines, patchRows, planeBytes;
   std::int32_t vectors, flat;
   std::int32_t residualPlace;
   float alpha, beta;
@@ -107,8 +106,6 @@ struct ConvPatch {
 };
 /// Whether the kernel over patches can compute it.
 bool suitsPatches(const ConvProblem& problem, ConvMath math);
-/// Blocks of 64 bytes of input channels.
-std::int64_t convBlocks(const ConvProblem& problem, ConvMath math);
 
 /// Output channels of packed weights, and elements between two of them: whole groups, whole stages.
 int convWeightRows(std::int64_t channels);
@@ -117,7 +114,7 @@ int convWeightRow(std::int64_t depth, ConvMath math);
 /// neighbours.
 int convWeightPlace(ConvMath math, int channel);
 /// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats.
-std::vector<float> packConvWeights(const ConvProblem& original, const ConvFamily& family,
+std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,
                                    const float* weights);
 
 /// How a problem is cut up: a tile, and how many groups share the depth.

@@ -63,7 +63,7 @@ bool computes(const Device& device, const ConvTile& tile) {
   std::vector<std::byte> raw(static_cast<std::size_t>(outDims.volume()) * sizeOf(type));
   try {
     std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, tile.family(), p, w, bias));
+    steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, tile, p, w, bias));
     ClExecutor executor(device, std::make_shared<ThreadPool>(1));
     executor.prepare(
         steps, 0,
@@ -104,8 +104,8 @@ bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
   if (!can.inlinePtx || device.info().localBytes < 48 * 1024 ||
       (groups ? can.computeCapability != 90 : can.computeCapability < 80))
     return false;
-  // One that reads rows of 64 bytes, one of 128.
-  for (int depthBytes : {64, 128}) {
+  // One of each depth of a step.
+  for (int depthBytes : {32, 64, 128}) {
     auto tile = std::find_if(convTiles(family).begin(), convTiles(family).end(), [&](auto& t) {
       return t.depthBytes == depthBytes && t.pixels <= 128 && t.channels <= 64;
     });

@@ -74,13 +74,13 @@ ActivationText activationText(const Activation* a, ConvMath math) {
 
 }  // namespace
 
-std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvFamily& family,
+std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias) {
   auto packed = std::make_shared<PackedConv>();
-  std::vector<float> values = packConvWeights(problem, family, weights.data());
-  const ConvMath math = family.math;
+  std::vector<float> values = packConvWeights(problem, tile, weights.data());
+  const ConvMath math = tile.math;
   if (math == ConvMath::kHalf) {
     std::vector<std::uint16_t> halves(values.size());
     std::transform(values.begin(), values.end(), halves.begin(), halfFromFloat);
@@ -158,11 +158,12 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   ProgramSource source{.file = "nvidia_conv.cl"};
   if (tile.unit == ConvUnit::kPatch) {
     const ConvPatch patch(p, tile);
-    g.images = toInt(p.images), g.taps = toInt(p.kernelHeight * p.kernelWidth);
+    g.images = toInt(p.images), g.kernelHeight = toInt(p.kernelHeight);
     g.linePositions = toInt(patch.linePositions), g.imageLines = toInt(patch.imageLines);
     g.patchRows = toInt(patch.rows), g.planeBytes = toInt(patch.planeBytes);
     rows = patch.positions;
     source.file = "nvidia_conv_patch.cl";
+    source.define("KERNEL_WIDTH", p.kernelWidth);
     source.define("A_PASSES", patch.passes);
     source.define("LOCAL_BYTES", patch.localBytes);
   } else {

@@ -16,11 +16,11 @@ struct ConvTensor {
   std::int64_t image = 0, row = 0, pixel = 0, channel = 1;  ///< strides in elements
 };
 
-/// Weights and bias on the device, in the kernel's form.
+/// Weights and bias on the device, in the form that a tile's kernel reads.
 struct PackedConv {
   cl::Buffer weights, bias;
 };
-std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvFamily& family,
+std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias);

@@ -48,6 +48,14 @@ int place(int row, int chunk) {
 #endif
 }
 
+#if WGMMA
+// A tile of rows as the instruction's descriptor. 32 bytes further along the depth is 2 more.
+ulong matrixAt(uint address) {
+  return (ulong)((address & 0x3ffff) >> 4) | (ulong)1 << 16 | (ulong)(8 * BK_BYTES >> 4) << 32 |
+         (ulong)(BK_BYTES == 128 ? 1 : 2) << 62;
+}
+#endif
+
 #if TYPE != 32
 #define M_TILES (WM / 16)
 #define N_TILES (WN / 8)

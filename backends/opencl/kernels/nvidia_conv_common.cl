@@ -28,9 +28,9 @@ typedef struct {
   int weightRow;    // elements between output channels of the packed weights
   int weightRows;   // output channels there, rounded up
   int stepsPerSplit;
-  // Of nvidia_conv_patch.cl: positions of a row of pixels, such rows of an image, positions of a patch, bytes of
+  // Of nvidia_conv_patch.cl: rows of the kernel, positions of a row of pixels, such rows of an image, positions of a patch, bytes of
   // one of its planes.
-  int images, taps, linePositions, imageLines, patchRows, planeBytes;
+  int images, kernelHeight, linePositions, imageLines, patchRows, planeBytes;
   int vectors;      // 1: output, 2: residual may be accessed 16 bytes at a time
   int flat;         // 1: output, 2: residual, 4: a pointwise product's input is one long row of pixels
   int residualPlace;  // 0: none, 1: before the activation, 2: after it

@@ -2,16 +2,15 @@
 // Images lie in one long row of positions: a line of LINE positions, an image's pixels and then zeros, for each
 // row of an image, and lines of zeros between images, so that a kernel's tap is a distance in this row, the same
 // for all outputs. A group computes BM positions, of which those that are no pixels are lost, by BN channels. It
-// brings the positions that its outputs reach ("the patch") to local memory once for 64 bytes of channels and
+// brings the positions that its outputs reach ("the patch") to local memory once for BLOCK_BYTES of channels and
 // multiplies them there by each tap in turn: a tap is another first row of the same matrix. That is why the patch
-// is kept in planes of 16 bytes a position, without permutation. Weights are packed such that those of
-// 64 bytes of channels and a tap are one piece for the copy engine, which one thread asks STAGES taps ahead.
+// is kept in planes of 16 bytes a position, without permutation. A step is a row of the kernel; its weights
+// are packed such that they are one piece for the copy engine, which one thread asks STAGES rows ahead.
 //
 // Defines: TYPE (16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
-// A_PASSES (chunks of 16 bytes of a patch that a thread copies, at most), LOCAL_BYTES (stages, two patches,
-// 16 bytes a stage), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl, stepsPerSplit counting
-// 64 bytes of channels.
-#define BK_BYTES 64
+// BLOCK_BYTES 32 or 64, KERNEL_WIDTH, A_PASSES (chunks of 16 bytes of a patch that a thread copies, at most),
+// LOCAL_BYTES (stages, two patches, 16 bytes a stage), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
+// stepsPerSplit counting blocks of channels.
 #include "nvidia_conv_common.cl"
 #include "nvidia_wgmma.cl"
 
@@ -21,7 +20,14 @@
 #define N_TILES (BN / 8)
 #define ROWS_OF_THREAD 2
 #define GROUPS_OF_THREAD (BN / 32)
-#define STAGE_BYTES (BN * BK_BYTES)
+#define STAGE_BYTES (BN * BLOCK_BYTES * KERNEL_WIDTH)
+#define BLOCK_CHUNKS (BLOCK_BYTES / 16)
+
+// Tells the compiler that a number is the same for all threads of a warp.
+int sameInWarp(int number) {
+  asm volatile("shfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;" : "+r"(number));
+  return number;
+}
 
 // Barriers of the copy engine: those that wait take the number of the phase that they wait for.
 void makeBarrier(uint at, int arrivals) {
@@ -56,19 +62,19 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   local __attribute__((aligned(1024))) char stages[LOCAL_BYTES];
   const uint stagesAt = localAddress(stages), patchesAt = stagesAt + STAGES * STAGE_BYTES;
   const uint fullAt = stagesAt + LOCAL_BYTES - 16 * STAGES, emptyAt = fullAt + 8 * STAGES;
-  const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
+  const int thread = get_local_id(0), lane = thread & 31, warp = sameInWarp(thread >> 5);
   const int firstChannel = get_group_id(0) * BN, firstPosition = get_group_id(1) * BM;
   const int warpRow = warp * WM, warpColumn = 0;
-  const int blocks = (g.inChannels * ELEMENT_BYTES + BK_BYTES - 1) / BK_BYTES;
+  const int blocks = (g.inChannels * ELEMENT_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES;
 #if SPLIT
   const int firstBlock = get_group_id(2) * g.stepsPerSplit, lastBlock = min(blocks, firstBlock + g.stepsPerSplit);
 #else
   const int firstBlock = 0, lastBlock = blocks;
 #endif
-  const int steps = (lastBlock - firstBlock) * g.taps;
-  const int weightBytes = min(BN, g.weightRows - firstChannel) * BK_BYTES;
-  global const char* weightsFrom = weights + ((long)firstBlock * g.taps * g.weightRows + firstChannel) * BK_BYTES;
-  const long weightStep = (long)g.weightRows * BK_BYTES;
+  const int steps = (lastBlock - firstBlock) * g.kernelHeight;
+  const int channelBytes = BLOCK_BYTES * KERNEL_WIDTH, weightBytes = min(BN, g.weightRows - firstChannel) * channelBytes;
+  const long weightStep = (long)g.weightRows * channelBytes;
+  global const char* weightsFrom = weights + firstBlock * g.kernelHeight * weightStep + firstChannel * channelBytes;
   if (thread == 0) {
 #pragma unroll
     for (int s = 0; s < STAGES; ++s) makeBarrier(fullAt + 8 * s, 1), makeBarrier(emptyAt + 8 * s, THREADS / 32);
@@ -84,11 +90,11 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   }
 
   // What this thread copies of a patch: one chunk of some positions; where each begins, or -1 for zeros.
-  const int chunk = thread & 3, chunks = g.inChannels * ELEMENT_BYTES / 16;
+  const int chunk = thread % BLOCK_CHUNKS, firstRow = thread / BLOCK_CHUNKS, chunks = g.inChannels * ELEMENT_BYTES / 16;
   int from[A_PASSES];
 #pragma unroll
   for (int i = 0; i < A_PASSES; ++i) {
-    const int row = (thread >> 2) + i * (THREADS / 4);
+    const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);
     const int position = firstPosition - g.padY * g.linePositions - g.padX + row;
     const int line = position / g.linePositions, x = position - line * g.linePositions;
     const int image = line / g.imageLines, y = line - image * g.imageLines;
@@ -99,10 +105,10 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   global const char* inAt = (global const char*)(in + inOffset);
 #define COPY_PATCH(block)                                                                                 \
   {                                                                                                       \
-    const int at = (block) * (BK_BYTES / 16) + chunk;                                                     \
-    const uint to = patchesAt + (((block) - firstBlock) & 1) * 4 * g.planeBytes + chunk * g.planeBytes;   \
+    const int at = (block) * BLOCK_CHUNKS + chunk;                                                           \
+    const uint to = patchesAt + ((((block) - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;      \
     _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i) {                                                \
-      const int row = (thread >> 2) + i * (THREADS / 4);                                                  \
+      const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);                                                  \
       const bool ok = from[i] >= 0 && at < chunks;                                                        \
       if (row < g.patchRows)                                                                              \
         copyChunk(to + row * 16, ok ? inAt + (from[i] + (long)at) * 16 : inAt, ok ? 16 : 0);              \
@@ -118,45 +124,42 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     for (int e = 0; e < 4; ++e) sum[0][j][e] = 0;
 
   const ulong planes = (ulong)(g.planeBytes >> 4) << 16 | (ulong)(128 >> 4) << 32;
-  int tap = 0, kx = 0, stage = 0, phase = 0, block = firstBlock;
-  uint tapAt = 0;
-  for (int step = 0; step < steps; ++step) {
-    if (tap == 0) {
-      // The next patch takes the place of the one before this.
-      WAIT_PRODUCTS(0);
-      WAIT_COPIES(0);
-      SHOW_TO_PRODUCTS();
-      barrier(CLK_LOCAL_MEM_FENCE);
-      if (block + 1 < lastBlock) COPY_PATCH(block + 1)
-      tapAt = patchesAt + ((block - firstBlock) & 1) * 4 * g.planeBytes + (warp >> 2) * (64 * 16);
-    }
-    waitAt(fullAt + 8 * stage, phase);
-    asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-    const ulong aMatrix = (ulong)((tapAt & 0x3ffff) >> 4) | planes;
-    const ulong bMatrix = matrixAt(stagesAt + stage * STAGE_BYTES);
-    BEGIN_PRODUCTS();
-    MULTIPLY_MATRICES(aMatrix, bMatrix);
-    MULTIPLY_MATRICES(aMatrix + (g.planeBytes >> 3), bMatrix + 2);
-    COMMIT_PRODUCTS();
-    WAIT_PRODUCTS(1);
-    // The products of the step before are done: its stage may be filled again.
-    const int last = stage == 0 ? STAGES - 1 : stage - 1;
-    if (step > 0) {
-      if (lane == 0) arriveAt(emptyAt + 8 * last);
-      if (thread == 0 && step - 1 + STAGES < steps) {
-        waitAt(emptyAt + 8 * last, stage == 0 ? phase - 1 : phase);
-        copyWeights(stagesAt + last * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * last);
-        weightsFrom += weightStep;
+  const ulong cores = (ulong)(128 >> 4) << 16 | (ulong)(KERNEL_WIDTH * BLOCK_CHUNKS * 128 >> 4) << 32;
+  int step = 0, stage = 0, phase = 0;
+  for (int block = firstBlock; block < lastBlock; ++block) {
+    // The next patch takes the place of the one before this.
+    WAIT_PRODUCTS(0);
+    WAIT_COPIES(0);
+    SHOW_TO_PRODUCTS();
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (block + 1 < lastBlock) COPY_PATCH(block + 1)
+    const uint patchAt = patchesAt + ((block - firstBlock) & 1) * BLOCK_CHUNKS * g.planeBytes + (warp >> 2) * (64 * 16);
+    ulong aMatrix = (ulong)(patchAt >> 4) | planes;
+    for (int ky = 0; ky < g.kernelHeight; ++ky, ++step) {
+      waitAt(fullAt + 8 * stage, phase);
+      asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+      const ulong bMatrix = (ulong)((stagesAt + stage * STAGE_BYTES) >> 4) | cores;
+      BEGIN_PRODUCTS();
+#pragma unroll
+      for (int kx = 0; kx < KERNEL_WIDTH; ++kx)
+#pragma unroll
+        for (int kk = 0; kk < BLOCK_BYTES / 32; ++kk)
+          MULTIPLY_MATRICES(aMatrix + kx + kk * (g.planeBytes >> 3), bMatrix + (kx * BLOCK_CHUNKS + kk * 2) * 8);
+      COMMIT_PRODUCTS();
+      aMatrix += g.linePositions;
+      WAIT_PRODUCTS(1);
+      // The products of the step before are done: its stage may be filled again.
+      const int last = stage == 0 ? STAGES - 1 : stage - 1;
+      if (step > 0) {
+        if (lane == 0) arriveAt(emptyAt + 8 * last);
+        if (thread == 0 && step - 1 + STAGES < steps) {
+          waitAt(emptyAt + 8 * last, stage == 0 ? phase - 1 : phase);
+          copyWeights(stagesAt + last * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * last);
+          weightsFrom += weightStep;
+        }
       }
+      if (++stage == STAGES) stage = 0, ++phase;
     }
-    if (++stage == STAGES) stage = 0, ++phase;
-    ++tap;
-    tapAt += g.dilationX * 16;
-    if (++kx == g.kernelWidth) {
-      kx = 0;
-      tapAt += (g.dilationY * g.linePositions - g.kernelWidth * g.dilationX) * 16;
-    }
-    if (tap == g.taps) tap = 0, ++block;
   }
   WAIT_PRODUCTS(0);
 

@@ -2,16 +2,10 @@
 // compiler of OpenCL C targets sm_90 and refuses the instructions: they stand in comments of its PTX, which
 // openWgmma (nvidia_wgmma.cpp) opens before the driver assembles it.
 //
-// Defines: TYPE (16: half, 19: TF32), BN the columns of a product, BK_BYTES the bytes of a row.
+// Defines: TYPE (16: half, 19: TF32), BN the columns of a product. Matrices are the instruction's 64-bit
+// descriptors.
 #if WGMMA
 #define LATER(text) "/*W " text " W*/"
-
-// A tile of rows of BK_BYTES whose chunks of 16 bytes place() has permuted, 8 rows after 8, as the
-// instruction's 64-bit descriptor. 32 bytes further along the depth is 2 more.
-ulong matrixAt(uint address) {
-  return (ulong)((address & 0x3ffff) >> 4) | (ulong)1 << 16 | (ulong)(8 * BK_BYTES >> 4) << 32 |
-         (ulong)(BK_BYTES == 128 ? 1 : 2) << 62;
-}
 
 #define SUMS4(j) "+f"(sum[0][j][0]), "+f"(sum[0][j][1]), "+f"(sum[0][j][2]), "+f"(sum[0][j][3])
 #define SUMS16(j) SUMS4(j), SUMS4(j + 1), SUMS4(j + 2), SUMS4(j + 3)

@@ -131,8 +131,9 @@ class NvidiaConvolution final : public Tactic {
     const Node& node = graph.node(candidate.nodes.front());
     std::vector<float> bias;
     if (node.weights.size() > 1) bias = floatWeights(node.weights[1]);
-    return uploadConv(device_, family_, weightProblem(node, candidate.parameters),
-                      floatWeights(node.weights[0]), bias);
+    return uploadConv(device_, ConvCut::parse(family_, candidate.parameters).tile,
+                      weightProblem(node, candidate.parameters), floatWeights(node.weights[0]),
+                      bias);
   }
 
   std::unique_ptr<Step> bind(const BindContext& c) const override {
