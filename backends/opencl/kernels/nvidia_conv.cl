@@ -77,10 +77,6 @@ void multiplyTiles(float* c, const uint* a, const uint* b) {
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
-uint roundToTf32(uint bits) {
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(as_float(bits)));
-  return bits;
-}
 #else
 // A thread computes THREAD_M x 8 of its warp's tile; its rows and columns are interleaved with those of
 // its neighbours such that a half warp's reads of 16 bytes need one access.
@@ -213,6 +209,12 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   for (int step = firstStep; step < lastStep; ++step) {
     WAIT_COPIES(AHEAD);
 #if WGMMA
+#if TYPE == 19
+    // Each thread what it has copied itself.
+#pragma unroll
+    for (int i = 0; i < A_PASSES; ++i)
+      roundChunk(stagesAt + reading * STAGE_BYTES + place(copyRow + i * PASS_ROWS, chunk));
+#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;

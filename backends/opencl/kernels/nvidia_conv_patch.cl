@@ -130,6 +130,15 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     // The next patch takes the place of the one before this.
     WAIT_PRODUCTS(0);
     WAIT_COPIES(0);
+#if TYPE == 19
+    // Each thread what it has copied itself.
+    const uint copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
+#pragma unroll
+    for (int i = 0; i < A_PASSES; ++i) {
+      const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);
+      if (row < g.patchRows) roundChunk(copiedAt + row * 16);
+    }
+#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
     if (block + 1 < lastBlock) COPY_PATCH(block + 1)

@@ -1,8 +1,7 @@
 // Adds 2 to a number that is 40, each time by another ability of the device.
 #if defined(HALF_ARITHMETIC)
-#ifdef cl_khr_fp16
+// NVIDIA's compiler takes this although it does not list the extension.
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
-#endif
 kernel void probe(global float* x) {
   half a = (half)x[0];
   half b = a + (half)1.0f;
