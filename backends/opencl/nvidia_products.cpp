@@ -43,7 +43,8 @@ std::vector<float> packNvidiaProducts(const NvidiaProducts& products,
     for (std::int64_t i = 0; i < products.depth; ++i)
       for (std::int64_t o = 0; o < products.columns; ++o)
         turned[static_cast<std::size_t>(o * products.depth + i)] = *from++;
-    const std::vector<float> own = packConvWeights(oneProduct(products, 1), kFamily, turned.data());
+    const std::vector<float> own =
+        packConvWeights(oneProduct(products, 1), convTiles(kFamily).front(), turned.data());
     packed.insert(packed.end(), own.begin(), own.end());
   }
   return packed;
