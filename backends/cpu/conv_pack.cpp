@@ -67,7 +67,7 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   }
 }
 
-// Where the sums of a block's channel o are: see interleave() of the vectors, and PairsOf.
+// Where the sums of a block's channel o are: see interleave() of the vectors, and BFloat16Pairs.
 int64_t laneOf(const ConvConfig& c, int64_t o) {
   if (!isReducedDepthwise(c)) return o;
   if (c.element == Element::kBFloat16) return o % 2 * c.width + o / 2;

@@ -40,6 +40,7 @@ using layerwise::allCommonTypes;
 using layerwise::allFloat;
 using layerwise::allFloatOrEightBits;
 using layerwise::broadcastStrides;
+using layerwise::floatData;
 using layerwise::floatWeights;
 using layerwise::kAllInputs;
 using layerwise::memoryType;

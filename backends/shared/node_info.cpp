@@ -76,6 +76,12 @@ std::vector<float> floatWeights(const ConstantData& weights) {
   return {};
 }
 
+ConstantData floatData(const ConstantData& weights) {
+  return weights.type == DataType::kFloat32
+             ? weights
+             : ConstantData::of(DataType::kFloat32, floatWeights(weights));
+}
+
 Dims broadcastStrides(const BufferView& view, const Dims& to) {
   Dims strides = Dims::filled(to.rank(), 0);
   int missing = to.rank() - view.dims.rank();

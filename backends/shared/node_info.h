@@ -25,6 +25,8 @@ bool allCommonTypes(const NodeInfo& info);
 
 /// A weight's values as float32, whatever its type.
 std::vector<float> floatWeights(const ConstantData& weights);
+/// The same without a copy where they are float32.
+ConstantData floatData(const ConstantData& weights);
 
 /// The strides with which an index of `to` reads a view that broadcasts to it.
 Dims broadcastStrides(const BufferView& view, const Dims& to);

@@ -127,12 +127,6 @@ class FullyConnectedTactic : public Tactic {
   std::string name_;
 };
 
-/// The values of a node's weights as float32: the graph's own where they are.
-ConstantData floatData(const ConstantData& data) {
-  return data.type == DataType::kFloat32 ? data
-                                         : ConstantData::of(DataType::kFloat32, floatWeights(data));
-}
-
 struct FloatWeights {
   ConstantData kernel, bias;
 };

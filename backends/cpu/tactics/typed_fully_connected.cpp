@@ -59,10 +59,10 @@ class BFloat16FullyConnectedTactic final : public Tactic {
     const FullyConnected& a = *node.as<FullyConnected>();
     ConvShape shape = shapeOf(a, 1, node.weights[0].count / a.outputs);
     ConvConfig config = configOf(candidate);
-    std::vector<float> kernel = floatWeights(node.weights[0]), bias = floatWeights(node.weights[1]);
+    ConstantData kernel = floatData(node.weights[0]), bias = floatData(node.weights[1]);
     auto packed = std::make_shared<PackedConvolution>();
     packed->memory = AlignedBuffer(convPackedFloats(shape, config) * sizeof(float));
-    packConvBFloat16(shape, config, kernel.data(), bias.empty() ? nullptr : bias.data(),
+    packConvBFloat16(shape, config, kernel.as<float>(), bias.count ? bias.as<float>() : nullptr,
                      packed->data());
     return packed;
   }
