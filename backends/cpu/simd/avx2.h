@@ -149,15 +149,10 @@ struct Avx2 {
     }
   }
 
-  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
-  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
+  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
+  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
   static LW_INLINE Index loadAll(const char* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  }
-  static LW_INLINE void interleave(const char* const* p, Index (&out)[2]) {
-    const Index a = loadAll(p[0]), b = loadAll(p[1]);
-    out[0] = _mm256_unpacklo_epi16(a, b);
-    out[1] = _mm256_unpackhi_epi16(a, b);
   }
   static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
     const Index a = loadAll(p[0]), b = loadAll(p[1]), c = loadAll(p[2]), d = loadAll(p[3]);

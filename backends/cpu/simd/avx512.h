@@ -131,13 +131,8 @@ struct Avx512 {
     }
   }
 
-  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
-  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
-  static LW_INLINE void interleave(const char* const* p, Index (&out)[2]) {
-    const Index a = _mm512_loadu_si512(p[0]), b = _mm512_loadu_si512(p[1]);
-    out[0] = _mm512_unpacklo_epi16(a, b);
-    out[1] = _mm512_unpackhi_epi16(a, b);
-  }
+  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
+  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
   static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
     const Index a = _mm512_loadu_si512(p[0]), b = _mm512_loadu_si512(p[1]);
     const Index c = _mm512_loadu_si512(p[2]), d = _mm512_loadu_si512(p[3]);

@@ -200,18 +200,13 @@ struct Emulated {
     }
   }
 
-  // Words of the elements that two or four vectors hold in one place. Where a vector consists of
-  // 16-byte parts, out[j] has in word k of part l the elements 4 (count l + j) + k.
-  template <int count>
-  static void interleave(const char* const* p, Index (&out)[count]) {
-    constexpr int kBytes = 4 / count;
-    for (int j = 0; j < count; ++j) {
+  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
+  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
+  static void interleave(const char* const* p, Index (&out)[4]) {
+    for (int j = 0; j < 4; ++j) {
       for (int lane = 0; lane < W; ++lane) {
-        const int element = 4 * (count * (lane / 4) + j) + lane % 4;
-        char word[4];
-        for (int i = 0; i < count; ++i) {
-          __builtin_memcpy(word + i * kBytes, p[i] + element * kBytes, kBytes);
-        }
+        const int byte = 4 * (4 * (lane / 4) + j) + lane % 4;
+        const char word[4] = {p[0][byte], p[1][byte], p[2][byte], p[3][byte]};
         int value;
         __builtin_memcpy(&value, word, sizeof value);
         out[j][lane] = value;
