@@ -9,49 +9,14 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "backends/cpu/kernel_table.h"
-#include "bench/contender.h"
-#include "bench/conv_layers.h"
-#include "bench/workers.h"
+#include "bench/contest.h"
 
 namespace layerwise::cpu {
 namespace {
-
-// The fastest that the microkernel goes with everything in the first-level cache stands for the FMA
-// peak.
-double measurePeak(Isa isa, Workers& workers) {
-  ConvShape s;
-  s.h = 1;
-  s.w = 14 * 3;
-  s.ci = 128;
-  s.co = 32;
-  ConvConfig c = convCandidates(s, isa).front();
-  const View in = channelsLast(1, s.w, s.ci), out = channelsLast(1, s.w, s.co);
-  const ConvPlan plan = bindConv(s, c, in, out, out, {}, 1);
-  float* packed = allocate(convPackedFloats(s, c));
-  std::vector<float*> ins, outs, scratch;
-  for (int i = 0; i < workers.count(); ++i) {
-    ins.push_back(allocate(s.w * s.ci));
-    outs.push_back(allocate(s.w * s.co));
-    scratch.push_back(allocate(plan.scratchFloats));
-  }
-  const ConvKernel kernel = kernels(isa).convolution(c.method);
-  constexpr int kRepeats = 300;
-  double best = 1e9;
-  for (int i = 0; i < 200; ++i) {
-    const double start = seconds();
-    workers.run(workers.count(), [&](int, int64_t w) {
-      for (int r = 0; r < kRepeats; ++r)
-        kernel(plan, {ins[w], packed, nullptr, outs[w]}, 0, scratch[w]);
-    });
-    best = std::min(best, seconds() - start);
-  }
-  return 2e-9 * s.macs() * kRepeats * workers.count() / best;
-}
 
 Contender makeOurs(const ConvShape& s, const ConvConfig& c, Isa isa, Workers& workers,
                    const float* weights, const float* in, float* out) {
@@ -80,9 +45,9 @@ int runAll(const std::string& network, int threads, Isa isa, int rounds, bool co
   constexpr int64_t kPollution = 16 << 20;  // floats: more than a share of any last cache
   float* const polluter = cold ? allocate(kPollution) : nullptr;
   Workers workers(threads);
-  const double peak = measurePeak(isa, workers);
+  const double peak = peakRate(kernels(isa).tensor->peak, workers);
   fmt::print("{} threads {}: FMA peak {:.1f} GFLOP/s\n", isaName(isa), threads, peak);
-  std::map<std::string, std::pair<double, double>> totals;
+  Contest contest(peak);
   for (const Layer& layer : kLayers) {
     if (network != "all" && network != layer.network) continue;
     const ConvShape s = shapeOf(layer);
@@ -107,25 +72,9 @@ int runAll(const std::string& network, int threads, Isa isa, int rounds, bool co
         c.best = std::min(c.best, (seconds() - start) / repeats);
       }
     }
-    fmt::print("{} x{} {}x{} {}->{} k{} s{} g{}\n", layer.network, layer.count, layer.size,
-               layer.width, layer.ci, layer.co, layer.kernel, layer.stride, layer.groups);
-    double bestOurs = 1e9;
-    for (size_t i = 0; i < contenders.size(); ++i) {
-      const Contender& c = contenders[i];
-      const double gflops = 2e-9 * s.macs() / c.best;
-      fmt::print("    {:40} {:9.1f} us {:7.1f} GFLOP/s {:5.1f} %\n", c.name, c.best * 1e6, gflops,
-                 100 * gflops / peak);
-      if (i < ours) bestOurs = std::min(bestOurs, c.best);
-    }
-    auto& [sumOurs, sumTheirs] = totals[layer.network];
-    sumOurs += layer.count * bestOurs;
-    if (contenders.size() > ours) sumTheirs += layer.count * contenders.back().best;
-    std::fflush(stdout);
+    contest.report(layer, s, contenders, ours);
   }
-  for (const auto& [name, sums] : totals) {
-    fmt::print("{}: best of ours {:.3f} ms, onednn {:.3f} ms, ratio {:.2f}\n", name,
-               sums.first * 1e3, sums.second * 1e3, sums.second / sums.first);
-  }
+  contest.summary();
   return 0;
 }
 

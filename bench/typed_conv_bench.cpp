@@ -1,19 +1,16 @@
 // Convolutions of bfloat16 or bytes on the layers of known networks: effective GFLOP/s, and the
-// share of the fastest that the same kernels go in the first-level cache, beside oneDNN where it
-// was found. All runs of a layer are interleaved and the minimum of each is kept.
+// share of what their multiply-adds reach on registers, beside oneDNN where it was found. All runs
+// of a layer are interleaved and the minimum of each is kept.
 //
 //   typed_conv_bench bf16|int8 [network] [threads] [cpu] [rounds]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <string>
 
 #include "backends/cpu/kernel_table.h"
-#include "bench/contender.h"
-#include "bench/conv_layers.h"
-#include "bench/workers.h"
+#include "bench/contest.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -70,39 +67,12 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
   return p;
 }
 
-// GFLOP/s of all workers on a product that stays in their first-level caches.
-double measurePeak(Element element, const CpuChoice& cpu, Workers& workers) {
-  ConvShape s;
-  s.w = 14 * 16;
-  s.ci = element == Element::kUInt8 ? 256 : 128;
-  s.co = 32;
-  s.w = 64;
-  double best = 0;
-  for (const Choice& choice : choices(s, element, cpu)) {
-    std::vector<Prepared> each;
-    for (int i = 0; i < workers.count(); ++i) each.push_back(prepare(s, choice, element, 1));
-    constexpr int kRepeats = 300;
-    for (int i = 0; i < 50; ++i) {
-      const double start = seconds();
-      workers.run(workers.count(), [&](int, int64_t w) {
-        Prepared& mine = each[static_cast<size_t>(w)];
-        for (int r = 0; r < kRepeats; ++r)
-          for (int64_t t = 0; t < mine.plan.tiles; ++t)
-            mine.kernel(mine.plan, mine.buffers, t, mine.scratch[0]);
-      });
-      best = std::max(best, 2e-9 * static_cast<double>(s.macs()) * kRepeats * workers.count() /
-                                (seconds() - start));
-    }
-  }
-  return best;
-}
-
 int runAll(Element element, const std::string& network, int threads, const CpuChoice& cpu,
            int rounds) {
   Workers workers(threads);
-  const double peak = measurePeak(element, cpu, workers);
-  fmt::print("{} threads {}: {:.1f} GFLOP/s in the first-level cache\n", cpu.name, threads, peak);
-  std::map<std::string, std::pair<double, double>> totals;
+  const double peak = peakRate(typedConvKernels(element, cpu).peak, workers);
+  fmt::print("{} threads {}: peak {:.1f} GFLOP/s\n", cpu.name, threads, peak);
+  Contest contest(peak);
   for (const Layer& layer : kLayers) {
     if (network != "all" && network != layer.network) continue;
     const ConvShape s = shapeOf(layer);
@@ -131,24 +101,9 @@ int runAll(Element element, const std::string& network, int threads, const CpuCh
         c.best = std::min(c.best, (seconds() - start) / repeats);
       }
     }
-    fmt::print("{} x{} {}x{} {}->{} k{} s{} g{}\n", layer.network, layer.count, layer.size,
-               layer.width, layer.ci, layer.co, layer.kernel, layer.stride, layer.groups);
-    double bestOurs = 1e9;
-    for (size_t i = 0; i < contenders.size(); ++i) {
-      const Contender& c = contenders[i];
-      const double gflops = 2e-9 * static_cast<double>(s.macs()) / c.best;
-      fmt::print("    {:40} {:9.1f} us {:7.1f} GFLOP/s {:5.1f} %\n", c.name, c.best * 1e6, gflops,
-                 100 * gflops / peak);
-      if (i < ours) bestOurs = std::min(bestOurs, c.best);
-    }
-    auto& [sumOurs, sumTheirs] = totals[layer.network];
-    sumOurs += layer.count * bestOurs;
-    if (contenders.size() > ours) sumTheirs += layer.count * contenders.back().best;
-    std::fflush(stdout);
+    contest.report(layer, s, contenders, ours);
   }
-  for (const auto& [name, sums] : totals)
-    fmt::print("{}: best of ours {:.3f} ms, onednn {:.3f} ms, ours over onednn {:.2f}\n", name,
-               sums.first * 1e3, sums.second * 1e3, sums.first / sums.second);
+  contest.summary();
   return 0;
 }
 

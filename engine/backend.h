@@ -8,6 +8,7 @@
 
 #include "engine/tactic.h"
 #include "layerwise/device_peak.h"
+#include "layerwise/engine.h"
 #include "layerwise/thread_pool.h"
 
 namespace layerwise {
@@ -19,9 +20,15 @@ struct BoundStep {
   std::shared_ptr<const Step> step;
   std::string layers;  ///< the names of the layers it covers
   std::string tactic;
+  DataType type = DataType::kFloat32;  ///< of the elements that it multiplies or moves
   double flops = 0;
   double bytes = 0;
   std::vector<std::pair<std::string, BufferView>> outputs;  ///< for a tensor listener
+
+  /// What a profiler hears of it.
+  Profiler::Step timed(double seconds) const {
+    return {layers, tactic, type, seconds, flops, bytes};
+  }
 };
 
 /// An input's or an output's memory, row-major without gaps.

@@ -351,6 +351,7 @@ class ProgramBinder {
     for (int index : action.outputs) outputs.push_back(view(index));
     for (std::size_t i = 0; i < outputs.size(); ++i)
       bound.outputs.emplace_back(graph_.value(copy(action.outputs[i]).value).name, outputs[i]);
+    if (!inputs.empty()) bound.type = inputs[0].type;
     if (action.region == kNone) {
       bound.layers = fmt::format(
           "reformat {} ({} -> {})", graph_.value(copy(action.inputs[0]).value).name,

@@ -323,9 +323,16 @@ class Tool(Shared):
         self.assertLessEqual(latency["min"], latency["median"])
         self.assertLessEqual(latency["median"], latency["p99"])
         self.assertGreater(report["throughput"], 0)
+        self.assertGreater(report["first_run_ms"], 0)
+        self.assertNotIn("steps", report)
         out, _ = self.run_program("layerwise", "bench", self.engine, "--iterations", "1",
-                                  "--profile")
+                                  "--profile", "--json", "p.json")
         self.assertIn("GFLOP/s", out)
+        steps = self.read_json("p.json")["steps"]
+        self.assertGreater(len(steps), 10)
+        for step in steps:
+            self.assertLessEqual(step["min_ms"], step["median_ms"])
+        self.assertTrue(any(step["share_of_peak"] > 0 for step in steps if step["gflops"] > 0))
 
     def test_inspect(self):
         out, _ = self.run_program("layerwise", "inspect", self.engine)

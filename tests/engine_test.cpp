@@ -216,8 +216,9 @@ TEST(Engine, ServesSeveralThreadsAtOnce) {
 TEST(Engine, TellsTheProfilerAndTheListener) {
   struct Times final : Profiler {
     int steps = 0;
-    void report(std::string_view, std::string_view, double seconds, double, double) override {
-      EXPECT_GE(seconds, 0);
+    void report(const Step& step) override {
+      EXPECT_GE(step.seconds, 0);
+      EXPECT_EQ(step.type, DataType::kFloat32);
       ++steps;
     }
   } times;

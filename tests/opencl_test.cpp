@@ -161,9 +161,9 @@ TEST_F(OpenCl, ContextsOnSeveralThreadsGiveTheSameBits) {
 TEST_F(OpenCl, ProfilerAndListenerHearOfEveryStep) {
   class Times final : public Profiler {
    public:
-    void report(std::string_view, std::string_view, double seconds, double, double) override {
+    void report(const Step& step) override {
       ++steps;
-      EXPECT_GE(seconds, 0);
+      EXPECT_GE(step.seconds, 0);
     }
     int steps = 0;
   } times;

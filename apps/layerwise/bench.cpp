@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <filesystem>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -109,6 +110,23 @@ Measurement measure(const Engine& engine, const Arrays& inputs, const Plan& plan
   return result;
 }
 
+/// What a user waits for before the engine is at speed.
+struct Start {
+  double loadSeconds = 0.0;
+  double fileBytes = 0.0;
+  double firstRunSeconds = 0.0, secondRunSeconds = 0.0;
+};
+
+void timeFirstRuns(const Engine& engine, const Arrays& inputs, int threads, Start& start) {
+  auto context = engine.createContext({.threads = threads});
+  const auto outputs = bindTensors(*context, inputs);
+  for (double* seconds : {&start.firstRunSeconds, &start.secondRunSeconds}) {
+    const auto before = Clock::now();
+    context->run();
+    *seconds = secondsSince(before);
+  }
+}
+
 std::int64_t batchOf(const Arrays& inputs) {
   for (const auto& [name, array] : inputs)
     if (array.dims.rank() > 1) return array.dims[0];
@@ -171,7 +189,7 @@ int benchCommand(const Words& words) {
   line.option("shapes", "SHAPES", "Input shapes, as in images:4x3x640x640 (default: opt)");
   line.option("i,input", "NAME=FILE", "An input's values (default: random ones)");
   line.option("json,exportTimes", "FILE", "Write the results as JSON; - is standard output");
-  line.flag("profile,dumpProfile", "Print every step's time, rates and share of the measured peak");
+  line.flag("profile,dumpProfile", "Every step's time, rates and share of the measured peak, too");
   declareDeviceOptions(line);
   if (!line.parse(words)) return 0;
   if (line.positional().size() != 1) throw UsageError("[command line] one ENGINE needed");
@@ -180,15 +198,28 @@ int benchCommand(const Words& words) {
   const auto loading = Clock::now();
   const auto engine =
       Engine::load(line.positional()[0], {settings.device, settings.threads, settings.logger});
-  const double loadSeconds = secondsSince(loading);
+  Start start{secondsSince(loading),
+              static_cast<double>(std::filesystem::file_size(line.positional()[0]))};
   plan.threads = settings.threads;
   Arrays inputs = readInputs(*engine, line.texts("input"));
   addRandomInputs(inputs, *engine, parseShapes(line.text("shapes"), "shapes"), 0);
 
+  timeFirstRuns(*engine, inputs, plan.threads, start);
   const Measurement m = measure(*engine, inputs, plan);
+  std::vector<StepTimes> steps;
+  DevicePeak peak;
+  if (line.isSet("profile")) {
+    auto context = engine->createContext({.threads = plan.threads});
+    const auto outputs = bindTensors(*context, inputs);
+    steps = timeSteps(*context);
+    peak = measurePeak(settings.device, plan.threads);
+  }
   if (line.given("json")) {
     auto json = toJson(m, inputs, plan, line.positional()[0]);
-    json["load_ms"] = loadSeconds * 1e3;
+    json["load_ms"] = start.loadSeconds * 1e3;
+    json["first_run_ms"] = start.firstRunSeconds * 1e3;
+    json["second_run_ms"] = start.secondRunSeconds * 1e3;
+    if (!steps.empty()) json["steps"] = toJson(steps, peak);
     writeJson(line.text("json"), json);
   }
   if (settings.quiet || line.text("json") == "-") return 0;
@@ -203,12 +234,11 @@ int benchCommand(const Words& words) {
       m.percentile(0.99));
   fmt::print("throughput  {:.2f} runs/s, {:.2f} images/s\n", m.throughput(),
              m.throughput() * static_cast<double>(batchOf(inputs)));
-  fmt::print("loading     {:.1f} ms\n", loadSeconds * 1e3);
-  if (line.isSet("profile")) {
-    auto context = engine->createContext({.threads = plan.threads});
-    const auto outputs = bindTensors(*context, inputs);
-    printStepTimes(*context, measurePeak(settings.device, plan.threads));
-  }
+  fmt::print(
+      "start       loaded in {:.1f} ms ({:.2f} GB/s), first run {:.2f} ms, second {:.2f} ms\n",
+      start.loadSeconds * 1e3, start.fileBytes / start.loadSeconds / 1e9,
+      start.firstRunSeconds * 1e3, start.secondRunSeconds * 1e3);
+  if (!steps.empty()) printStepTimes(steps, peak);
   return 0;
 }
 

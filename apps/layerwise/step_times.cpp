@@ -12,75 +12,112 @@ namespace {
 
 constexpr int kRuns = 21;
 
-struct Step {
-  std::string layers, tactic;
-  double flops = 0.0, bytes = 0.0;
-  std::vector<double> seconds;
-
-  double median() {
-    auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-    std::nth_element(seconds.begin(), middle, seconds.end());
-    return *middle;
-  }
-  double least() const { return *std::min_element(seconds.begin(), seconds.end()); }
-};
-
-class StepTimes final : public Profiler {
+/// The seconds of each step, run after run.
+class StepProfiler final : public Profiler {
  public:
   void beginRun() { next_ = 0; }
-  void report(std::string_view layers, std::string_view tactic, double seconds, double flops,
-              double bytes) override {
-    if (next_ == steps_.size())
-      steps_.push_back({std::string(layers), std::string(tactic), flops, bytes, {}});
-    steps_[next_++].seconds.push_back(seconds);
+  void report(const Step& step) override {
+    if (next_ == steps_.size()) {
+      steps_.push_back({std::string(step.layers), std::string(step.tactic), step.type, step.flops,
+                        step.bytes, 0, 0});
+      seconds_.emplace_back();
+    }
+    seconds_[next_++].push_back(step.seconds);
   }
-  std::vector<Step>& steps() { return steps_; }
+
+  std::vector<StepTimes> summary() {
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      std::sort(seconds_[i].begin(), seconds_[i].end());
+      steps_[i].median = seconds_[i][seconds_[i].size() / 2];
+      steps_[i].least = seconds_[i].front();
+    }
+    return steps_;
+  }
 
  private:
-  std::vector<Step> steps_;
+  std::vector<StepTimes> steps_;
+  std::vector<std::vector<double>> seconds_;
   std::size_t next_ = 0;
 };
 
+double perSecond(double amount, double seconds) {
+  return amount / std::max(seconds, 1e-12);
+}
+
+StepTimes sumOf(const std::vector<StepTimes>& steps) {
+  StepTimes sum;
+  for (const StepTimes& step : steps) {
+    sum.flops += step.flops;
+    sum.bytes += step.bytes;
+    sum.median += step.median;
+    sum.least += step.least;
+  }
+  return sum;
+}
+
 }  // namespace
 
-void printStepTimes(ExecutionContext& context, const DevicePeak& peak) {
+double StepTimes::flopRate() const {
+  return perSecond(flops, least);
+}
+
+double StepTimes::byteRate() const {
+  return perSecond(bytes, least);
+}
+
+double StepTimes::shareOf(const DevicePeak& peak) const {
+  double most = peak.operations(type);
+  return most > 0 ? flopRate() / most : 0;
+}
+
+std::vector<StepTimes> timeSteps(ExecutionContext& context) {
   context.run();
-  StepTimes times;
-  context.setProfiler(&times);
+  StepProfiler profiler;
+  context.setProfiler(&profiler);
   for (int i = 0; i < kRuns; ++i) {
     throwIfInterrupted();
-    times.beginRun();
+    profiler.beginRun();
     context.run();
   }
   context.setProfiler(nullptr);
-  // Rates are those of the least time: the step's own, without what else the machine did.
-  double median = 0.0, least = 0.0, flops = 0.0, bytes = 0.0;
-  for (Step& step : times.steps()) {
-    median += step.median();
-    least += step.least();
-    flops += step.flops;
-    bytes += step.bytes;
-  }
-  const auto row = [&](double middle, double seconds, double operations, double traffic,
-                       const std::string& name) {
-    seconds = std::max(seconds, 1e-12);
-    // Winograd's convolutions count as the multiplications that they save: they may exceed the
-    // peak.
-    const std::string share =
-        peak.flops > 0 ? fmt::format("{:.0f}", 100.0 * operations / seconds / peak.flops) : "-";
-    fmt::print("{:9.3f} {:9.3f} {:6.1f} {:9.1f} {:>6} {:8.1f}  {}\n", middle * 1e3, seconds * 1e3,
-               100.0 * seconds / std::max(least, 1e-12), operations / seconds / 1e9, share,
-               traffic / seconds / 1e9, name);
+  return profiler.summary();
+}
+
+void printStepTimes(const std::vector<StepTimes>& steps, const DevicePeak& peak) {
+  const StepTimes sum = sumOf(steps);
+  const auto row = [&](const StepTimes& step, const std::string& share, const std::string& name) {
+    fmt::print("{:9.3f} {:9.3f} {:6.1f} {:9.1f} {:>6} {:8.1f}  {}\n", step.median * 1e3,
+               step.least * 1e3, 100.0 * perSecond(step.least, sum.least), step.flopRate() / 1e9,
+               share, step.byteRate() / 1e9, name);
   };
   if (peak.flops > 0)
-    fmt::print("\npeak      {:.1f} GFLOP/s float32, {:.1f} GB/s copied\n", peak.flops / 1e9,
-               peak.bytesPerSecond / 1e9);
+    fmt::print(
+        "\npeak      {:.1f} GFLOP/s float32, {:.1f} bfloat16, {:.1f} GOP/s uint8, {:.1f} GB/s "
+        "copied\n",
+        peak.flops / 1e9, peak.bfloat16Flops / 1e9, peak.byteOperations / 1e9,
+        peak.bytesPerSecond / 1e9);
   fmt::print("\n{:>9} {:>9} {:>6} {:>9} {:>6} {:>8}  {}\n", "median ms", "least ms", "%", "GFLOP/s",
              "peak %", "GB/s", "step");
-  for (Step& step : times.steps())
-    row(step.median(), step.least(), step.flops, step.bytes,
-        fmt::format("{}  [{}]", step.layers, step.tactic));
-  row(median, least, flops, bytes, fmt::format("{} steps", times.steps().size()));
+  for (const StepTimes& step : steps)
+    row(step,
+        peak.operations(step.type) > 0 ? fmt::format("{:.0f}", 100.0 * step.shareOf(peak)) : "-",
+        fmt::format("{}  [{}, {}]", step.layers, step.tactic, toString(step.type)));
+  row(sum, "", fmt::format("{} steps", steps.size()));
+}
+
+nlohmann::ordered_json toJson(const std::vector<StepTimes>& steps, const DevicePeak& peak) {
+  auto all = nlohmann::ordered_json::array();
+  for (const StepTimes& step : steps) {
+    all.push_back({{"layers", step.layers},
+                   {"tactic", step.tactic},
+                   {"type", toString(step.type)},
+                   {"median_ms", step.median * 1e3},
+                   {"min_ms", step.least * 1e3},
+                   {"gflops", step.flopRate() / 1e9},
+                   {"gbytes_per_second", step.byteRate() / 1e9}});
+    if (double share = step.shareOf(peak); share > 0) all.back()["share_of_peak"] = share;
+  }
+  return all;
 }
 
 }  // namespace layerwise::apps

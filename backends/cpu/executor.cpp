@@ -171,9 +171,7 @@ void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* con
         guard([&] {
           auto now = std::chrono::steady_clock::now();
           if (profiler)
-            profiler->report(bound.layers, bound.tactic,
-                             std::chrono::duration<double>(now - last).count(), bound.flops,
-                             bound.bytes);
+            profiler->report(bound.timed(std::chrono::duration<double>(now - last).count()));
           if (listener)
             for (const auto& [name, view] : bound.outputs)
               listener(name, {view.type, view.dims, view.strides, worker.data<void>(view)});

@@ -11,6 +11,7 @@ extern const TypedConvKernels kBytesKernelsPortable, kBytesKernelsAvx2, kBytesKe
     kBytesKernelsAvx512Vnni;
 extern const TypedConvKernels kBFloat16KernelsPortable, kBFloat16KernelsAvx2,
     kBFloat16KernelsAvx512, kBFloat16KernelsAvx512Bf16;
+extern const Peak kAmxBFloat16Peak, kAmxBytesPeak;
 
 ConvKernel KernelTable::convolution(ConvMethod method) const {
   switch (method) {
@@ -78,6 +79,14 @@ const TypedConvKernels& typedConvKernels(Element element, const CpuChoice& cpu) 
   if (cpu.features.avx512Bf16) return kBFloat16KernelsAvx512Bf16;
   if (cpu.isa == Isa::kAvx512) return kBFloat16KernelsAvx512;
   return cpu.isa == Isa::kAvx2 ? kBFloat16KernelsAvx2 : kBFloat16KernelsPortable;
+}
+
+Peak peakOf(Element element, const CpuChoice& cpu) {
+  if (element == Element::kFloat32) return kernels(cpu.isa).tensor->peak;
+  const bool bytes = element == Element::kUInt8;
+  if (bytes && cpu.features.amxInt8) return kAmxBytesPeak;
+  if (!bytes && cpu.features.amxBf16) return kAmxBFloat16Peak;
+  return typedConvKernels(element, cpu).peak;
 }
 
 bool hasBFloat16Arithmetic(const CpuChoice& cpu) {

@@ -39,6 +39,7 @@ struct TypedConvKernels {
   TypedConvKernel wide;            ///< of bytes, where `direct` does not take such weights
   TypedConvKernel winograd2;       ///< of bytes where it pays, else null
   TypedConvKernel winograd4;
+  Peak peak;
 
   /// Null where there is none for such weights: pairsFit says whether pairsFitSixteenBits().
   TypedConvKernel convolution(ConvMethod method, bool pairsFit) const;
@@ -64,6 +65,8 @@ const KernelTable& kernels(Isa isa);
 const TypedConvKernels& typedConvKernels(Element element, const CpuChoice& cpu);
 /// Whether bfloat16 is multiplied as such, not only stored.
 bool hasBFloat16Arithmetic(const CpuChoice& cpu);
+/// What `cpu` can multiply and add at most in an element's type, on tiles where it has them.
+Peak peakOf(Element element, const CpuChoice& cpu);
 /// Kernels of all instruction sets that this machine has, for tests.
 std::vector<const TypedConvKernels*> allTypedConvKernels(Element element);
 

@@ -32,20 +32,28 @@ double bestRate(double amount, const Work& work) {
 DevicePeak measurePeak(int threads) {
   constexpr std::int64_t kSteps = 1 << 20;
   constexpr std::size_t kBytes = 32 << 20;  // more than a core's share of any cache
-  const KernelTable& table = kernels(selectedIsa());
   ThreadPool pool(threads);
   DevicePeak peak;
   std::mutex mutex;
   std::atomic<float> sink{0};
   pool.run([&](int) {
-    double flops = bestRate(2.0 * kSteps * table.tensor->peakChains * table.width,
-                            [&] { sink = table.tensor->peakLoop(kSteps); });
+    auto rate = [&](const Peak& loop) {
+      return bestRate(static_cast<double>(kSteps) * loop.operations,
+                      [&] { sink = loop.loop(kSteps); });
+    };
+    DevicePeak own;
+    own.flops = rate(peakOf(Element::kFloat32, selectedCpu()));
+    own.bfloat16Flops = rate(peakOf(Element::kBFloat16, selectedCpu()));
+    own.byteOperations = rate(peakOf(Element::kUInt8, selectedCpu()));
     AlignedBuffer from(kBytes), to(kBytes);
     std::memset(from.data(), 1, kBytes);
-    double bytes = bestRate(2.0 * kBytes, [&] { std::memcpy(to.data(), from.data(), kBytes); });
+    own.bytesPerSecond =
+        bestRate(2.0 * kBytes, [&] { std::memcpy(to.data(), from.data(), kBytes); });
     std::lock_guard lock(mutex);
-    peak.flops += flops;
-    peak.bytesPerSecond += bytes;
+    peak.flops += own.flops;
+    peak.bfloat16Flops += own.bfloat16Flops;
+    peak.byteOperations += own.byteOperations;
+    peak.bytesPerSecond += own.bytesPerSecond;
   });
   return peak;
 }

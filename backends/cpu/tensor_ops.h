@@ -76,6 +76,13 @@ struct ConvertPlan {
   int64_t tiles() const { return n * h; }
 };
 
+/// A loop of nothing but multiply-adds on registers, and how many multiplications and additions a
+/// step of it is.
+struct Peak {
+  float (*loop)(int64_t steps) = nullptr;
+  int operations = 0;
+};
+
 /// Tensors are of the type that a table is for, but for averages, which are float32;
 /// fullyConnected is float32's alone. Null where a type lacks an operation.
 struct TensorKernels {
@@ -84,8 +91,7 @@ struct TensorKernels {
   void (*upsample)(const UpsamplePlan&, const void* in, void* out, int64_t tile);
   void (*pointwise)(const PointwisePlan&, const void* a, const void* b, void* out, int64_t tile);
   FullyConnectedKernel fullyConnected;
-  float (*peakLoop)(int64_t steps);  ///< peakChains multiply-adds of vectors a step
-  int peakChains;
+  Peak peak;
 };
 
 using ConvertKernel = void (*)(const ConvertPlan&, const void* in, void* out, int64_t tile);

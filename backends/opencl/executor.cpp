@@ -204,9 +204,7 @@ double ClExecutor::timedRun(std::span<const BoundStep> steps) {
   /// Adds up what is reported.
   class Sum final : public Profiler {
    public:
-    void report(std::string_view, std::string_view, double s, double, double) override {
-      seconds += s;
-    }
+    void report(const Step& step) override { seconds += step.seconds; }
     double seconds = 0;
   } sum;
   run(steps, {}, &sum, {});
@@ -297,8 +295,7 @@ void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<const IoMe
   checkFailures(steps, queue);
   if (!profiler) return;
   for (std::size_t s = 0; s < steps.size(); ++s)
-    profiler->report(steps[s].layers, steps[s].tactic, hostSeconds[s] + secondsOf(events[s]),
-                     steps[s].flops, steps[s].bytes);
+    profiler->report(steps[s].timed(hostSeconds[s] + secondsOf(events[s])));
 }
 
 void ClExecutor::checkFailures(std::span<const BoundStep> steps, cl::CommandQueue& queue) {

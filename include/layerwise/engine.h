@@ -91,11 +91,16 @@ class LAYERWISE_API Engine : public std::enable_shared_from_this<Engine> {
 /// Is told the time of every step of a run.
 class LAYERWISE_API Profiler {
  public:
+  /// One step of a run.
+  struct Step {
+    std::string_view layers;  ///< the names of those it covers, joined by " + "
+    std::string_view tactic;
+    DataType type = DataType::kFloat32;  ///< of the elements that it multiplies or moves
+    double seconds = 0;
+    double flops = 0, bytes = 0;  ///< what it computes and moves
+  };
   virtual ~Profiler() = default;
-  /// `layers`: the names of the layers that the step covers, joined by " + "; `flops`, `bytes`:
-  /// what it computes and moves in a run.
-  virtual void report(std::string_view layers, std::string_view tactic, double seconds,
-                      double flops, double bytes) = 0;
+  virtual void report(const Step& step) = 0;
 };
 
 /// One stream of inferences: an arena and the bindings of inputs and outputs. Cheap; use one a

@@ -18,6 +18,7 @@ struct FloatDot {
   static constexpr int kElements = 1;
 
   static LW_INLINE Acc start(const float* p) { return V::load(p); }
+  static LW_INLINE void store(float* p, Acc acc) { V::store(p, acc); }
   static LW_INLINE Words broadcast(const void* p) { return V::set1(*static_cast<const float*>(p)); }
   static LW_INLINE Words weights(const void* p) { return V::load(static_cast<const float*>(p)); }
   static LW_INLINE Acc dot(Acc acc, Words x, Words w) { return V::fma(x, w, acc); }

@@ -11,13 +11,8 @@ namespace {
 
 template <class V>
 constexpr TensorKernels tensorKernels() {
-  return {&Pool<V, float>::run,
-          &globalAverageTile<V, float>,
-          &upsampleTile<float>,
-          &pointwiseTile<V, float>,
-          &fullyConnectedTile<V>,
-          &peakLoop<V>,
-          kPeakChains};
+  return {&Pool<V, float>::run,     &globalAverageTile<V, float>, &upsampleTile<float>,
+          &pointwiseTile<V, float>, &fullyConnectedTile<V>,       peakOf<FloatDot<V>>()};
 }
 
 template <class V>

@@ -3,6 +3,8 @@
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/kernels/conv_channelwise.h"
 #include "backends/cpu/kernels/conv_depthwise.h"
+#include "backends/cpu/kernels/conv_direct.h"
+#include "backends/cpu/kernels/peak.h"
 #include "backends/cpu/kernels/winograd_bytes.h"
 #include "backends/cpu/simd/bfloat16_pairs.h"
 
@@ -31,7 +33,8 @@ constexpr TypedConvKernels typedConvKernels(const char* name, int spare = 0) {
           depthwiseKernel<Dot>(),
           nullptr,
           nullptr,
-          nullptr};
+          nullptr,
+          peakOf<Dot>()};
 }
 
 // Those of bytes. ShortsDot multiplies 16-bit integers.
