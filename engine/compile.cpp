@@ -151,6 +151,11 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
       if (r == 0) return;
       const Candidate& chosen = state->selection.regions[r - 1].chosen;
       state->packed[r - 1] = chosen.tactic->pack(state->graph, chosen);
+      if (!options.weights || !state->packed[r - 1]) continue;
+      for (NodeId id : chosen.nodes)
+        for (const ConstantData& w : state->graph.node(id).weights)
+          options.weights->release(w.bytes.get(),
+                                   static_cast<std::size_t>(w.count) * sizeOf(w.type));
     }
   });
   return std::make_shared<Engine>(std::move(state));

@@ -21,6 +21,9 @@ struct CompileOptions {
   /// What earlier builds found out. The section for this device is taken where its choices still
   /// exist, instead of tuning; the others are kept for the next save.
   std::vector<TunedSection> tuned;
+  /// The file that the graph's weights are mapped from, if they are: those that were packed leave
+  /// the memory.
+  std::shared_ptr<const MappedFile> weights;
 };
 
 /// Lowers an optimised graph for a device: cover, tuning, layouts, packed weights.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "files/file.h"
 
 namespace layerwise {
 
@@ -42,6 +43,7 @@ struct TunedSection {
 struct PlanContents {
   Graph graph;
   std::vector<TunedSection> tuned;
+  std::shared_ptr<const MappedFile> file;  ///< where the constants lie, if it is a file
 };
 
 /// The bytes of a plan file. The graph must be compact.

@@ -264,7 +264,9 @@ PlanContents readPlan(std::span<const std::byte> bytes) {
 PlanContents readPlanFile(const std::string& path) {
   auto file = std::make_shared<MappedFile>(path, "engine");
   std::shared_ptr<const std::byte> bytes(file, reinterpret_cast<const std::byte*>(file->data()));
-  return readPlan(std::move(bytes), file->size(), "engine " + path);
+  PlanContents contents = readPlan(std::move(bytes), file->size(), "engine " + path);
+  contents.file = std::move(file);
+  return contents;
 }
 
 }  // namespace layerwise

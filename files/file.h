@@ -21,6 +21,9 @@ class MappedFile {
   const char* data() const { return data_; }  ///< page-aligned; null for an empty file
   std::size_t size() const { return size_; }
   std::string_view bytes() const { return {data_, size_}; }
+  /// Takes the whole pages within these bytes of it out of the process's memory until they are
+  /// touched again. Bytes that are not the file's are left alone.
+  void release(const void* begin, std::size_t size) const;
 
  private:
   const char* data_ = nullptr;

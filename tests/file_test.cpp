@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iterator>
 
@@ -26,6 +27,14 @@ class File : public FolderTest {
 
 std::string contents(const std::string& path) {
   return std::string(MappedFile(path).bytes());
+}
+
+/// How many bytes of the process's memory are pages of mapped files.
+std::size_t residentFileBytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t size = 0, resident = 0, shared = 0;
+  statm >> size >> resident >> shared;
+  return shared * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::string messageOf(const std::function<void()>& call) {
@@ -68,6 +77,20 @@ TEST_F(File, ReplacesWhileMapped) {
   file.commit();
   EXPECT_EQ(mapped.bytes(), "old");
   EXPECT_EQ(contents(path("a")), "");
+}
+
+TEST_F(File, ReleasesPagesThatComeBackWhenTheyAreTouched) {
+  constexpr std::size_t kSize = 8 << 20;
+  const std::string bytes(kSize, 'x');
+  write("a", bytes);
+  const MappedFile mapped(path("a"));
+  ASSERT_EQ(mapped.bytes(), bytes);
+  const std::size_t before = residentFileBytes();
+  mapped.release(mapped.data() + 100, kSize - 200);
+  EXPECT_LT(residentFileBytes() + kSize / 2, before);
+  EXPECT_EQ(mapped.bytes(), bytes);
+  mapped.release(bytes.data(), bytes.size());  // not the file's: nothing happens to it
+  EXPECT_EQ(bytes, std::string(kSize, 'x'));
 }
 
 TEST_F(File, TwoWritersOfOneTargetDoNotMix) {
