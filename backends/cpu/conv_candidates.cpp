@@ -85,8 +85,10 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
 
 // Transformed, the weights of bytes are 32 / 9 or 8 times as many. Beyond this they come from
 // memory at every run, which costs more than the products they save; timing one layer does not show
-// it.
-constexpr int64_t kMostWinogradBytes = 6 << 20;
+// it. Vectors of 512 bits have an instruction for bytes, and little to save on them.
+int64_t mostWinogradBytes(int width) {
+  return (width == 16 ? 4 : 6) << 20;
+}
 
 // Adds Winograd's to the direct candidates.
 void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& candidates) {
@@ -98,7 +100,8 @@ void addWinograd(const ConvShape& s, int registers, std::vector<ConvConfig>& can
   for (ConvMethod method : {ConvMethod::kWinograd4, ConvMethod::kWinograd2}) {
     c.method = method;
     if (!convSupports(s, c) || s.ci < 16 || s.co < 16) continue;
-    if (c.element == Element::kUInt8 && 4 * s.co * packedRows(s, c) > kMostWinogradBytes) continue;
+    const int64_t bytes = 4 * s.co * packedRows(s, c);
+    if (c.element == Element::kUInt8 && bytes > mostWinogradBytes(c.width)) continue;
     candidates.push_back(c);
   }
 }
