@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <cmath>
 
 #include "layers/quantized_convolution.h"
 #include "passes/quantization.h"
+#include "passes/quantize_kernel.h"
 #include "passes/rewrite.h"
 #include "passes/shape_facts.h"
 
@@ -150,7 +150,7 @@ class Lowering {
       a.outputZeroPoint = output.zeroPoint;
     }
     bool full = layer.as<FullyConnected>() != nullptr;
-    std::vector<ConstantData> weights = quantizeKernel(layer, a.convolution.outputs);
+    std::vector<ConstantData> weights = quantizedWeights(layer, a.convolution.outputs);
     std::vector<ValueId> inputs{chain.input};
     if (chain.residual != kNone) inputs.push_back(chain.residual);
     std::string name = layer.name;
@@ -186,27 +186,12 @@ class Lowering {
     return node;
   }
 
-  /// int8 for each output channel, its largest weight being 127 or -127; the scales; the bias.
-  static std::vector<ConstantData> quantizeKernel(const Node& layer, std::int64_t outputs) {
-    std::vector<double> kernel = readConstant(weightOf(layer, 0));
+  static std::vector<ConstantData> quantizedWeights(const Node& layer, std::int64_t outputs) {
+    QuantizedKernel kernel = quantizeKernel(readConstant(weightOf(layer, 0)), outputs);
     std::vector<double> bias = readConstant(weightOf(layer, 1));
     bias.resize(static_cast<std::size_t>(outputs));
-    std::size_t depth = kernel.size() / static_cast<std::size_t>(outputs);
-    std::vector<std::int8_t> quantized(kernel.size());
-    std::vector<float> scales;
-    for (std::size_t o = 0; o < static_cast<std::size_t>(outputs); ++o) {
-      std::span<const double> row(kernel.data() + o * depth, depth);
-      double top = 0;
-      for (double weight : row) top = std::max(top, std::abs(weight));
-      auto scale = static_cast<float>(top / 127);
-      if (!(scale > 0) || !std::isfinite(1 / scale)) scale = 1;
-      for (std::size_t i = 0; i < depth; ++i)
-        quantized[o * depth + i] =
-            static_cast<std::int8_t>(std::clamp(std::nearbyint(row[i] / scale), -127.0, 127.0));
-      scales.push_back(scale);
-    }
-    return {ConstantData::of(DataType::kInt8, quantized),
-            ConstantData::of(DataType::kFloat32, scales), floatConstant(bias)};
+    return {ConstantData::of(DataType::kInt8, kernel.values),
+            ConstantData::of(DataType::kFloat32, kernel.scales), floatConstant(bias)};
   }
 
   Graph& graph_;

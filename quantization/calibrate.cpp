@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <map>
-#include <optional>
 #include <set>
 
 #include "layerwise/error.h"
-#include "layerwise/thread_pool.h"
-#include "quantization/graph_runner.h"
+#include "quantization/tensor_observer.h"
 
 namespace layerwise {
 namespace {
@@ -43,54 +40,45 @@ std::vector<std::string> distinctNames(const Graph& graph) {
 }
 
 CalibrationTable calibrate(const Graph& graph, const std::vector<ValueId>& tensors,
-                           Calibrator& calibrator, const CalibrationRun& run) {
+                           MomentsOf& moments, Calibrator& calibrator, const CalibrationRun& run) {
   std::vector<std::string> names = distinctNames(graph);
-  std::vector<ValueId> computed;
-  std::map<std::string, ValueId> inputs;
-  for (ValueId value : tensors) {
-    if (graph.value(value).producer == kNone)
-      inputs.emplace(graph.value(value).name, value);
-    else
-      computed.push_back(value);
-  }
-  // With nothing to compute there is no engine: the inputs themselves are what counts.
-  std::optional<GraphRunner> runner;
-  if (!computed.empty()) {
-    Graph observed = graph;
-    replaceOutputs(observed, computed);
-    runner.emplace(std::move(observed), run.threads);
-  }
-  std::vector<TensorHistogram> histograms(computed.size());
-  std::map<std::string, TensorHistogram> inputHistograms;
-  ThreadPool pool(run.threads);
+  // What is to be seen of a value: its histogram, the moments of the layers that read it, or both.
+  struct Seen {
+    TensorHistogram* histogram = nullptr;
+    std::vector<LayerMoments*> moments;
+  };
+  std::vector<TensorHistogram> histograms(tensors.size());
+  std::map<ValueId, Seen> wanted;
+  for (std::size_t i = 0; i < tensors.size(); ++i) wanted[tensors[i]].histogram = &histograms[i];
+  for (const Node& node : graph.nodes)
+    if (auto found = moments.find(node.name); node.kind && found != moments.end())
+      wanted[node.inputs[0]].moments.push_back(&found->second);
+  std::vector<ValueId> values;
+  std::vector<Seen> seen;
+  for (auto& [value, what] : wanted) values.push_back(value), seen.push_back(std::move(what));
+  TensorObserver observer(graph, values, run.threads);
   int batches = 0;
   for (CalibrationBatch batch; calibrator.nextBatch(batch); batch.inputs.clear(), ++batches) {
     // How many there are, the calibrator alone knows.
     if (run.progress && !run.progress(1 - 1 / (1 + batches / 50.0), "calibrating"))
       throw Error(ErrorCode::kCancelled, "[builder] cancelled while calibrating");
-    if (runner) runner->run(batch);
-    pool.run([&](int worker) {
-      for (std::size_t i = static_cast<std::size_t>(worker); i < histograms.size();
-           i += static_cast<std::size_t>(pool.size()))
-        histograms[i].add(runner->output(i));
+    observer.run(batch, [&](std::size_t i, std::span<const float> numbers, const Dims& dims) {
+      if (seen[i].histogram) seen[i].histogram->add(numbers);
+      for (LayerMoments* layer : seen[i].moments) layer->add(numbers, dims);
     });
-    for (const auto& [name, input] : batch.inputs)
-      if (inputs.contains(name))
-        inputHistograms[name].add(
-            {static_cast<const float*>(input.data), static_cast<std::size_t>(input.dims.volume())});
   }
   if (!batches)
     throw Error(ErrorCode::kInvalidArgument, "[calibrator] gives no batch to calibrate with");
   CalibrationTable table{.method = calibrator.method()};
-  auto set = [&](ValueId value, const CalibratedRange& range) {
-    const std::string& name = names[static_cast<std::size_t>(value)];
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string& name = names[static_cast<std::size_t>(tensors[i])];
+    bool isInput = graph.value(tensors[i]).producer == kNone;
+    if (isInput && histograms[i].count() == 0) continue;  // it kept its default
+    CalibratedRange range =
+        isInput ? inputRange(histograms[i]) : calibrator.chooseRange(name, histograms[i]);
     expectRange(name, range);
     table.ranges[name] = range;
-  };
-  for (const auto& [name, histogram] : inputHistograms) set(inputs.at(name), inputRange(histogram));
-  for (std::size_t i = 0; i < computed.size(); ++i)
-    set(computed[i],
-        calibrator.chooseRange(names[static_cast<std::size_t>(computed[i])], histograms[i]));
+  }
   return table;
 }
 

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/graph.h"
 #include "layerwise/calibrator.h"
+#include "quantization/layer_moments.h"
 
 namespace layerwise {
 
@@ -19,9 +21,13 @@ struct CalibrationRun {
   std::function<bool(double fraction, std::string_view phase)> progress;
 };
 
-/// Runs a float32 engine of the graph on all of the calibrator's batches and asks it for the ranges
-/// of `tensors`; by distinct name. Throws Error kInvalidArgument where there is no batch.
+/// What weights are multiplied with, by the name of the node.
+using MomentsOf = std::map<std::string, LayerMoments>;
+
+/// Runs a float32 engine of the graph on all of the calibrator's batches: asks it for the ranges of
+/// `tensors`, by distinct name, and fills in the moments of those layers. Throws Error
+/// kInvalidArgument where there is no batch.
 CalibrationTable calibrate(const Graph& graph, const std::vector<ValueId>& tensors,
-                           Calibrator& calibrator, const CalibrationRun& run);
+                           MomentsOf& moments, Calibrator& calibrator, const CalibrationRun& run);
 
 }  // namespace layerwise

@@ -19,7 +19,7 @@ std::string escaped(std::string_view name) {
   std::string word;
   for (char c : name) {
     bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
-    if (blank || c == '%' || (c == '#' && word.empty()))
+    if (blank || c == '%' || ((c == '#' || c == '@') && word.empty()))
       word += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     else
       word += c;
@@ -62,7 +62,10 @@ class Parser {
         titled = true;
         continue;
       }
-      readTensor(parts, table);
+      if (parts[0].starts_with('@'))
+        readFactors(parts, table);
+      else
+        readTensor(parts, table);
     }
     if (!titled) {
       ++number_;
@@ -115,6 +118,16 @@ class Parser {
       fail("'{}' has a line already", parts[0]);
   }
 
+  void readFactors(const std::vector<std::string_view>& parts, CalibrationTable& table) const {
+    std::vector<double> factors;
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      factors.push_back(real("factor", parts[i]));
+      if (factors.back() < 1) fail("factor {} is below 1", parts[i]);
+    }
+    if (!table.channelFactors.emplace(unescaped(parts[0].substr(1)), std::move(factors)).second)
+      fail("'{}' has a line already", parts[0]);
+  }
+
   std::string_view text_;
   std::string_view name_;
   int number_ = 0;
@@ -129,6 +142,8 @@ std::string CalibrationTable::toText() const {
     text += fmt::format("{} {} {} {} {}\n", escaped(name), quantization.scale,
                         quantization.zeroPoint, range.first, range.second);
   }
+  for (const auto& [name, factors] : channelFactors)
+    text += fmt::format("@{} {}\n", escaped(name), fmt::join(factors, " "));
   return text;
 }
 

@@ -6,7 +6,8 @@
 
 namespace layerwise {
 
-GraphRunner::GraphRunner(Graph graph, int threads) : outputs_(graph.outputs.size()) {
+GraphRunner::GraphRunner(Graph graph, int threads)
+    : outputs_(graph.outputs.size()), dims_(graph.outputs.size()) {
   engine_ = compileEngine(std::move(graph), {.threads = threads, .level = 0});
   context_ = engine_->createContext();
 }
@@ -15,7 +16,8 @@ void GraphRunner::run(const CalibrationBatch& batch) {
   for (const auto& [name, input] : batch.inputs) context_->setInput(name, input.data, input.dims);
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const std::string& name = engine_->outputs()[i].name;
-    outputs_[i].resize(static_cast<std::size_t>(context_->outputDims(name).volume()));
+    dims_[i] = context_->outputDims(name);
+    outputs_[i].resize(static_cast<std::size_t>(dims_[i].volume()));
     context_->setOutput(name, outputs_[i].data());
   }
   context_->run();

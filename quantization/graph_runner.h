@@ -20,11 +20,13 @@ class GraphRunner {
   void run(const CalibrationBatch& batch);
   /// Output `index` of the last batch.
   std::span<const float> output(std::size_t index) const { return outputs_[index]; }
+  const Dims& outputDims(std::size_t index) const { return dims_[index]; }
 
  private:
   std::shared_ptr<const Engine> engine_;
   std::unique_ptr<ExecutionContext> context_;
   std::vector<std::vector<float>> outputs_;
+  std::vector<Dims> dims_;
 };
 
 /// Makes these values the graph's outputs, in this order.

@@ -3,50 +3,152 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
 
 #include "layerwise/error.h"
 #include "passes/quantization.h"
+#include "passes/rewrite.h"
 #include "quantization/calibrate.h"
+#include "quantization/equalize.h"
+#include "quantization/kept_batches.h"
+#include "quantization/round_weights.h"
 #include "quantization/sensitivity.h"
+#include "quantization/tensor_observer.h"
 
 namespace layerwise {
 namespace {
 
 constexpr std::size_t kJudgedBatches = 16;
+/// What the pictures may take that are looked at twice, for equalisation.
+constexpr std::size_t kKeptBytes = std::size_t{256} << 20;
 
-/// What the configuration's table says, calibrated where it is empty.
-CalibrationTable tableOf(const Graph& graph, const std::vector<ValueId>& tensors,
-                         const BuilderConfig& config, KeptBatches& kept) {
-  if (config.calibrationTable && !config.calibrationTable->ranges.empty())
-    return *config.calibrationTable;
-  if (!config.calibrator) return {};
-  KeepingCalibrator calibrator(*config.calibrator, kept, graph);
-  CalibrationTable table = calibrate(graph, tensors, calibrator,
-                                     {.threads = config.threads, .progress = config.progress});
-  if (config.calibrationTable) *config.calibrationTable = table;
-  return table;
-}
+/// What is known of the numbers in a network, and what was made of it.
+class Preparation {
+ public:
+  Preparation(Graph& graph, const BuilderConfig& config)
+      : graph_(graph),
+        config_(config),
+        tensors_(tensorsToQuantize(graph, {})),
+        kept_(graph, limits(config, equalizationGroups(graph).empty())) {
+    if (config.calibrator) calibrator_.emplace(*config.calibrator, kept_);
+    if (config.calibrationTable) table_ = *config.calibrationTable;
+    bool known = !table_.ranges.empty();
+    equalize(known);
+    if (!calibrator_) return;
+    MomentsOf moments = layersToRound();
+    // Where the ranges are known, too, the same tensors are looked at: with others, layers could be
+    // computed in other ways, of other last bits, and weights rounded otherwise.
+    CalibrationTable found = calibrate(graph, tensors_, moments, *calibrator_, run());
+    for (const auto& [layer, seen] : moments)
+      if (!seen.isEmpty()) weights_[layer] = roundWeights(graph.node(ids_.at(layer)), seen);
+    if (known) return;
+    found.channelFactors = std::move(table_.channelFactors);
+    table_ = std::move(found);
+    if (config.calibrationTable) *config.calibrationTable = table_;
+  }
 
-/// Where the ranges were known, no batch has been asked for yet.
-void fill(KeptBatches& kept, const Graph& graph, const BuilderConfig& config) {
-  CalibrationBatch batch;
-  if (kept.all().empty() && config.calibrator)
-    while (!kept.isFull() && config.calibrator->nextBatch(batch)) {
-      kept.keep(batch, graph);
-      batch.inputs.clear();
+  const std::vector<ValueId>& tensors() const { return tensors_; }
+  const CalibrationTable& table() const { return table_; }
+  const RoundedWeights& weights() const { return weights_; }
+  CalibrationRun run() const { return {.threads = config_.threads, .progress = config_.progress}; }
+  /// The first batches, at most as many as layers are judged by.
+  std::span<const CalibrationBatch> judges() const {
+    return std::span(kept_.all()).first(std::min(kept_.all().size(), kJudgedBatches));
+  }
+
+ private:
+  static KeptBatches::Limits limits(const BuilderConfig& config, bool once) {
+    if (!once) return {.bytes = kKeptBytes};
+    return {.count = config.maxDrop > 0 ? kJudgedBatches : 0};
+  }
+
+  /// By the factors of the table, or by those that the calibrator's pictures ask for.
+  void equalize(bool known) {
+    std::vector<EqualizationGroup> groups = equalizationGroups(graph_);
+    if (groups.empty() || (!known && !calibrator_)) return;
+    std::vector<std::string> names = distinctNames(graph_);
+    std::map<ValueId, ChannelStatistics> seen;
+    if (!known) seen = channelStatistics(groups);
+    StatisticsOf statisticsOf = [&](ValueId value) -> const ChannelStatistics* {
+      auto found = seen.find(value);
+      return found == seen.end() || found->second.isEmpty() ? nullptr : &found->second;
+    };
+    for (const EqualizationGroup& group : groups) {
+      const std::string& name =
+          names[static_cast<std::size_t>(graph_.node(group.writers[0]).outputs[0])];
+      std::vector<double> factors =
+          known ? table_.channelFactors[name] : chooseFactors(graph_, group, statisticsOf);
+      if (factors.empty()) continue;
+      if (static_cast<std::int64_t>(factors.size()) != group.channels)
+        throw Error(ErrorCode::kBadFile,
+                    fmt::format("[calibration] '@{}' has {} factors for {} channels", name,
+                                factors.size(), group.channels));
+      if (scaleChannels(graph_, group, factors)) table_.channelFactors[name] = factors;
     }
-  if (kept.all().empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                "[builder] maxDrop needs a calibrator's batches to measure on");
-}
+  }
+
+  std::map<ValueId, ChannelStatistics> channelStatistics(
+      const std::vector<EqualizationGroup>& groups) {
+    std::set<ValueId> wanted(tensors_.begin(), tensors_.end());
+    for (const EqualizationGroup& group : groups) {
+      for (ValueId value : group.values)
+        if (producedBy<Activation>(graph_, value)) wanted.insert(value);
+      for (NodeId reader : group.readers) wanted.insert(graph_.node(reader).inputs[0]);
+    }
+    std::vector<ValueId> values;
+    for (const EqualizationGroup& group : groups)
+      std::copy_if(group.values.begin(), group.values.end(), std::back_inserter(values),
+                   [&](ValueId value) { return wanted.contains(value); });
+    std::vector<ChannelStatistics> seen(values.size());
+    TensorObserver observer(graph_, values, config_.threads);
+    CalibrationBatch batch;
+    for (int batches = 0; calibrator_->canKeepNext() && calibrator_->nextBatch(batch);
+         batch.inputs.clear(), ++batches) {
+      if (config_.progress && !config_.progress(1 - 1 / (1 + batches / 50.0), "equalizing"))
+        throw Error(ErrorCode::kCancelled, "[builder] cancelled while equalizing");
+      observer.run(batch, [&](std::size_t i, std::span<const float> numbers, const Dims& dims) {
+        seen[i].add(numbers, dims);
+      });
+    }
+    calibrator_->rewind();
+    std::map<ValueId, ChannelStatistics> byValue;
+    for (std::size_t i = 0; i < values.size(); ++i) byValue[values[i]] = std::move(seen[i]);
+    return byValue;
+  }
+
+  /// Those that the network itself does not quantise.
+  MomentsOf layersToRound() {
+    MomentsOf moments;
+    for (NodeId id : quantizableLayers(graph_, {})) {
+      const Node& node = graph_.node(id);
+      if (producedBy<Dequantize>(graph_, node.inputs[0])) continue;
+      ids_[node.name] = id;
+      moments.emplace(node.name, node);
+    }
+    return moments;
+  }
+
+  Graph& graph_;
+  const BuilderConfig& config_;
+  std::vector<ValueId> tensors_;
+  KeptBatches kept_;
+  std::optional<ReplayingCalibrator> calibrator_;
+  std::map<std::string, NodeId> ids_;  ///< of the layers to round
+  CalibrationTable table_;
+  RoundedWeights weights_;
+};
 
 }  // namespace
 
 void quantizeGraph(Graph& graph, const BuilderConfig& config) {
-  std::vector<ValueId> tensors = tensorsToQuantize(graph, {});
-  if (tensors.empty()) return;
-  KeptBatches kept(config.maxDrop > 0 ? kJudgedBatches : 0);
-  CalibrationTable table = tableOf(graph, tensors, config, kept);
+  if (tensorsToQuantize(graph, {}).empty()) return;
+  Preparation prepared(graph, config);
+  const std::vector<ValueId>& tensors = prepared.tensors();
+  const CalibrationTable& table = prepared.table();
   std::vector<std::string> names = distinctNames(graph);
   RangeOf rangeOf = [&](ValueId value) -> std::optional<CalibratedRange> {
     if (const auto& given = graph.value(value).range) return given;
@@ -61,14 +163,17 @@ void quantizeGraph(Graph& graph, const BuilderConfig& config) {
                             names[static_cast<std::size_t>(tensors.back())]));
   FloatLayers floatLayers;
   if (config.maxDrop > 0) {
-    fill(kept, graph, config);
+    if (prepared.judges().empty())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "[builder] maxDrop needs a calibrator's batches to measure on");
     QuantizationReport report;
-    floatLayers =
-        chooseFloatLayers(graph, rangeOf, kept, config.maxDrop,
-                          {.threads = config.threads, .progress = config.progress}, report);
+    floatLayers = chooseFloatLayers(graph, rangeOf, prepared.weights(), prepared.judges(),
+                                    config.maxDrop, prepared.run(), report);
     if (config.quantizationReport) *config.quantizationReport = std::move(report);
   }
   insertQuantization(graph, floatLayers, rangeOf);
+  runQuantizationPasses(graph);
+  useRoundedWeights(graph, prepared.weights());
 }
 
 }  // namespace layerwise

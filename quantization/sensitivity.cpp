@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "layerwise/error.h"
 #include "passes/shape_facts.h"
@@ -40,8 +39,9 @@ class JudgedValues {
 
 class Judge {
  public:
-  Judge(const Graph& graph, const RangeOf& rangeOf, const KeptBatches& batches, int threads)
-      : graph_(graph), batches_(batches), threads_(threads) {
+  Judge(const Graph& graph, const RangeOf& rangeOf, const RoundedWeights& weights,
+        std::span<const CalibrationBatch> batches, int threads)
+      : graph_(graph), weights_(weights), batches_(batches), threads_(threads) {
     // Ranges are found by a value's number, and new outputs renumber the values.
     for (ValueId value = 0; value < static_cast<ValueId>(graph.values.size()); ++value)
       if (auto range = rangeOf(value)) graph_.value(value).range = range;
@@ -59,6 +59,7 @@ class Judge {
     insertQuantization(quantized, floatLayers,
                        [&](ValueId value) { return quantized.value(value).range; });
     runQuantizationPasses(quantized);
+    useRoundedWeights(quantized, weights_);
     GraphRunner runner(std::move(quantized), threads_);
     std::vector<std::vector<float>> got = outputsOf(runner);
     double sum = 0;
@@ -70,7 +71,7 @@ class Judge {
   /// Of all batches, one output after the other.
   std::vector<std::vector<float>> outputsOf(GraphRunner& runner) const {
     std::vector<std::vector<float>> outputs(graph_.outputs.size());
-    for (const CalibrationBatch& batch : batches_.all()) {
+    for (const CalibrationBatch& batch : batches_) {
       runner.run(batch);
       for (std::size_t i = 0; i < outputs.size(); ++i)
         outputs[i].insert(outputs[i].end(), runner.output(i).begin(), runner.output(i).end());
@@ -89,40 +90,19 @@ class Judge {
   }
 
   Graph graph_;
-  const KeptBatches& batches_;
+  const RoundedWeights& weights_;
+  std::span<const CalibrationBatch> batches_;
   int threads_;
   std::vector<std::vector<float>> want_;
 };
 
 }  // namespace
 
-void KeptBatches::keep(const CalibrationBatch& batch, const Graph& graph) {
-  CalibrationBatch copy;
-  for (const auto& [name, input] : batch.inputs) {
-    auto known = std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const GraphInput& i) {
-      return graph.value(i.value).name == name;
-    });
-    if (known == graph.inputs.end())
-      throw Error(ErrorCode::kInvalidArgument,
-                  "[calibrator] the network has no input '" + name + "'");
-    std::size_t bytes = static_cast<std::size_t>(input.dims.volume()) * sizeOf(known->info.type);
-    memory_.push_back(std::make_unique<std::byte[]>(bytes));
-    std::memcpy(memory_.back().get(), input.data, bytes);
-    copy.inputs[name] = {memory_.back().get(), input.dims};
-  }
-  batches_.push_back(std::move(copy));
-}
-
-bool KeepingCalibrator::nextBatch(CalibrationBatch& batch) {
-  if (!inner_.nextBatch(batch)) return false;
-  if (!kept_.isFull()) kept_.keep(batch, graph_);
-  return true;
-}
-
 FloatLayers chooseFloatLayers(const Graph& graph, const RangeOf& rangeOf,
-                              const KeptBatches& batches, double maxDrop, const CalibrationRun& run,
-                              QuantizationReport& report) {
-  Judge judge(graph, rangeOf, batches, run.threads);
+                              const RoundedWeights& weights,
+                              std::span<const CalibrationBatch> batches, double maxDrop,
+                              const CalibrationRun& run, QuantizationReport& report) {
+  Judge judge(graph, rangeOf, weights, batches, run.threads);
   std::vector<NodeId> layers = judge.layers();
   FloatLayers all;
   for (NodeId id : layers) all.insert(judge.nameOf(id));

@@ -260,10 +260,12 @@ std::string errorOf(std::string_view text) {
 
 TEST(Calibration, TableReadsWhatItWrites) {
   CalibrationTable table{.method = "minmax"};
-  table.ranges = {{"conv 1", {-0.1, 2.5}}, {"50%", {0, 1e-7}}, {"#x", {-3, 0}}};
+  table.ranges = {{"conv 1", {-0.1, 2.5}}, {"50%", {0, 1e-7}}, {"#x", {-3, 0}}, {"@y", {0, 1}}};
+  table.channelFactors = {{"conv 1", {1, 2.5}}, {"@y", {64}}};
   CalibrationTable read = CalibrationTable::fromText(table.toText(), "x");
   EXPECT_EQ(read.method, "minmax");
   EXPECT_EQ(read.ranges, table.ranges);
+  EXPECT_EQ(read.channelFactors, table.channelFactors);
 }
 
 TEST(Calibration, ADamagedTableIsNamedByItsLine) {
@@ -280,6 +282,7 @@ TEST(Calibration, ADamagedTableIsNamedByItsLine) {
   EXPECT_EQ(errorOf(title + "a 1 0 2 1\n"), "[calibration x.cache] line 2: min 2 is above max 1");
   EXPECT_EQ(errorOf(title + "a 1 0 0 1\na 1 0 0 1\n"),
             "[calibration x.cache] line 3: 'a' has a line already");
+  EXPECT_EQ(errorOf(title + "@a 1 0.5\n"), "[calibration x.cache] line 2: factor 0.5 is below 1");
   EXPECT_EQ(errorOf(title + "a%2 1 0 0 1\n"),
             "[calibration x.cache] line 2: 'a%2' ends within a % escape");
 }
@@ -344,8 +347,14 @@ TEST(Int8Engine, ComesCloseToFloatAndItsTableGivesTheSameEngineAgain) {
   std::vector<double> want = example.run(*plain), got = example.run(*engine);
   EXPECT_GT(signalToNoise(want, got), 30);
   EXPECT_NE(want, got);
-  config.calibrator = nullptr;
+  // The table has the ranges; the weights are rounded by what the calibrator shows.
+  auto again = makeCalibrator(CalibrationMethod::kMinMax, example.source());
+  config.calibrator = again.get();
   EXPECT_EQ(example.run(*buildEngine(example.network, config)), got);
+  config.calibrator = nullptr;
+  std::vector<double> nearest = example.run(*buildEngine(example.network, config));
+  EXPECT_GT(signalToNoise(want, nearest), 30);
+  EXPECT_NE(nearest, got);
   EXPECT_EQ(example.run(*Engine::deserialize(engine->serialize(), {.threads = 1})), got);
 }
 

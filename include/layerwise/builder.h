@@ -44,8 +44,8 @@ struct BuilderConfig {
   /// the network itself are merged with what is between them whether this is set or not.
   bool int8 = false;
   Calibrator* calibrator = nullptr;  ///< borrowed
-  /// Borrowed. Where it holds ranges they are used and the calibrator is not; where it is empty, it
-  /// is given what the calibrator found.
+  /// Borrowed. Where it holds ranges they are used, and the calibrator, if there is one, only says
+  /// how weights are best rounded; where it is empty, it is given what the calibrator found.
   CalibrationTable* calibrationTable = nullptr;
   /// The error of the outputs, in percent (QuantizationReport), that 8 bits may cause on the first
   /// 16 of the calibrator's batches: the most sensitive layers are kept in floating point until it

@@ -78,7 +78,8 @@ class LAYERWISE_API Calibrator {
   virtual std::string method() const = 0;
   /// False where there is no further batch. The shapes must be within the profile.
   virtual bool nextBatch(CalibrationBatch& batch) = 0;
-  /// Called once a tensor, after the last batch.
+  /// Called once a tensor, after the last batch. Channels may have been equalised: the histogram is
+  /// that of the tensor as the engine holds it.
   virtual CalibratedRange chooseRange(std::string_view tensor,
                                       const TensorHistogram& histogram) const = 0;
 };
@@ -119,10 +120,15 @@ struct QuantizationReport {
 /// point follow from them and are there to be read. A tensor without a line is not quantised, nor
 /// are the layers that read it. Blank lines and lines that begin with # are skipped; blanks in
 /// names are written %20, a percent sign %25.
+///
+/// Where channels were equalised, a line that begins with @ says by how much, and the ranges are
+/// those of the tensors after that: @NAME and a factor of at least 1 for each channel, NAME being
+/// the tensor that a convolution writes.
 class LAYERWISE_API CalibrationTable {
  public:
   std::string method;
   std::map<std::string, CalibratedRange> ranges;
+  std::map<std::string, std::vector<double>> channelFactors;
 
   std::string toText() const;
   /// Throws Error kBadFile naming the line at fault; `name` stands for the file.

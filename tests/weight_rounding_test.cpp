@@ -1,0 +1,171 @@
+// What calibration makes of weights: equalised channels, rounding with feedback, corrected biases.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "layers/quantized_convolution.h"
+#include "layerwise/builder.h"
+#include "layerwise/error.h"
+#include "passes/quantize_kernel.h"
+#include "passes/rewrite.h"
+#include "quantization/equalize.h"
+#include "quantization/round_weights.h"
+#include "tests/graph_maker.h"
+#include "tests/reference_executor.h"
+
+namespace layerwise {
+namespace {
+
+constexpr std::int64_t kChannels = 8;
+
+/// A convolution whose output channels differ widely, ReLU6, a depthwise one with a residual, and
+/// two that read the sum.
+struct Uneven {
+  GraphMaker m;
+  ValueId clipped = kNone, sum = kNone;
+
+  Uneven() {
+    ValueId x = m.input("x", {1, 4, 9, 7});
+    std::vector<float> kernel;
+    for (std::int64_t o = 0; o < kChannels; ++o)
+      for (std::int64_t i = 0; i < 4; ++i)
+        kernel.push_back(
+            std::ldexp(static_cast<float>((o * 7 + i * 5) % 9 - 4), -static_cast<int>(o)));
+    Convolution first{{.outputs = kChannels, .kernel = {1, 1}}};
+    ValueId a = m.add(first, {x},
+                      {ConstantData::of(DataType::kFloat32, kernel), m.random(kChannels, 0, 0.01)});
+    clipped = m.activation(a, ActivationType::kClip, 0, 6);
+    ValueId depthwise = m.convolution(clipped, kChannels, kChannels, 3, kChannels);
+    ValueId other = m.convolution(m.activation(depthwise, ActivationType::kRelu), kChannels, 6, 1);
+    ValueId another = m.convolution(other, 6, 6, 1);
+    sum = m.elementwise(other, another, ElementWiseOperation::kSum);
+    m.output(m.convolution(sum, 6, 5, 1), "y");
+    m.graph.connect();
+  }
+};
+
+std::vector<ChannelStatistics> statistics(const Graph& graph, const ReferenceTensor& x) {
+  std::vector<ChannelStatistics> seen;
+  for (const ReferenceTensor& value : ReferenceExecutor(graph).runAll({{"x", x}})) {
+    std::vector<float> numbers(value.values.begin(), value.values.end());
+    seen.emplace_back();
+    seen.back().add(numbers, value.info.dims);
+  }
+  return seen;
+}
+
+TEST(Equalization, KeepsWhatTheNetworkComputesAndEvensItsChannels) {
+  Uneven uneven;
+  Graph graph = uneven.m.graph;
+  ReferenceTensor x = uneven.m.randomTensor({1, 4, 9, 7});
+  auto want = ReferenceExecutor(graph).run({{"x", x}}).at("y");
+  auto seen = statistics(graph, x);
+  StatisticsOf statisticsOf = [&](ValueId value) { return &seen[static_cast<std::size_t>(value)]; };
+  auto groups = equalizationGroups(graph);
+  // Behind the first convolution, behind the depthwise one, and the residual's three values.
+  ASSERT_EQ(groups.size(), 3u);
+  int scaled = 0;
+  for (const EqualizationGroup& group : groups) {
+    std::vector<double> factors = chooseFactors(graph, group, statisticsOf);
+    for (double factor : factors) EXPECT_GE(factor, 1);
+    scaled += !factors.empty() && scaleChannels(graph, group, factors);
+  }
+  EXPECT_GE(scaled, 1);
+  auto got = ReferenceExecutor(graph).run({{"x", x}}).at("y");
+  for (std::size_t i = 0; i < want.values.size(); ++i)
+    EXPECT_NEAR(got.values[i], want.values[i], 1e-4) << i;
+  // The least channel has come closer to the largest.
+  auto spread = [&](const std::vector<ChannelStatistics>& all) {
+    double least = 1e9, most = 0;
+    for (const auto& channel : all[static_cast<std::size_t>(uneven.clipped)].channels())
+      least = std::min(least, channel.high), most = std::max(most, channel.high);
+    return most / least;
+  };
+  EXPECT_LT(spread(statistics(graph, x)), spread(seen) / 8);
+}
+
+TEST(Equalization, LeavesAloneWhatOthersSee) {
+  for (int way = 0; way < 4; ++way) {
+    GraphMaker m;
+    ValueId a = m.convolution(m.input("x", {1, 4, 5, 5}), 4, 8, 1);
+    ValueId b = m.activation(a, way == 1 ? ActivationType::kSilu : ActivationType::kRelu);
+    m.output(m.convolution(b, 8, 3, 1), "y");
+    if (way == 2) m.output(b, "b");
+    if (way == 3) m.graph.value(b).range = {-1, 1};
+    m.graph.connect();
+    EXPECT_EQ(equalizationGroups(m.graph).size(), way == 0 ? 1u : 0u) << way;
+  }
+}
+
+/// Noise over signal of a layer's output, its weights being in 8 bits.
+double noise(const std::vector<double>& want, const std::vector<double>& got) {
+  double signal = 0, sum = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    signal += want[i] * want[i];
+    sum += (want[i] - got[i]) * (want[i] - got[i]);
+  }
+  return sum / signal;
+}
+
+TEST(WeightRounding, MakesErrorsGoodWhereInputsHangTogether) {
+  struct Case {
+    std::int64_t kernel, groups;
+  };
+  for (Case c : {Case{1, 1}, Case{3, 1}, Case{3, 2}, Case{3, 12}}) {
+    GraphMaker m;
+    ValueId x = m.input("x", {3, 12, 11, 9});
+    m.output(m.convolution(x, 12, 24, c.kernel, c.groups), "y");
+    m.graph.connect();
+    // Smooth pictures, of which the channels are mixtures of a few, and nowhere near zero mean.
+    ReferenceTensor pictures({DataType::kFloat32, {3, 12, 11, 9}});
+    for (std::size_t i = 0; i < pictures.values.size(); ++i) {
+      double at = static_cast<double>(i % 99), channel = static_cast<double>(i / 99 % 12);
+      double n = static_cast<double>(i / 1188);
+      pictures.values[i] =
+          1.5 + std::sin(at * 0.05 + n) * std::cos(channel) + 0.1 * std::sin(0.7 * at * channel);
+    }
+    pictures.round();
+    std::vector<float> numbers(pictures.values.begin(), pictures.values.end());
+    Node& node = m.graph.node(0);
+    auto want = ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values;
+    LayerMoments moments(node);
+    moments.add(numbers, pictures.info.dims);
+    std::vector<ConstantData> rounded = roundWeights(node, moments);
+    std::vector<double> kernel = readConstant(node.weights[0]);
+    QuantizedKernel nearest = quantizeKernel(kernel, 24);
+    std::vector<ConstantData> original = node.weights;
+    node.weights[0] = floatConstant(nearest.numbers());
+    double plain = noise(want, ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values);
+    QuantizedKernel better = nearest;
+    better.values.assign(rounded[0].as<std::int8_t>(),
+                         rounded[0].as<std::int8_t>() + kernel.size());
+    node.weights = {floatConstant(better.numbers()), original[1]};
+    double fed = noise(want, ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values);
+    node.weights = {floatConstant(better.numbers()), rounded[2]};
+    double corrected =
+        noise(want, ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values);
+    EXPECT_LT(corrected, plain / 4) << c.kernel << ' ' << c.groups;
+    EXPECT_LT(corrected, fed) << c.kernel << ' ' << c.groups;
+    for (std::size_t i = 0; i < kernel.size(); ++i) EXPECT_LE(std::abs(int{better.values[i]}), 127);
+  }
+}
+
+TEST(WeightRounding, LongColumnsAreCutIntoBlocks) {
+  GraphMaker m;
+  ValueId x = m.input("x", {1, 1200});
+  m.output(m.add(FullyConnected{.outputs = 3}, {x}, {m.random(3 * 1200), {}}), "y");
+  m.graph.connect();
+  LayerMoments moments(m.graph.node(0));
+  EXPECT_EQ(moments.blocks(), 3u);
+  EXPECT_EQ(moments.blockSize(2), 48u);
+  std::vector<float> zeros(1200);
+  moments.add(zeros, {1, 1200});
+  // Nothing is known of inputs that are always 0: each weight to its nearest.
+  std::vector<ConstantData> rounded = roundWeights(m.graph.node(0), moments);
+  QuantizedKernel nearest = quantizeKernel(readConstant(m.graph.node(0).weights[0]), 3);
+  for (std::size_t i = 0; i < nearest.values.size(); ++i)
+    ASSERT_EQ(rounded[0].as<std::int8_t>()[i], nearest.values[i]) << i;
+}
+
+}  // namespace
+}  // namespace layerwise
