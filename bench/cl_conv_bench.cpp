@@ -29,9 +29,7 @@ namespace {
 
 class Seconds final : public Profiler {
  public:
-  void report(std::string_view, std::string_view, double seconds, double, double) override {
-    least = std::min(least, seconds);
-  }
+  void report(const Step& step) override { least = std::min(least, step.seconds); }
   double least = 1e9;
 };
 
