@@ -58,28 +58,27 @@ std::vector<float> readFloats(const std::string& path, std::int64_t count) {
 /// The least of several runs, step by step.
 class StepTimes : public Profiler {
  public:
-  void report(std::string_view layers, std::string_view tactic, double seconds, double flops,
-              double bytes) override {
+  void report(const Step& step) override {
     if (at_ == steps_.size())
-      steps_.push_back({std::string(layers), std::string(tactic), 1e9, 0, 0});
-    Step& step = steps_[at_++];
-    step.seconds = std::min(step.seconds, seconds);
-    step.flops = flops, step.bytes = bytes;
+      steps_.push_back({std::string(step.layers), std::string(step.tactic), 1e9, 0, 0});
+    Least& least = steps_[at_++];
+    least.seconds = std::min(least.seconds, step.seconds);
+    least.flops = step.flops, least.bytes = step.bytes;
   }
   void endRun() { at_ = 0; }
   void print() const {
-    for (const Step& s : steps_)
+    for (const Least& s : steps_)
       fmt::print("{:9.4f} ms {:8.1f} GFLOP/s {:7.1f} GB/s  {}  [{}]\n", s.seconds * 1e3,
                  s.flops / s.seconds * 1e-9, s.bytes / s.seconds * 1e-9, s.layers, s.tactic);
     fmt::print("\n");
   }
 
  private:
-  struct Step {
+  struct Least {
     std::string layers, tactic;
     double seconds, flops, bytes;
   };
-  std::vector<Step> steps_;
+  std::vector<Least> steps_;
   std::size_t at_ = 0;
 };
 
