@@ -31,8 +31,6 @@ void addConvCandidates(const Tactic& tactic, const MatchContext& context, NodeId
   double weightBytes = 0;
   for (const ConstantData& weights : node.weights)
     weightBytes += static_cast<double>(weights.count) * sizeof(float);
-  std::vector<DataType> types{DataType::kFloat32};
-  if (mayUseHalf(context, id)) types.push_back(DataType::kFloat16);
   for (const FusedNodes& region : fusedNodes(context, id, takesAny)) {
     Candidate c;
     c.tactic = &tactic;
@@ -43,7 +41,7 @@ void addConvCandidates(const Tactic& tactic, const MatchContext& context, NodeId
     c.parameters = parameters;
     c.flops = flops;
     double moved = elements(context, c.inputs) + elements(context, c.outputs);
-    for (DataType type : types) {
+    for (DataType type : floatTypes(context, id)) {
       Layout linear = Layout::linear(type), last = Layout::channelsLast(type, rank);
       c.bytes = weightBytes + moved * static_cast<double>(sizeOf(type));
       for (const Layout& from : {last, linear})

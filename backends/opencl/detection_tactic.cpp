@@ -79,9 +79,7 @@ void DetectionTactic::match(const MatchContext& context, NodeId id,
   for (std::size_t i = 0; i < mapCount; ++i) maps.push_back(info.inputs[i].dims);
   const std::int64_t rows = rowCount(fields, maps);
   if (rows * fields.integer("classes") >= std::int64_t{1} << 31) return;
-  std::vector<DataType> types{DataType::kFloat32};
-  if (mayUseHalf(context, id)) types.push_back(DataType::kFloat16);
-  for (DataType type : types)
+  for (DataType type : floatTypes(context, id))
     for (const Layout& from : {Layout::channelsLast(type, 4), Layout::linear(type)}) {
       Candidate c;
       c.tactic = this;

@@ -27,8 +27,6 @@ class FullyConnectedTactic final : public Tactic {
     double outputs = static_cast<double>(a->outputs);
     double rows = static_cast<double>(info.outputs[0].dims.volume()) / std::max(1.0, outputs);
     double depth = static_cast<double>(node.weights[0].count) / std::max(1.0, outputs);
-    std::vector<DataType> types{DataType::kFloat32};
-    if (mayUseHalf(context, id)) types.push_back(DataType::kFloat16);
     for (const FusedNodes& region :
          fusedNodes(context, id, [](const Activation&) { return true; })) {
       Candidate c;
@@ -38,7 +36,7 @@ class FullyConnectedTactic final : public Tactic {
       if (region.residual != kNone) c.inputs.push_back(region.residual);
       c.outputs = {region.output};
       c.flops = 2 * rows * outputs * depth;
-      for (DataType type : types) {
+      for (DataType type : floatTypes(context, id)) {
         c.bytes = outputs * depth * sizeof(float) +
                   rows * (depth + outputs) * static_cast<double>(sizeOf(type));
         c.inputLayouts.assign(c.inputs.size(), Layout::linear(type));

@@ -32,9 +32,7 @@ class Yolov5Decode final : public Tactic {
     const PluginLayer* a = node.as<PluginLayer>();
     if (!a || a->plugin->type() != "yolov5_decode" || a->plugin->version() != 1) return;
     NodeInfo info(context.graph, context.shapes, id);
-    std::vector<DataType> types{DataType::kFloat32};
-    if (mayUseHalf(context, id)) types.push_back(DataType::kFloat16);
-    for (DataType type : types)
+    for (DataType type : floatTypes(context, id))
       for (const Layout& from : {Layout::channelsLast(type, 4), Layout::linear(type)}) {
         Candidate c;
         c.tactic = this;
