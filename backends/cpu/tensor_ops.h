@@ -9,7 +9,7 @@ namespace layerwise::cpu {
 
 /// Operations over (N, H, W, C) views that move or reduce data rather than multiply matrices. Each
 /// plan is split into `tiles` independent units. Sources must be readable for 64 bytes beyond their
-/// last element.
+/// last element, but for what is converted, which may be the caller's.
 
 enum class PoolKind : uint8_t {
   kMax,              ///< borders never win
