@@ -38,7 +38,7 @@ struct ThreadPool::Impl {
   alignas(64) std::atomic<std::uint32_t> departures{0};  ///< what the caller waits for
   std::atomic<std::uint32_t> finished{0};                ///< workers that have run the present job
   const std::function<void(int)>* job = nullptr;
-  bool stop = false;
+  std::atomic<bool> stop{false};  ///< read by workers that wake late, after their job has ended
   std::mutex errorMutex;
   std::exception_ptr error;
 
@@ -56,7 +56,7 @@ struct ThreadPool::Impl {
     for (;;) {
       spinThenWaitWhileEqual(number, seen);
       seen = number.load(std::memory_order_acquire);
-      if (stop) return;
+      if (stop.load(std::memory_order_relaxed)) return;
       if (!enter(seen)) continue;
       call(worker);
       finished.fetch_add(1, std::memory_order_relaxed);
@@ -116,7 +116,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
 }
 
 ThreadPool::~ThreadPool() {
-  impl_->stop = true;
+  impl_->stop.store(true, std::memory_order_relaxed);
   impl_->wake();
   for (std::thread& thread : impl_->threads) thread.join();
 }

@@ -80,6 +80,15 @@ TEST(ThreadPool, ASharedJobDoesNotWaitForAWorkerThatHasNotBegun) {
   EXPECT_LE(calls, 10000);
 }
 
+// For the thread sanitizer: a worker that wakes after its job has ended looks whether to stop while
+// the pool is taken down.
+TEST(ThreadPool, IsTakenDownWhileWorkersWakeForAJobThatHasEnded) {
+  for (int round = 0; round < 300; ++round) {
+    ThreadPool pool(4);
+    pool.runShared([](int) {});
+  }
+}
+
 TEST(ThreadPool, ASharedJobRethrows) {
   ThreadPool pool(3);
   EXPECT_THROW(pool.runShared([](int worker) {
