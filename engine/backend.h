@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/packed_blob.h"
 #include "engine/tactic.h"
 #include "layerwise/device_peak.h"
 #include "layerwise/engine.h"
@@ -84,6 +85,13 @@ class Backend {
   virtual double reformatSeconds(const TensorInfo& info, const Layout& from, const Layout& to,
                                  int workers) const = 0;
   virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const = 0;
+  /// Whether it compiles code that a plan may keep; where not, the next two do nothing.
+  virtual bool keepsCode() const { return false; }
+  /// The code that these steps need, and what it takes to know the device's tactics.
+  virtual std::vector<PackedBlob> compiledCode(std::span<const BoundStep>) const { return {}; }
+  /// Offers what compiledCode() gave once, perhaps on another machine, or what a damaged file made
+  /// of it: what does not fit is not used. Most useful before tactics() is first called.
+  virtual void takeCode(std::span<const PackedBlob>) const {}
   /// Zeros where the backend cannot tell.
   virtual DevicePeak measurePeak(int) const { return {}; }
 };

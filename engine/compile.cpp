@@ -102,6 +102,7 @@ PlanContents planContents(const Engine::State& state) {
     section.choices.push_back({c.nodes, std::string(c.tactic->name()), c.tactic->version(),
                                c.parameters, layoutSignature(c)});
   }
+  section.blobs = state.compiledCode();
   PlanContents contents{state.graph, state.otherDevices};
   contents.tuned.push_back(std::move(section));
   return contents;
@@ -116,11 +117,13 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   state->workers = pool->size();
   describeIo(*state);
 
+  const std::string signature = state->backend->signature();
+  for (const TunedSection& section : options.tuned)
+    if (section.device == signature) state->backend->takeCode(section.blobs);
   ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
   MatchContext context{state->graph, shapes, state->workers};
   state->selection = coverGraph(context, *state->backend);
   std::size_t open = state->selection.regions.size();
-  std::string signature = state->backend->signature();
   for (const TunedSection& section : options.tuned) {
     if (section.device == signature)
       open = applyChoices(section.choices, state->selection);

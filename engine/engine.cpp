@@ -27,6 +27,11 @@ std::shared_ptr<const Program> Engine::State::program(const std::vector<Dims>& d
   return bound;
 }
 
+std::vector<PackedBlob> Engine::State::compiledCode() const {
+  if (!backend->keepsCode()) return {};
+  return backend->compiledCode(program(inputDims(graph, &ShapeRange::opt), workers)->steps);
+}
+
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 

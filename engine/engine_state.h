@@ -28,6 +28,8 @@ struct Engine::State {
 
   /// The program for these input shapes; bound once and kept.
   std::shared_ptr<const Program> program(const std::vector<Dims>& inputDims, int threads) const;
+  /// What the backend has compiled for the profile's opt shapes, where it keeps that.
+  std::vector<PackedBlob> compiledCode() const;
 
  private:
   mutable std::mutex mutex_;

@@ -68,6 +68,10 @@ std::string toText(const Json& report) {
       "weights   {:.1f} MB\narena     {:.1f} MB\nsteps     {} of {} layers, {} reformats\n\n",
       report["weight_bytes"].get<double>() / 1e6, report["arena_bytes"].get<double>() / 1e6,
       report["steps"].size(), report["layers"].get<std::size_t>(), report["reformats"].get<int>());
+  if (report.contains("code"))
+    text.insert(text.size() - 1, fmt::format("code      {} programs, {:.2f} MB kept in the plan\n",
+                                             report["code"]["programs"].get<std::size_t>(),
+                                             report["code"]["bytes"].get<double>() / 1e6));
   text += fmt::format("{:>4}  {:<32} {:<9} {:>9} {:>9}  {}\n", "step", "tactic", "writes", "MFLOP",
                       "MB", "layers");
   int index = 0;
@@ -118,6 +122,12 @@ std::string Engine::inspect(bool json) const {
   report["weight_bytes"] = weightBytes;
   report["arena_bytes"] = program->arenaBytes;
   report["reformats"] = program->reformats;
+  if (state.backend->keepsCode()) {
+    std::size_t codeBytes = 0;
+    const std::vector<PackedBlob> code = state.compiledCode();
+    for (const PackedBlob& blob : code) codeBytes += blob.size;
+    report["code"] = {{"programs", code.size()}, {"bytes", codeBytes}};
+  }
   report["steps"] = Json::array();
   for (const BoundStep& step : program->steps)
     report["steps"].push_back({{"layers", step.layers},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/packed_blob.h"
 #include "files/file.h"
 
 namespace layerwise {
@@ -21,13 +22,6 @@ struct TunedChoice {
   bool operator==(const TunedChoice&) const = default;
 };
 
-/// Packed weights, or whatever else saves time at load.
-struct PackedBlob {
-  std::string name;
-  std::shared_ptr<const std::byte> bytes;  ///< aligned to 64
-  std::size_t size = 0;
-};
-
 /// What tuning found out for one device. Advice, not truth: whoever takes it checks that its
 /// tactics exist and match, and that a blob is what it expects.
 struct TunedSection {
@@ -35,7 +29,7 @@ struct TunedSection {
   int threads = 0;      ///< the workers it was tuned for
   std::string profile;  ///< the shapes it was tuned for
   std::vector<TunedChoice> choices;
-  std::vector<PackedBlob> blobs;
+  std::vector<PackedBlob> blobs;  ///< Backend::compiledCode()
 };
 
 /// All that a plan file holds: the optimised device-neutral graph with its weights, and beside it

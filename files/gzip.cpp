@@ -42,7 +42,7 @@ std::size_t claimedSize(std::string_view packed) {
 }  // namespace
 
 std::string gunzip(std::string_view packed, std::string_view label,
-                   const std::function<void(std::string_view)>& first) {
+                   const std::function<void(std::string_view)>& first, std::size_t most) {
   Inflater inflater;
   z_stream& stream = inflater.stream;
   std::string text;
@@ -58,6 +58,8 @@ std::string gunzip(std::string_view packed, std::string_view label,
     const int code = inflate(&stream, Z_NO_FLUSH);
     const bool atStart = text.empty();
     text.append(piece.data(), kPiece - stream.avail_out);
+    if (text.size() > most)
+      throw badGzip(label, fmt::format("the gzip data unfolds into more than {} bytes", most));
     if (code == Z_STREAM_END) {
       if (atStart) first(text);
       if (stream.next_in == end) return text;
@@ -80,20 +82,27 @@ std::string gunzip(std::string_view packed, std::string_view label,
                                        packed.size()));
     if (atStart && !text.empty()) {
       first(text);
-      text.reserve(claimedSize(packed));
+      text.reserve(std::min(claimedSize(packed), most));
     }
   }
 }
 
+std::string gzipped(std::string_view text, std::string_view label) {
+  std::string packed;
+  GzipWriter writer([&](std::string_view piece) { packed += piece; }, label);
+  writer.write(text);
+  writer.finish();
+  return packed;
+}
+
 struct GzipWriter::Stream {
   z_stream z{};
-  AtomicFile* file = nullptr;
+  Sink sink;
   std::string piece = std::string(kPiece, '\0');
 };
 
-GzipWriter::GzipWriter(AtomicFile& file, std::string_view label)
-    : stream_(std::make_unique<Stream>()) {
-  stream_->file = &file;
+GzipWriter::GzipWriter(Sink sink, std::string_view label) : stream_(std::make_unique<Stream>()) {
+  stream_->sink = std::move(sink);
   // Hex digits of trained weights hold almost no repetition: higher levels take several times as
   // long for two or three per cent.
   if (deflateInit2(&stream_->z, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -122,7 +131,7 @@ void GzipWriter::deflate(std::string_view text, int flush) {
     z.next_out = reinterpret_cast<Bytef*>(stream_->piece.data());
     z.avail_out = kPiece;
     ::deflate(&z, flush);
-    stream_->file->write(stream_->piece.data(), kPiece - z.avail_out);
+    stream_->sink({stream_->piece.data(), kPiece - z.avail_out});
   } while (z.avail_out == 0);
 }
 

@@ -250,6 +250,53 @@ TEST_F(OpenCl, ProgramsAreBuiltOnce) {
   EXPECT_EQ(device.program(source), device.program(source));
 }
 
+TEST_F(OpenCl, ABinaryIsTakenWhereItFitsAndIsWhole) {
+  const opencl::Device& device = *opencl::devices().front();
+  ::setenv("LAYERWISE_OPENCL_CACHE", "", 1);
+  auto cacheFor = [&](const std::string& identity) {
+    return std::make_unique<opencl::ProgramCache>(device.context(), device.handle(), identity);
+  };
+  opencl::ProgramSource source{.file = "copy.cl"};
+  source.define("T0", "ushort");
+  auto first = cacheFor("driver 1");
+  auto program = first->get(source);
+  const std::string packed = first->packedBinary(*program);
+  EXPECT_EQ(first->compilations(), 1u);
+  ASSERT_GT(packed.size(), 40u);
+
+  auto compilations = [&](const std::string& identity, const std::string& binary) {
+    auto cache = cacheFor(identity);
+    cache->offer(program->key, binary);
+    auto made = cache->get(source);
+    EXPECT_EQ(made->handle.getInfo<CL_PROGRAM_KERNEL_NAMES>(),
+              program->handle.getInfo<CL_PROGRAM_KERNEL_NAMES>());
+    EXPECT_EQ(cache->get(source), made);
+    return cache->compilations();
+  };
+  EXPECT_EQ(compilations("driver 1", packed), 0u);
+  EXPECT_EQ(compilations("driver 2", packed), 1u);
+  EXPECT_EQ(compilations("driver 1", ""), 1u);
+  EXPECT_EQ(compilations("driver 1", packed.substr(0, packed.size() / 2)), 1u);
+  std::string flipped = packed;
+  flipped[packed.size() / 2] = static_cast<char>(flipped[packed.size() / 2] ^ 4);
+  EXPECT_EQ(compilations("driver 1", flipped), 1u);
+  ::unsetenv("LAYERWISE_OPENCL_CACHE");
+}
+
+TEST_F(OpenCl, OnlyWhereItMayAPlanHoldsPrograms) {
+  auto engine = net_.build("opencl");
+  ::setenv("LAYERWISE_OPENCL_PLAN_PROGRAMS", "0", 1);
+  const std::size_t without = engine->serialize().size();
+  EXPECT_EQ(engine->inspect().find("programs,"), std::string::npos);
+  ::setenv("LAYERWISE_OPENCL_PLAN_PROGRAMS", "1", 1);
+  EXPECT_GT(engine->serialize().size(), without + 1000);
+  EXPECT_NE(engine->inspect().find("programs,"), std::string::npos);
+  ::unsetenv("LAYERWISE_OPENCL_PLAN_PROGRAMS");
+  if (opencl::devices().front()->info().isCpu) {
+    EXPECT_EQ(engine->serialize().size(), without);
+  }
+}
+
 TEST_F(OpenCl, AnIndexOutsideOfTheDataIsAnError) {
   Network network;
   Tensor& data = network.addInput("data", DataType::kFloat32, {4});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -16,9 +17,17 @@
 namespace layerwise::opencl {
 namespace {
 
+/// A processor's programs are machine code of this process: a plan file that comes from elsewhere
+/// may not bring any. LAYERWISE_OPENCL_PLAN_PROGRAMS decides otherwise, 1 for all devices, 0 for
+/// none.
+bool plansHoldPrograms(const DeviceInfo& info) {
+  const char* wanted = std::getenv("LAYERWISE_OPENCL_PLAN_PROGRAMS");
+  return wanted && *wanted ? std::string_view(wanted) != "0" : !info.isCpu;
+}
+
 class OpenClBackend final : public Backend {
  public:
-  explicit OpenClBackend(const Device& device) : device_(device), registry_(device) {}
+  explicit OpenClBackend(const Device& device) : device_(device) {}
 
   const Device& device() const { return device_; }
 
@@ -30,7 +39,7 @@ class OpenClBackend final : public Backend {
 
   std::vector<const Tactic*> tactics() const override {
     std::vector<const Tactic*> all;
-    for (const auto& tactic : registry_.all()) all.push_back(tactic.get());
+    for (const auto& tactic : tried().registry.all()) all.push_back(tactic.get());
     return all;
   }
 
@@ -50,9 +59,50 @@ class OpenClBackend final : public Backend {
     return std::make_unique<ClExecutor>(device_, std::move(pool));
   }
 
+  bool keepsCode() const override { return plansHoldPrograms(device_.info()); }
+
+  std::vector<PackedBlob> compiledCode(std::span<const BoundStep> steps) const override {
+    std::map<std::string, std::shared_ptr<const Program>> needed;
+    for (const auto& program : tried().programs) needed[program->key] = program;
+    for (const BoundStep& step : steps)
+      if (auto* onDevice = dynamic_cast<const ClStep*>(step.step.get()))
+        for (const Launch& launch : onDevice->launches())
+          needed[launch.program->key] = launch.program;
+    std::vector<PackedBlob> blobs;
+    for (const auto& [key, program] : needed) {
+      auto packed = std::make_shared<const std::string>(device_.programs().packedBinary(*program));
+      if (!packed->empty())
+        blobs.push_back({fmt::format("{} {}", program->name, key),
+                         {packed, reinterpret_cast<const std::byte*>(packed->data())},
+                         packed->size()});
+    }
+    return blobs;
+  }
+
+  void takeCode(std::span<const PackedBlob> blobs) const override {
+    if (!keepsCode()) return;
+    for (const PackedBlob& blob : blobs)
+      device_.programs().offer(
+          blob.name.substr(blob.name.rfind(' ') + 1),
+          std::string(reinterpret_cast<const char*>(blob.bytes.get()), blob.size));
+  }
+
  private:
+  /// What the device can run, and the programs by which that was found out.
+  struct Tried {
+    explicit Tried(const Device& device) : registry(device), programs(device.programs().all()) {}
+    TacticRegistry registry;
+    std::vector<std::shared_ptr<const Program>> programs;
+  };
+  /// Tried when first asked for, so that code can be taken before.
+  const Tried& tried() const {
+    std::call_once(once_, [&] { tried_ = std::make_unique<Tried>(device_); });
+    return *tried_;
+  }
+
   const Device& device_;
-  TacticRegistry registry_;
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<const Tried> tried_;
 };
 
 }  // namespace

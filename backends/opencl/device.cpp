@@ -77,8 +77,12 @@ cl::CommandQueue Device::createQueue(bool profiling) const {
   });
 }
 
+ProgramCache& Device::programs() const {
+  return *open().programs;
+}
+
 std::shared_ptr<const Program> Device::program(const ProgramSource& source) const {
-  return open().programs->get(source);
+  return programs().get(source);
 }
 
 cl::Buffer Device::allocate(std::size_t bytes, std::string_view purpose) const {

@@ -51,6 +51,7 @@ class Device {
   const cl::Context& context() const;
   cl::CommandQueue createQueue(bool profiling) const;
 
+  ProgramCache& programs() const;
   /// The program, built on first use.
   std::shared_ptr<const Program> program(const ProgramSource& source) const;
 

@@ -10,10 +10,14 @@
 #include "backends/opencl/error.h"
 #include "backends/opencl/kernel_text.h"
 #include "files/file.h"
+#include "files/gzip.h"
 
 namespace layerwise::opencl {
 namespace fs = std::filesystem;
 namespace {
+
+// A hostile file may unfold into anything.
+constexpr std::size_t kMostBinaryBytes = std::size_t{64} << 20;
 
 std::string cacheFolder() {
   if (const char* given = std::getenv("LAYERWISE_OPENCL_CACHE")) return given;
@@ -58,9 +62,31 @@ ProgramCache::ProgramCache(cl::Context context, cl::Device device, std::string i
       identity_(std::move(identity)),
       folder_(cacheFolder()) {}
 
-std::size_t ProgramCache::size() const {
+std::vector<std::shared_ptr<const Program>> ProgramCache::all() const {
   std::lock_guard lock(mutex_);
-  return programs_.size();
+  std::vector<std::shared_ptr<const Program>> programs;
+  for (const auto& [key, entry] : programs_) programs.push_back(entry.program);
+  return programs;
+}
+
+std::size_t ProgramCache::compilations() const {
+  std::lock_guard lock(mutex_);
+  return compilations_;
+}
+
+std::string ProgramCache::packedBinary(const Program& program) {
+  std::lock_guard lock(mutex_);
+  Entry& entry = programs_.at(program.key);
+  try {
+    if (entry.packed.empty()) entry.packed = gzipped(binaryOf(program.handle), program.name);
+  } catch (const cl::Error&) {
+  }
+  return entry.packed;
+}
+
+void ProgramCache::offer(const std::string& key, std::string packed) {
+  std::lock_guard lock(mutex_);
+  if (!programs_.contains(key)) offered_[key] = std::move(packed);
 }
 
 std::shared_ptr<const Program> ProgramCache::get(const ProgramSource& source) {
@@ -68,24 +94,40 @@ std::shared_ptr<const Program> ProgramCache::get(const ProgramSource& source) {
   std::string key =
       hashOf(fmt::format("{}\n{}\n{}\n{}", identity_, source.options, source.editName, text));
   std::lock_guard lock(mutex_);
-  if (auto found = programs_.find(key); found != programs_.end()) return found->second;
-  auto program = std::make_shared<const Program>(Program{source.file, build(source, text, key)});
-  programs_.emplace(key, program);
-  return program;
+  if (auto found = programs_.find(key); found != programs_.end()) return found->second.program;
+  return programs_.emplace(key, make(source, text, key)).first->second.program;
 }
 
-cl::Program ProgramCache::build(const ProgramSource& source, const std::string& text,
-                                const std::string& key) {
-  std::string subject = "opencl program " + source.file;
-  std::string path = folder_.empty() ? "" : (fs::path(folder_) / (key + ".bin")).string();
-  if (!path.empty())
-    if (auto binary = readWhole(path)) {
-      // A binary that the driver no longer takes is made again.
-      try {
-        return fromBinary(subject, *binary);
-      } catch (const Error&) {
-      }
+ProgramCache::Entry ProgramCache::make(const ProgramSource& source, const std::string& text,
+                                       const std::string& key) {
+  const std::string path = folder_.empty() ? "" : (fs::path(folder_) / (key + ".bin.gz")).string();
+  // A binary that is damaged or that the driver no longer takes is made again.
+  if (auto offered = offered_.extract(key)) try {
+      return unpack(source, key, std::move(offered.mapped()));
+    } catch (const Error&) {
     }
+  if (!path.empty()) try {
+      if (auto packed = readWhole(path)) return unpack(source, key, std::move(*packed));
+    } catch (const Error&) {
+    }
+  Entry entry = compile(source, text, key);
+  if (path.empty()) return entry;
+  // The cache is a convenience: a folder that cannot be written is none.
+  try {
+    if (entry.packed.empty()) entry.packed = gzipped(binaryOf(entry.program->handle), source.file);
+    fs::create_directories(folder_);
+    AtomicFile file(path);
+    file.write(entry.packed);
+    file.commit();
+  } catch (const std::exception&) {
+  }
+  return entry;
+}
+
+ProgramCache::Entry ProgramCache::compile(const ProgramSource& source, const std::string& text,
+                                          const std::string& key) {
+  const std::string subject = "opencl program " + source.file;
+  ++compilations_;
   cl::Program program;
   try {
     program = cl::Program(context_, text);
@@ -93,22 +135,23 @@ cl::Program ProgramCache::build(const ProgramSource& source, const std::string& 
   } catch (const cl::Error& error) {
     throw describe(subject, error, program() ? logOf(program, device_) : "");
   }
-  if (path.empty() && !source.editBinary) return program;
-  std::string binary = guarded(subject, [&] { return binaryOf(program); });
+  std::string packed;
   if (source.editBinary) {
-    binary = source.editBinary(binary);
+    std::string binary = source.editBinary(guarded(subject, [&] { return binaryOf(program); }));
     program = fromBinary(subject, binary);
+    // What the driver would give now is its own affair: the edited one is known to load.
+    packed = gzipped(binary, subject);
   }
-  if (path.empty()) return program;
-  // The cache is a convenience: a folder that cannot be written is none.
-  try {
-    fs::create_directories(folder_);
-    AtomicFile file(path);
-    file.write(binary);
-    file.commit();
-  } catch (const std::exception&) {
-  }
-  return program;
+  return {std::make_shared<const Program>(Program{source.file, key, program}), std::move(packed)};
+}
+
+ProgramCache::Entry ProgramCache::unpack(const ProgramSource& source, const std::string& key,
+                                         std::string packed) {
+  const std::string subject = "opencl program " + source.file;
+  const std::string binary = gunzip(
+      packed, subject, [](std::string_view) {}, kMostBinaryBytes);
+  return {std::make_shared<const Program>(Program{source.file, key, fromBinary(subject, binary)}),
+          std::move(packed)};
 }
 
 cl::Program ProgramCache::fromBinary(const std::string& subject, const std::string& binary) {

@@ -33,24 +33,39 @@ struct ProgramSource {
 /// A built program.
 struct Program {
   std::string name;  ///< the file
+  std::string key;   ///< a hash of device, driver, source and options
   cl::Program handle;
 };
 
-/// The programs of a device, built when first asked for and kept; binaries also in a folder, the
-/// environment variable LAYERWISE_OPENCL_CACHE or layerwise/opencl in the user's cache folder (an
-/// empty value: none). Safe for concurrent calls.
+/// The programs of a device, built when first asked for and kept. A binary is packed by gzip, whose
+/// checksum tells a damaged one; one that is offered is taken instead of compiling, then one from a
+/// folder, the environment variable LAYERWISE_OPENCL_CACHE or layerwise/opencl in the user's cache
+/// folder (an empty value: none), where what was compiled is left. Safe for concurrent calls.
 class ProgramCache {
  public:
-  /// `identity`: the device and its driver, part of what names a binary in the folder.
+  /// `identity`: the device and its driver, part of every key.
   ProgramCache(cl::Context context, cl::Device device, std::string identity);
 
   /// Throws Error kDevice "[opencl program map.cl] CL_BUILD_PROGRAM_FAILURE ..." with the build
   /// log.
   std::shared_ptr<const Program> get(const ProgramSource& source);
-  std::size_t size() const;
+  std::vector<std::shared_ptr<const Program>> all() const;
+  /// How many were compiled here from their sources.
+  std::size_t compilations() const;
+
+  /// A program's binary, packed; empty where the driver gives none.
+  std::string packedBinary(const Program& program);
+  /// Takes the packed binary of the program of that key, should it be asked for.
+  void offer(const std::string& key, std::string packed);
 
  private:
-  cl::Program build(const ProgramSource& source, const std::string& text, const std::string& key);
+  struct Entry {
+    std::shared_ptr<const Program> program;
+    std::string packed;  ///< its binary; empty where nothing has asked for it yet
+  };
+  Entry make(const ProgramSource& source, const std::string& text, const std::string& key);
+  Entry compile(const ProgramSource& source, const std::string& text, const std::string& key);
+  Entry unpack(const ProgramSource& source, const std::string& key, std::string packed);
   cl::Program fromBinary(const std::string& name, const std::string& binary);
   std::string binaryOf(const cl::Program& program) const;
 
@@ -59,7 +74,9 @@ class ProgramCache {
   std::string identity_;
   std::string folder_;
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const Program>> programs_;
+  std::map<std::string, Entry> programs_;
+  std::map<std::string, std::string> offered_;
+  std::size_t compilations_ = 0;
 };
 
 }  // namespace layerwise::opencl
