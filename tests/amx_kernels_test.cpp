@@ -134,7 +134,7 @@ Epilogue makeEpilogue(int i) {
   e.activation = std::array{Activation::kNone, Activation::kClip, Activation::kLeaky,
                             Activation::kSilu}[static_cast<size_t>(i % 4)];
   e.alpha = e.activation == Activation::kLeaky ? 0.1f : 0;
-  e.beta = e.activation == Activation::kClip ? 1.5f : 0;
+  e.beta = e.activation == Activation::kClip ? (i % 8 < 4 ? 1.5f : INFINITY) : 0;
   return e;
 }
 
@@ -456,6 +456,22 @@ TEST(AmxConv, BFloat16MatchesThePlainLoopOnRandomAttributes) {
 
 TEST(AmxConv, BytesMatchTheIntegerSemanticsOnRandomAttributes) {
   checkRandom(Element::kUInt8, 2, 120);
+}
+
+// Rows of all taps in turn, instead of one tap after the other.
+TEST(AmxConv, MatchesThePlainLoopOnManyChannels) {
+  std::mt19937 random(8);
+  for (int i = 0; i < 16 && !HasFailure(); ++i) {
+    const Element type = i % 2 ? Element::kUInt8 : Element::kBFloat16;
+    ConvShape s = randomShape(random);
+    AmxCase pick(s, type, random);
+    s.n = 1;
+    s.ci = (i % 2 ? 500 : 250) + pick.pick(0, 20);
+    s.co = pick.pick(1, 40);
+    AmxCase test(s, type, random);
+    test.epilogue = makeEpilogue(i / 2);
+    checkAll(test);
+  }
 }
 
 TEST(AmxConv, MatchesThePlainLoopOnPointwiseLayers) {

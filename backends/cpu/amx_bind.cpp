@@ -74,14 +74,15 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   // An odd number of lines: planes do not meet in the same sets of a cache.
   p.planeBytes = (divideUp(p.phaseRows * p.rowPositions * p.position, kRowBytes) | 1) * kRowBytes;
   p.phaseBytes = p.planes * p.planeBytes;
+  bound.offsets.resize(static_cast<size_t>(p.steps));
   for (int64_t run = 0; run < runs.count; ++run) {
     const int64_t tap = planes ? run * runs.rows * s.kw : run * runs.taps;
     const int64_t y = tap / s.kw * s.dh, x = tap % s.kw * s.dw;
     const int64_t phase = y % s.sh * p.phasesW + x % s.sw;
     for (int64_t i = 0; i < runs.stepsPerRun; ++i) {
-      bound.offsets.push_back(phase * p.phaseBytes +
-                              (y / s.sh * p.rowPositions + x / s.sw) * p.position +
-                              i * (rowsOnly ? runs.stepBytes : p.planeBytes));
+      bound.offsets[static_cast<size_t>(runs.step(run, i))] =
+          phase * p.phaseBytes + (y / s.sh * p.rowPositions + x / s.sw) * p.position +
+          i * (rowsOnly ? runs.stepBytes : p.planeBytes);
     }
   }
   p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;

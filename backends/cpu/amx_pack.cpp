@@ -13,7 +13,7 @@ template <class Visit>
 void forEachWeight(const ConvShape& s, const AmxConfig& c, const Visit& visit) {
   const AmxRuns runs = amxRuns(s, c);
   const int64_t perWord = elementsPerWord(c.element), kernel = s.kh * s.kw;
-  const int64_t runRows = runs.stepsPerRun * runs.stepBytes / 4;
+  const int64_t stepRows = runs.stepBytes / 4;
   for (int64_t o = 0; o < s.co; ++o) {
     for (int64_t tap = 0; tap < kernel; ++tap) {
       const int64_t ky = tap / s.kw, kx = tap % s.kw;
@@ -23,7 +23,8 @@ void forEachWeight(const ConvShape& s, const AmxConfig& c, const Visit& visit) {
         const int64_t element =
             planes ? (ky % runs.rows * s.ci + i) * runs.tapBytes / elementBytes(c.element) + kx
                    : tap % runs.taps * s.ci + i;
-        visit(o / kBlockChannels, run * runRows + element / perWord, o % kBlockChannels,
+        const int64_t word = element / perWord, step = runs.step(run, word / stepRows);
+        visit(o / kBlockChannels, step * stepRows + word % stepRows, o % kBlockChannels,
               element % perWord, o, (o * s.ci + i) * kernel + tap);
       }
     }

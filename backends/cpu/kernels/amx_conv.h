@@ -49,10 +49,9 @@ class AmxUnit {
     for (int i = 4; i < 6; ++i) shapes.tile[i] = {rows, depth};
     for (int i = 6; i < 8; ++i) shapes.tile[i] = {static_cast<uint16_t>(depth / 4), kTileRowBytes};
     tiles.configure(shapes);
-    const Activation activation = p.epilogue.activation;
     finish = p.conversion.output == Element::kFloat32
-                 ? finishOf<V, element, Element::kFloat32>(activation)
-                 : finishOf<V, element, element>(activation);
+                 ? finishOf<V, element, Element::kFloat32>(p.epilogue)
+                 : finishOf<V, element, element>(p.epilogue);
     const int64_t tileCount = divideUp(count, kTileRows);
     // Up to four tiles of positions meet each weight at once, which is loaded once only.
     const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;

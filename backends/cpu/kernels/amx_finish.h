@@ -22,14 +22,23 @@ struct AmxJob {
   const char* residual;   // likewise, or null
 };
 
+// The lower bound of a clip that has no upper one; NaN stays.
+template <class V>
+struct AtLeast {
+  typename V::Reg least;
+  LW_INLINE explicit AtLeast(const Epilogue& epilogue) : least(V::set1(epilogue.alpha)) {}
+  LW_INLINE typename V::Reg operator()(typename V::Reg x) const { return V::max(least, x); }
+};
+
 // Quantised, clip(y) / scale is clip(y / scale) with bounds of its own, because rounding is
 // monotone: the activation and the range of bytes are one pair of bounds.
-template <class V, Element in, Element out, Activation kind>
+template <class V, Element in, Element out, Activation kind,
+          class Activate = ActivationFunction<V, kind>>
 struct AmxFinisher {
   using Reg = typename V::Reg;
   static constexpr bool kFolded = out == Element::kUInt8 && kind == Activation::kClip;
 
-  ActivationFunction<V, kind> activation;
+  Activate activation;
   bool before, after;
   bool plain = false;  // bytes: without a zero point, and 0 the least
   int64_t residualBytes;
@@ -192,10 +201,10 @@ LW_INLINE void finishBlocks(const Finisher& finisher, const typename Finisher::R
 }
 
 // Up to `rows` positions of a job.
-template <class V, Element in, Element out, Activation kind>
+template <class Finisher, Element out>
 void finishRows(AmxJob& job, int64_t rows) {
   const AmxPlan& p = *job.plan;
-  const AmxFinisher<V, in, out, kind> finisher(p);
+  const Finisher finisher(p);
   const int64_t outBytes = elementBytes(out), outPixel = p.out.pixel * outBytes;
   const int64_t residualBytes = finisher.residualBytes;
   const int64_t residualPixel = job.residual ? p.residual.pixel * residualBytes : 0;
@@ -210,7 +219,7 @@ void finishRows(AmxJob& job, int64_t rows) {
                         (job.position - job.tileStart[m]) * kTileRowBytes;
       for (int64_t n = 0; n < job.blocks;) {
         const int64_t count = job.channels - n * 16;
-        const typename AmxFinisher<V, in, out, kind>::Run block{
+        const typename Finisher::Run block{
             row + n * kAccumulatorBytes,
             job.constants + n,
             job.out + n * 16 * outBytes,
@@ -246,11 +255,16 @@ void finishRows(AmxJob& job, int64_t rows) {
 using AmxFinish = void (*)(AmxJob& job, int64_t rows);
 
 template <class V, Element in, Element out>
-AmxFinish finishOf(Activation activation) {
-  switch (activation) {
+AmxFinish finishOf(const Epilogue& epilogue) {
+  if constexpr (out != Element::kUInt8) {
+    if (epilogue.activation == Activation::kClip && epilogue.beta == __builtin_inff()) {
+      return &finishRows<AmxFinisher<V, in, out, Activation::kClip, AtLeast<V>>, out>;
+    }
+  }
+  switch (epilogue.activation) {
 #define LW_ACTIVATION(kind) \
   case Activation::kind:    \
-    return &finishRows<V, in, out, Activation::kind>;
+    return &finishRows<AmxFinisher<V, in, out, Activation::kind>, out>;
     LW_ACTIVATION(kNone)
     LW_ACTIVATION(kClip)
     LW_ACTIVATION(kLeaky)
