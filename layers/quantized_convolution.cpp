@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "layers/activate.h"
 #include "layers/convolution_shape.h"
@@ -53,6 +54,9 @@ std::vector<TensorInfo> infer(const QuantizedConvolution& a, const ShapeContext&
     if (!(c.dims(1) == out))
       c.fail("the residual is {}, the output {}", toString(c.dims(1)), toString(out));
     expectQuantization(c, "residual", a.residualScale, a.residualZeroPoint);
+    if (c.type(1) == DataType::kFloat32 && (a.residualScale != 1 || a.residualZeroPoint != 0))
+      c.fail("a float32 residual has scale 1 and zero point 0, not {} and {}", a.residualScale,
+             a.residualZeroPoint);
   }
   return {{a.outputType, out}};
 }
@@ -60,23 +64,16 @@ std::vector<TensorInfo> infer(const QuantizedConvolution& a, const ShapeContext&
 /// What becomes of the exact sums: the float32 steps, each rounded.
 class Finish {
  public:
-  Finish(const QuantizedConvolution& a, DataType residualType)
-      : a_(a),
-        residualIsFloat_(residualType == DataType::kFloat32),
-        activation_(withFloat32Parameters(a.activation)) {}
+  explicit Finish(const FoldedQuantization& folded)
+      : folded_(folded),
+        a_(folded.layer),
+        activation_(withFloat32Parameters(folded.layer.activation)) {}
 
-  double operator()(std::int64_t sum, float scale, float bias, double residual) const {
-    float weight = static_cast<float>(a_.inputScale) * scale;
-    float y = std::fma(static_cast<float>(sum), weight, bias);
-    float r = 0;
-    if (a_.residual != ResidualOrder::kNoResidual)
-      r = residualIsFloat_
-              ? static_cast<float>(residual)
-              : static_cast<float>(residual - static_cast<double>(a_.residualZeroPoint)) *
-                    static_cast<float>(a_.residualScale);
-    if (a_.residual == ResidualOrder::kBeforeActivation) y = y + r;
+  double operator()(std::int64_t sum, std::size_t channel, double residual) const {
+    float y = std::fma(static_cast<float>(sum), folded_.scales[channel], folded_.bias[channel]);
+    if (a_.residual == ResidualOrder::kBeforeActivation) y = add(residual, y);
     if (a_.activated) y = static_cast<float>(activate(activation_, y));
-    if (a_.residual == ResidualOrder::kAfterActivation) y = y + r;
+    if (a_.residual == ResidualOrder::kAfterActivation) y = add(residual, y);
     if (a_.outputType == DataType::kFloat32) return y;
     float quanta = y * (1 / static_cast<float>(a_.outputScale));
     return std::clamp(std::nearbyint(double{quanta}) + static_cast<double>(a_.outputZeroPoint), 0.0,
@@ -84,10 +81,19 @@ class Finish {
   }
 
  private:
+  float add(double residual, float y) const {
+    return std::fma(static_cast<float>(residual - static_cast<double>(a_.residualZeroPoint)),
+                    static_cast<float>(a_.residualScale), y);
+  }
+
+  const FoldedQuantization& folded_;
   const QuantizedConvolution& a_;
-  bool residualIsFloat_;
   Activation activation_;
 };
+
+std::vector<float> floatsOf(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
 
 void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
   const Convolution& geometry = a.convolution;
@@ -97,7 +103,9 @@ void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
   const double* x = c.inputs[0].values.data();
   const double* kernel = c.weights[0].values.data();
   const double* residual = c.inputs.size() > 1 ? c.inputs[1].values.data() : nullptr;
-  Finish finish(a, residual ? c.inputs[1].info.type : DataType::kUInt8);
+  FoldedQuantization folded =
+      foldQuantization(a, floatsOf(c.weights[1].values), floatsOf(c.weights[2].values));
+  Finish finish(folded);
   double* y = c.outputs[0].values.data();
   for (std::int64_t n = 0; n < in[0]; ++n)
     for (std::int64_t o = 0; o < geometry.outputs; ++o)
@@ -121,14 +129,44 @@ void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
                         x[((channel * w.in[0] + iz) * w.in[1] + iy) * w.in[2] + ix]);
                     sum += (value - a.inputZeroPoint) * static_cast<std::int64_t>(*tap);
                   }
-            auto channel = static_cast<std::size_t>(o);
-            *y++ = finish(sum, static_cast<float>(c.weights[1].values[channel]),
-                          static_cast<float>(c.weights[2].values[channel]),
-                          residual ? *residual++ : 0);
+            *y++ = finish(sum, static_cast<std::size_t>(o), residual ? *residual++ : 0);
           }
 }
 
 }  // namespace
+
+FoldedQuantization foldQuantization(const QuantizedConvolution& layer,
+                                    const std::vector<float>& scales,
+                                    const std::vector<float>& bias) {
+  FoldedQuantization folded{layer, scales, bias};
+  QuantizedConvolution& a = folded.layer;
+  a.inputScale = 1;
+  bool clips = !layer.activated || layer.activation.type == ActivationType::kRelu ||
+               layer.activation.type == ActivationType::kClip;
+  if (layer.outputType != DataType::kUInt8 || !clips ||
+      layer.residual == ResidualOrder::kAfterActivation) {
+    for (float& scale : folded.scales) scale = static_cast<float>(layer.inputScale * scale);
+    return folded;
+  }
+  double quantum = layer.outputScale, zero = static_cast<double>(layer.outputZeroPoint);
+  for (float& scale : folded.scales) scale = static_cast<float>(layer.inputScale * scale / quantum);
+  a.outputScale = 1, a.outputZeroPoint = 0;
+  double zeros = zero;
+  if (layer.residual != ResidualOrder::kNoResidual) {
+    a.residualScale = layer.residualScale / quantum;
+    zeros -= static_cast<double>(layer.residualZeroPoint) * a.residualScale;
+    a.residualZeroPoint = 0;
+  }
+  for (float& b : folded.bias) b = static_cast<float>(b / quantum + zeros);
+  if (layer.activated) {
+    bool relu = layer.activation.type == ActivationType::kRelu;
+    a.activation.type = ActivationType::kClip;
+    a.activation.alpha = (relu ? 0 : layer.activation.alpha) / quantum + zero;
+    a.activation.beta =
+        relu ? std::numeric_limits<double>::infinity() : layer.activation.beta / quantum + zero;
+  }
+  return folded;
+}
 
 void registerLayer_quantized_convolution(LayerRegistry& registry) {
   registry.add<QuantizedConvolution>({.weightRoles = {"kernel", "scales", "bias"},

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "layerwise/layers.h"
 
 namespace layerwise {
@@ -17,15 +19,17 @@ LAYERWISE_ENUM_NAMES(ResidualOrder, "none", "before_activation", "after_activati
 /// for scale (q - z). Output: uint8 or float32 (`outputType`).
 ///
 ///   acc = sum of (x - inputZeroPoint) kernel      exact; the padding reads inputZeroPoint
-///   y = fma(float(acc), inputScale * scales[c], bias[c])
-///   r = float(residual - residualZeroPoint) * residualScale, or the residual where it is float32
-///   y = activation(y + r), or activation(y) + r
+///   y = fma(float(acc), scales'[c], bias'[c])
+///   y = activation(fma(float(residual - residualZeroPoint), residualScale, y)), or
+///   y = fma(float(residual - residualZeroPoint), residualScale, activation(y))
 ///   q = clamp(rint(y * (1 / outputScale)) + outputZeroPoint, 0, 255)
 ///
 /// Every operation after the sum is one of float32, rounded to nearest, ties to even; scales, alpha
-/// and beta are rounded to float32 first. All tactics give these bits for no activation, kRelu,
-/// kLeakyRelu, kClip and kThresholdedRelu; for the others q may be one off where y / outputScale is
-/// within 1e-4 of half-way between two integers. What a NaN becomes is not defined.
+/// and beta are rounded to float32 first. What they and scales' and bias' are, foldQuantization()
+/// says. All tactics give these bits for no activation, kRelu, kLeakyRelu, kClip and
+/// kThresholdedRelu; for the others q may be one off where y / outputScale is within 1e-4 of
+/// half-way between two integers. What a NaN becomes is not defined. A float32 residual has scale 1
+/// and zero point 0.
 struct QuantizedConvolution {
   static constexpr std::string_view kKind = "quantized_convolution";
   Convolution convolution;
@@ -50,6 +54,19 @@ struct QuantizedConvolution {
         v("output_zero_point", s.outputZeroPoint);
   }
 };
+
+/// What the float32 steps of a quantised convolution compute with. Where y is only clipped (no
+/// activation, kRelu or kClip, no residual behind it) and becomes uint8, y counts in quanta from
+/// their least: the output's scale is divided out of all constants and its zero point added to the
+/// bias and to the bounds, so that outputScale is 1 and all zero points but the input's are 0.
+/// Elsewhere only inputScale goes into the scales. All in double precision, then rounded.
+struct FoldedQuantization {
+  QuantizedConvolution layer;  ///< inputScale is 1
+  std::vector<float> scales, bias;
+};
+FoldedQuantization foldQuantization(const QuantizedConvolution& layer,
+                                    const std::vector<float>& scales,
+                                    const std::vector<float>& bias);
 
 /// The most terms a sum may have so that it fits 32 bits whatever the values: (2^31 - 1) / (255 *
 /// 128).

@@ -183,6 +183,7 @@ class AmxCase {
   Element element, inputType;
   Epilogue epilogue;
   Conversion conversion;
+  bool folded = false;  // bytes are what is rounded, without zero points
   View in, out, residual;
 
   AmxCase(const ConvShape& s, Element e, std::mt19937& generator)
@@ -192,6 +193,12 @@ class AmxCase {
     conversion.output = conversion.residual = element;
     if (element != Element::kUInt8) return;
     conversion.inputZero = static_cast<int>(pick(0, 255));
+    folded = pick(0, 1);
+    if (folded) {
+      conversion.residualScale = 0.7f;
+      conversion.fitsInteger = pick(0, 3) != 0;
+      return;
+    }
     conversion.outputZero = static_cast<int>(pick(0, 255));
     conversion.residualZero = static_cast<int>(pick(0, 255));
     conversion.residualScale = 0.013f;
@@ -225,6 +232,10 @@ class AmxCase {
     std::uniform_real_distribution<float> uniform(-1, 1);
     const auto count = static_cast<size_t>(s.co * s.ci * s.kh * s.kw);
     const float scale = 2 / std::sqrt(static_cast<float>(s.ci * s.kh * s.kw));
+    if (folded && epilogue.activation == Activation::kClip) {
+      epilogue.alpha += static_cast<float>(pick(0, 1) * pick(1, 60));
+      epilogue.beta = epilogue.beta * 60 + 70;
+    }
     for (size_t i = 0; i < count; ++i) {
       weights.push_back(bfloat16ToFloat(bfloat16FromFloat(uniform(random) * scale)));
       byteWeights.push_back(static_cast<int8_t>(pick(-127, 127)));
@@ -232,6 +243,7 @@ class AmxCase {
     for (int64_t i = 0; i < s.co; ++i) {
       bias.push_back(uniform(random));
       scales.push_back((0.5f + uniform(random) * 0.3f) * scale / (128 * 128));
+      if (folded) scales.back() *= 60, bias.back() = bias.back() * 60 + 70;
     }
     input = fill(inputType, in, s.h, s.w, s.ci);
     added = fill(conversion.residual, residual, s.outH(), s.outW(), s.co);
@@ -369,15 +381,15 @@ class AmxCase {
     float r = 0;
     if (epilogue.residual != ResidualPlace::kNone) {
       r = added.get(residualIndex(n, y, x, o));
-      if (conversion.residual == Element::kUInt8) {
-        r = (r - static_cast<float>(q.residualZero)) * q.residualScale;
-      }
+      if (conversion.residual == Element::kUInt8) r -= static_cast<float>(q.residualZero);
     }
-    if (epilogue.residual == ResidualPlace::kBeforeActivation) value += r;
+    const bool before = epilogue.residual == ResidualPlace::kBeforeActivation;
+    if (before) value = std::fma(r, q.residualScale, value);
     value = activateExactly(epilogue, value);
-    if (epilogue.residual == ResidualPlace::kAfterActivation) value += r;
+    if (!before) value = std::fma(r, q.residualScale, value);
     const bool exact = epilogue.activation != Activation::kSilu;
-    if (conversion.output == Element::kFloat32) return {value, exact ? 0 : 1e-6};
+    if (conversion.output == Element::kFloat32)
+      return {value, exact ? 0 : 1e-6 * std::max(1.0f, std::abs(value))};
     const float scaled = value * q.outputInverse;
     const double rounded = std::nearbyint(scaled);
     const bool tie = std::abs(std::abs(static_cast<double>(scaled) - rounded) - 0.5) < 1e-4;

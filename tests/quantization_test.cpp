@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <random>
 
+#include "layers/activate.h"
 #include "layers/quantized_convolution.h"
 #include "layerwise/builder.h"
 #include "layerwise/calibrator.h"
@@ -116,6 +119,44 @@ TEST(QuantizationPasses, LoweringKeepsTheNumbersOfTheQuantizedNetwork) {
   runQuantizationPasses(graph);
   auto got = ReferenceExecutor(graph).run({{"x", x}}).at("y");
   EXPECT_GT(signalToNoise(want.values, got.values), 50);
+}
+
+TEST(QuantizedConvolutions, FoldedConstantsGiveTheSameQuanta) {
+  std::mt19937 random(3);
+  const auto real = [&](double low, double high) {
+    return std::uniform_real_distribution<double>(low, high)(random);
+  };
+  int folded = 0;
+  for (int i = 0; i < 300; ++i) {
+    QuantizedConvolution a;
+    a.inputScale = real(0.01, 2), a.outputScale = real(0.01, 2), a.residualScale = real(0.01, 2);
+    a.outputZeroPoint = i % 2 ? 0 : static_cast<std::int64_t>(real(0, 256));
+    a.residualZeroPoint = static_cast<std::int64_t>(real(0, 256));
+    a.residual = static_cast<ResidualOrder>(i % 3);
+    a.activated = i % 4;
+    a.activation = {std::array{ActivationType::kRelu, ActivationType::kRelu, ActivationType::kClip,
+                               ActivationType::kLeakyRelu}[static_cast<std::size_t>(i % 4)],
+                    real(-9, 9), real(10, 60)};
+    if (i % 5 == 0) a.outputType = DataType::kFloat32;
+    auto scale = static_cast<float>(real(0.001, 0.1)), bias = static_cast<float>(real(-9, 9));
+    FoldedQuantization f = foldQuantization(a, {scale}, {bias});
+    folded += f.layer.outputScale == 1 && f.layer.outputZeroPoint == 0;
+    double sum = std::floor(real(-1000, 1000)), residual = std::floor(real(0, 256));
+    const auto quanta = [&](const QuantizedConvolution& q, double s, double b) {
+      double y = sum * q.inputScale * s + b;
+      double r = (residual - static_cast<double>(q.residualZeroPoint)) * q.residualScale;
+      if (q.residual == ResidualOrder::kBeforeActivation) y += r;
+      if (q.activated) y = activate(q.activation, y);
+      if (q.residual == ResidualOrder::kAfterActivation) y += r;
+      return q.outputType == DataType::kFloat32
+                 ? y
+                 : y / q.outputScale + static_cast<double>(q.outputZeroPoint);
+    };
+    double want = quanta(a, scale, bias), got = quanta(f.layer, f.scales[0], f.bias[0]);
+    EXPECT_NEAR(got, want, 1e-6 * (1000 + std::abs(want))) << i;
+    EXPECT_EQ(f.layer.inputScale, 1);
+  }
+  EXPECT_GT(folded, 50);
 }
 
 TEST(QuantizationPasses, ALayerThatIsKeptOutStaysAsItWas) {

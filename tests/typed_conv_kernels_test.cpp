@@ -111,13 +111,17 @@ class TypedCase {
     const ConvShape& s = shape;
     const int64_t terms = s.ci / s.groups * s.kh * s.kw;
     std::uniform_real_distribution<float> uniform(-1, 1);
-    const bool isBytes = element == Element::kUInt8;
+    const bool isBytes = element == Element::kUInt8, folded = isBytes && pick(0, 1);
     if (isBytes) {
       conversion.inputZero = static_cast<int>(pick(0, 255));
-      conversion.outputZero = static_cast<int>(pick(0, 255));
-      conversion.residualZero = static_cast<int>(pick(0, 255));
-      conversion.residualScale = 0.013f;
-      conversion.outputInverse = 40;
+      conversion.residualScale = folded ? 0.7f : 0.013f;
+      if (folded) {
+        conversion.fitsInteger = !extreme && pick(0, 3) != 0;
+      } else {
+        conversion.outputZero = static_cast<int>(pick(0, 255));
+        conversion.residualZero = static_cast<int>(pick(0, 255));
+        conversion.outputInverse = 40;
+      }
       for (int64_t i = 0; i < s.co * terms; ++i)
         byteWeights.push_back(static_cast<int8_t>(extreme ? (i / terms % 2 ? 127 : -128)
                                                           : pick(-largestWeight, largestWeight)));
@@ -130,6 +134,14 @@ class TypedCase {
         floatWeights.push_back(bfloat16ToFloat(bfloat16FromFloat(uniform(random) * scale)));
     }
     for (int64_t i = 0; i < s.co; ++i) bias.push_back(uniform(random));
+    if (folded) {
+      if (epilogue.activation == Activation::kClip) {
+        epilogue.alpha = epilogue.alpha * 40 + static_cast<float>(pick(0, 1) * pick(1, 60));
+        epilogue.beta = epilogue.beta * 40 + 90;
+      }
+      for (float& scale : scales) scale *= 40;
+      for (float& b : bias) b = b * 40 + 90;
+    }
     input = filled(element, in, s.h, s.w, s.ci);
     added = filled(conversion.residual, residual, s.outH(), s.outW(), s.co);
   }
@@ -240,13 +252,14 @@ class TypedCase {
     float value = std::fma(static_cast<float>(sum), scales[channel], bias[channel]);
     float more = static_cast<float>(r);
     if (conversion.residual == Element::kUInt8)
-      more = static_cast<float>(static_cast<int>(r) - conversion.residualZero) *
-             conversion.residualScale;
-    if (epilogue.residual == ResidualPlace::kBeforeActivation) value += more;
+      more = static_cast<float>(static_cast<int>(r) - conversion.residualZero);
+    if (epilogue.residual == ResidualPlace::kBeforeActivation)
+      value = std::fma(more, conversion.residualScale, value);
     const double real = activate(epilogue, value);
     float finished = static_cast<float>(real);
     if (epilogue.activation == Activation::kLeaky && value < 0) finished = epilogue.alpha * value;
-    if (epilogue.residual == ResidualPlace::kAfterActivation) finished += more;
+    if (epilogue.residual == ResidualPlace::kAfterActivation)
+      finished = std::fma(more, conversion.residualScale, finished);
     const bool plain = epilogue.activation <= Activation::kLeaky;
     if (conversion.output == Element::kFloat32) {
       const double error = std::abs(got - finished);

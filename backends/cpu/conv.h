@@ -63,14 +63,17 @@ struct ConvConfig {
 };
 
 /// How a convolution of reduced precision reads its residual and writes its result. Those of bytes
-/// compute float32(sum) * scale[c] + bias[c], fused, in float32, then the epilogue. Bytes q stand
-/// for scale * (q - zero); they are rint(y * outputInverse) + zero, clamped to [0, 255]; rounding
-/// is to even.
+/// compute float32(sum) * scale[c] + bias[c], fused, in float32, then the epilogue; to what a
+/// residual r is added, it becomes fma(r - residualZero, residualScale, y), r being bytes or
+/// float32. Bytes are rint(y * outputInverse) + outputZero, clamped to [0, 255]; rounding is to
+/// even. Fastest is what foldQuantization() makes: outputInverse 1, zeros 0.
 struct Conversion {
   Element residual = Element::kFloat32, output = Element::kFloat32;
   int inputZero = 0, residualZero = 0, outputZero = 0;
   float residualScale = 1;
   float outputInverse = 1;  ///< 1 / scale
+  /// Results of sums and of residuals of bytes are integers of 32 bits where they are not clamped.
+  bool fitsInteger = false;
 };
 
 /// Caches that blocking is chosen for.

@@ -1,5 +1,7 @@
 #include "backends/cpu/typed_region.h"
 
+#include <cmath>
+
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/tensor_view.h"
 
@@ -62,22 +64,22 @@ Epilogue epilogueOf(const QuantizedConvolution& a) {
   return epilogue;
 }
 
-Conversion conversionOf(const QuantizedConvolution& a) {
+Conversion conversionOf(const FoldedQuantization& folded, std::int64_t terms) {
+  const QuantizedConvolution& a = folded.layer;
   Conversion c;
   c.inputZero = static_cast<int>(a.inputZeroPoint);
   c.residualZero = static_cast<int>(a.residualZeroPoint);
   c.outputZero = static_cast<int>(a.outputZeroPoint);
   c.residualScale = static_cast<float>(a.residualScale);
   c.outputInverse = 1 / static_cast<float>(a.outputScale);
+  const double largestSum = 255.0 * 128 * static_cast<double>(terms);
+  c.fitsInteger = true;
+  for (std::size_t i = 0; i < folded.scales.size(); ++i) {
+    const double largest = std::abs(largestSum * folded.scales[i]) +
+                           std::abs(double{folded.bias[i]}) + 255 * a.residualScale;
+    if (!(largest < 2e9)) c.fitsInteger = false;
+  }
   return c;
-}
-
-std::vector<float> scalesOf(const Node& node) {
-  const ConstantData& data = node.weights[1];
-  std::vector<float> scales(data.as<float>(), data.as<float>() + data.count);
-  const auto inputScale = static_cast<float>(node.as<QuantizedConvolution>()->inputScale);
-  for (float& scale : scales) scale *= inputScale;
-  return scales;
 }
 
 Element elementOf(DataType type) {

@@ -4,8 +4,8 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/epilogue.h"
+#include "backends/shared/folded_quantization.h"
 #include "engine/tactic.h"
-#include "layers/quantized_convolution.h"
 
 // What tactics for convolutions of bfloat16 and of bytes share.
 namespace layerwise::cpu {
@@ -29,10 +29,8 @@ Candidate candidateOf(const MatchContext& context, const ConvShape& shape,
                       const TypedRegion& region, const Tactic& tactic);
 
 Epilogue epilogueOf(const QuantizedConvolution& a);
-/// All but the types of the residual and of the output.
-Conversion conversionOf(const QuantizedConvolution& a);
-/// The factor from a sum of an output channel to its real value.
-std::vector<float> scalesOf(const Node& quantizedConvolution);
+/// All but the types of the residual and of the output; `terms` is how many each sum has.
+Conversion conversionOf(const FoldedQuantization& folded, std::int64_t terms);
 
 Element elementOf(DataType type);
 /// The view of a convolution's tensor. One of one pixel an image has its channels side by side in

@@ -100,6 +100,7 @@ inline LayerCase quantizedCase(Random& r, int index, const Convolution& geometry
       return std::vector<Tensor*>{&layer.output()};
     };
   };
+  if (residualType == DataType::kFloat32) a.residualScale = 1, a.residualZeroPoint = 0;
   if (a.residual != ResidualOrder::kNoResidual) {
     Network network;  // tells the output's shape
     QuantizedConvolution alone = a;

@@ -5,10 +5,6 @@
 namespace layerwise::cpu {
 namespace {
 
-template <int I>
-struct Number {
-  static constexpr int value = I;
-};
 // body(Number<0>()), body(Number<1>()), ...: tile registers are named at compile time.
 template <int N, int I = 0, class Body>
 LW_INLINE void repeat(const Body& body) {

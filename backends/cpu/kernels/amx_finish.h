@@ -2,10 +2,17 @@
 
 #include "backends/cpu/amx_conv.h"
 #include "backends/cpu/kernels/amx_scratch.h"
+#include "backends/cpu/kernels/byte_results.h"
 #include "backends/cpu/kernels/convert.h"
 
 namespace layerwise::cpu {
 namespace {
+
+// A number that is known at compile time, as an argument.
+template <int I>
+struct Number {
+  static constexpr int value = I;
+};
 
 // A block of accumulators on its way to the output: a few rows of it at a time, between the
 // products of the next block, which leave the vector units idle.
@@ -30,17 +37,14 @@ struct AtLeast {
   LW_INLINE typename V::Reg operator()(typename V::Reg x) const { return V::max(least, x); }
 };
 
-// Quantised, clip(y) / scale is clip(y / scale) with bounds of its own, because rounding is
-// monotone: the activation and the range of bytes are one pair of bounds.
 template <class V, Element in, Element out, Activation kind,
           class Activate = ActivationFunction<V, kind>>
 struct AmxFinisher {
   using Reg = typename V::Reg;
-  static constexpr bool kFolded = out == Element::kUInt8 && kind == Activation::kClip;
 
   Activate activation;
   bool before, after;
-  bool plain = false;  // bytes: without a zero point, and 0 the least
+  bool plain = false;  // bytes: no activation, nothing but narrowing clamps
   int64_t residualBytes;
   ResidualReader<V> residualAt;
   ResultWriter<V, out> write;
@@ -53,20 +57,10 @@ struct AmxFinisher {
         residualAt(p.conversion),
         write(p.conversion) {
     if constexpr (out == Element::kUInt8) {
-      const Conversion& c = p.conversion;
-      const float least = static_cast<float>(-c.outputZero), most = least + 255;
-      float low = least, high = most;
-      if (kFolded && !after) {
-        low = bound(p.epilogue.alpha * c.outputInverse, least, most);
-        high = bound(p.epilogue.beta * c.outputInverse, least, most);
-        write.low = V::set1(low);
-        write.high = V::set1(high);
-      }
-      plain = low == 0 && c.outputZero == 0;
+      plain = isClip(p.epilogue) && isFolded(p.conversion) &&
+              (!before || p.conversion.residual == Element::kUInt8) &&
+              byteResults(p.epilogue, p.conversion, nullptr, nullptr).saturates;
     }
-  }
-  static LW_INLINE float bound(float x, float low, float high) {
-    return x < low ? low : x > high ? high : x;
   }
 
   // A block of channels of neighbouring positions.
@@ -80,34 +74,51 @@ struct AmxFinisher {
     int64_t rows, count;
   };
 
-  // The result of one position as float32, the activation not applied where it is folded.
-  template <bool added>
-  LW_INLINE Reg valueAt(const char* sums, Reg scale, Reg bias, const char* residual) const {
-    Reg y;
+  LW_INLINE Reg scaled(const char* sums, Reg scale, Reg bias) const {
     if constexpr (in == Element::kUInt8) {
-      y = V::exactFma(V::toFloat(V::loadIndex(reinterpret_cast<const int*>(sums))), scale, bias);
+      return V::exactFma(V::toFloat(V::loadIndex(reinterpret_cast<const int*>(sums))), scale, bias);
     } else {
-      y = V::load(reinterpret_cast<const float*>(sums));
+      return V::load(reinterpret_cast<const float*>(sums));
     }
-    if constexpr (added) {
-      const Reg r = residualAt(residual, 0);
-      if (before) y = V::add(y, r);
-      if (!kFolded || after) y = activation(y);
-      if (after) y = V::add(y, r);
-    } else if constexpr (!kFolded) {
-      y = activation(y);
-    }
-    return y;
   }
 
-  template <bool added, class Quantize>
-  LW_INLINE void fourRows(Run& r, Reg scale, Reg bias, const Quantize& quantize) const {
+  // The result of one position as float32.
+  template <bool added>
+  LW_INLINE Reg valueAt(const char* sums, Reg scale, Reg bias, const char* residual) const {
+    Reg y = scaled(sums, scale, bias);
+    if constexpr (added) {
+      if (before) y = residualAt.addTo(y, residual, 0);
+      y = activation(y);
+      if (after) y = residualAt.addTo(y, residual, 0);
+      return y;
+    } else {
+      return activation(y);
+    }
+  }
+
+  // What becomes a byte when it is clamped to [0, 255].
+  template <bool added, bool isPlain>
+  LW_INLINE typename V::Index wordAt(const char* sums, Reg scale, Reg bias,
+                                     const char* residual) const {
+    if constexpr (isPlain) {
+      Reg y = scaled(sums, scale, bias);
+      if constexpr (added) {
+        const auto r = V::loadBytes(reinterpret_cast<const uint8_t*>(residual));
+        y = V::exactFma(V::toFloat(r), residualAt.scale, y);
+      }
+      return V::toInt(y);
+    } else {
+      return write.quantized(valueAt<added>(sums, scale, bias, residual));
+    }
+  }
+
+  template <bool added, bool isPlain>
+  LW_INLINE void fourRows(Run& r, Reg scale, Reg bias) const {
     for (; r.rows >= 4; r.rows -= 4) {
       typename V::Index q[4];
       LW_UNROLL for (int i = 0; i < 4; ++i) {
-        const Reg y = valueAt<added>(r.sums + i * kTileRowBytes, scale, bias,
-                                     r.residual + i * r.residualPixel);
-        q[i] = quantize(V::mul(y, write.inverse));
+        q[i] = wordAt<added, isPlain>(r.sums + i * kTileRowBytes, scale, bias,
+                                      r.residual + i * r.residualPixel);
       }
       V::storeFourRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
       r.sums += 4 * kTileRowBytes;
@@ -123,11 +134,11 @@ struct AmxFinisher {
     const Reg bias[2] = {V::load(r.constants[0].bias), V::load(r.constants[1].bias)};
     constexpr int64_t kNext = 16 * elementBytes(out);
     const int64_t residualNext = 16 * residualBytes;
-    const auto value = [&](int64_t row, int block) __attribute__((always_inline)) {
-      const char* residual = nullptr;
-      if constexpr (added) residual = r.residual + row * r.residualPixel + block * residualNext;
-      return valueAt<added>(r.sums + row * kTileRowBytes + block * kAccumulatorBytes, scale[block],
-                            bias[block], residual);
+    const auto sums = [&](int64_t row, int block) __attribute__((always_inline)) {
+      return r.sums + row * kTileRowBytes + block * kAccumulatorBytes;
+    };
+    const auto residual = [&](int64_t row, int block) __attribute__((always_inline)) {
+      return added ? r.residual + row * r.residualPixel + block * residualNext : nullptr;
     };
     const auto advance = [&](int64_t rows) __attribute__((always_inline)) {
       r.rows -= rows;
@@ -136,23 +147,25 @@ struct AmxFinisher {
       r.residual += rows * r.residualPixel;
     };
     if constexpr (out == Element::kUInt8) {
-      const auto twoRows = [&](const auto& quantize) __attribute__((always_inline)) {
+      const auto twoRows = [&](auto isPlain) __attribute__((always_inline)) {
         for (; r.rows >= 2; advance(2)) {
           typename V::Index q[4];
           LW_UNROLL for (int i = 0; i < 4; ++i) {
-            q[i] = quantize(V::mul(value(i / 2, i % 2), write.inverse));
+            q[i] = wordAt<added, isPlain.value>(sums(i / 2, i % 2), scale[i % 2], bias[i % 2],
+                                                residual(i / 2, i % 2));
           }
           V::storeTwoRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
         }
       };
       if (plain) {
-        twoRows([&](Reg x) __attribute__((always_inline)) { return toPlain(x); });
+        twoRows(Number<1>());
       } else {
-        twoRows([&](Reg x) __attribute__((always_inline)) { return toBounded(x); });
+        twoRows(Number<0>());
       }
     }
     for (; r.rows > 0; advance(1)) {
-      const Reg first = value(0, 0), second = value(0, 1);
+      const Reg first = valueAt<added>(sums(0, 0), scale[0], bias[0], residual(0, 0));
+      const Reg second = valueAt<added>(sums(0, 1), scale[1], bias[1], residual(0, 1));
       if constexpr (out == Element::kBFloat16) {
         V::storeBFloat16Pair(reinterpret_cast<uint16_t*>(r.to), first, second);
       } else {
@@ -162,20 +175,14 @@ struct AmxFinisher {
     }
   }
 
-  // What is below 0 becomes 0 when it is narrowed.
-  LW_INLINE typename V::Index toPlain(Reg x) const { return V::toInt(V::min(x, write.high)); }
-  LW_INLINE typename V::Index toBounded(Reg x) const {
-    return V::addIndex(V::toInt(V::min(V::max(x, write.low), write.high)), write.zero);
-  }
-
   template <bool whole, bool added>
   LW_INLINE void run(Run r) const {
     const Reg scale = V::load(r.constants->scale), bias = V::load(r.constants->bias);
     if constexpr (whole && out == Element::kUInt8) {
       if (plain) {
-        fourRows<added>(r, scale, bias, [&](Reg x) { return toPlain(x); });
+        fourRows<added, true>(r, scale, bias);
       } else {
-        fourRows<added>(r, scale, bias, [&](Reg x) { return toBounded(x); });
+        fourRows<added, false>(r, scale, bias);
       }
     }
     for (; r.rows > 0; --r.rows) {

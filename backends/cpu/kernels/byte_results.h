@@ -6,15 +6,20 @@
 namespace layerwise::cpu {
 namespace {
 
-// How sums become bytes: rint(clamp(
-//   (fma(sum, scale, bias) + (residual - residualZero) * residualScale) * inverse)) + zero.
+// How sums become bytes where their constants are folded: rint(clamp(y)), y being
+// fma(sum, scale, bias), or fma(residual, residualScale, that).
 struct ByteResults {
   const float *scale, *bias;  // of the block's channels
-  float inverse, low, high;
-  int zero;
+  float low, high;
   float residualScale;
-  int residualZero;
+  bool saturates;  // narrowing to bytes is all the clamping there is
 };
+
+// Whether bytes are what is rounded, and no zero points are in the way.
+LW_INLINE bool isFolded(const Conversion& c) {
+  return c.output == Element::kUInt8 && c.outputInverse == 1 && c.outputZero == 0 &&
+         c.residualZero == 0;
+}
 
 // Whether results need nothing but a scale, a residual of bytes and clamps between the registers
 // and their place.
@@ -22,38 +27,29 @@ LW_INLINE bool storesBytes(const ConvPlan& p) {
   const bool fits = p.epilogue.residual == ResidualPlace::kNone ||
                     (p.epilogue.residual == ResidualPlace::kBeforeActivation &&
                      p.conversion.residual == Element::kUInt8);
-  return p.config.element == Element::kUInt8 && p.conversion.output == Element::kUInt8 &&
-         p.out.channel == 1 && isClip(p.epilogue) && fits;
+  return p.config.element == Element::kUInt8 && isFolded(p.conversion) && p.out.channel == 1 &&
+         isClip(p.epilogue) && fits;
 }
 
-// The activation's bounds are scaled too: multiplying by a positive number and rounding keep order.
-LW_INLINE ByteResults byteResults(const ConvPlan& p, const float* scale, const float* bias) {
-  const Conversion& c = p.conversion;
-  const float low = static_cast<float>(-c.outputZero),
-              high = static_cast<float>(255 - c.outputZero);
-  const float least = clipLow(p.epilogue) * c.outputInverse;
-  const float most = clipHigh(p.epilogue) * c.outputInverse;
-  ByteResults r{scale, bias,         c.outputInverse, low,
-                high,  c.outputZero, c.residualScale, c.residualZero};
-  if (least > low) r.low = least < high ? least : high;
-  if (most < high) r.high = most > low ? most : low;
+LW_INLINE ByteResults byteResults(const Epilogue& epilogue, const Conversion& conversion,
+                                  const float* scale, const float* bias) {
+  const float least = clipLow(epilogue), most = clipHigh(epilogue);
+  ByteResults r{scale, bias, 0, 255, conversion.residualScale, false};
+  if (least > 0) r.low = least < 255 ? least : 255;
+  if (most < 255) r.high = most > 0 ? most : 0;
   if (r.low > r.high) r.low = r.high;
+  // These round to 0 and to 255.
+  r.saturates = conversion.fitsInteger && r.low <= 0.5f && r.high > 254.5f;
   return r;
 }
 
 template <class V>
 struct ByteWriter {
   using Reg = typename V::Reg;
-  Reg inverse, low, high, residualScale;
-  typename V::Index zero, minusResidualZero;
+  Reg low, high, residualScale;
 
   LW_INLINE explicit ByteWriter(const ByteResults& r)
-      : inverse(V::set1(r.inverse)),
-        low(V::set1(r.low)),
-        high(V::set1(r.high)),
-        residualScale(V::set1(r.residualScale)),
-        zero(V::setIndex(r.zero)),
-        minusResidualZero(V::setIndex(-r.residualZero)) {}
+      : low(V::set1(r.low)), high(V::set1(r.high)), residualScale(V::set1(r.residualScale)) {}
 
   // The first `lanes` sums.
   LW_INLINE void operator()(uint8_t* to, typename V::Index sums, Reg scale, Reg bias,
@@ -62,15 +58,14 @@ struct ByteWriter {
   }
   LW_INLINE void operator()(uint8_t* to, typename V::Index sums, Reg scale, Reg bias, int lanes,
                             const uint8_t* residual) const {
-    const auto q = V::addIndex(V::loadBytes(residual), minusResidualZero);
     const Reg x = V::exactFma(V::toFloat(sums), scale, bias);
-    write(to, V::add(x, V::mul(V::toFloat(q), residualScale)), lanes);
+    write(to, V::exactFma(V::toFloat(V::loadBytes(residual)), residualScale, x), lanes);
   }
 
  private:
+  // Clamped before it is rounded, so that it fits an integer.
   LW_INLINE void write(uint8_t* to, Reg x, int lanes) const {
-    const auto q = V::toInt(V::min(V::max(V::mul(x, inverse), low), high));
-    V::storeBytes(to, V::addIndex(q, zero), lanes);
+    V::storeBytes(to, V::toInt(V::min(V::max(x, low), high)), lanes);
   }
 };
 

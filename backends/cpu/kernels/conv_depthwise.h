@@ -76,15 +76,17 @@ struct Depthwise {
   LW_INLINE void store(const typename Dot::Acc (&acc)[kElements], float* sums, char* out) const {
     if constexpr (kElements == 4) {
       if (results) {
-        const auto inverse = V::set1(results->inverse);
-        const auto low = V::set1(results->low), high = V::set1(results->high);
-        typename V::Index q[4];
+        typename V::Reg x[4];
         LW_UNROLL for (int j = 0; j < 4; ++j) {
-          const auto x = V::exactFma(V::toFloat(acc[j]), V::load(results->scale + j * V::kWidth),
-                                     V::load(results->bias + j * V::kWidth));
-          const auto clamped = V::min(V::max(V::mul(x, inverse), low), high);
-          q[j] = V::addIndex(V::toInt(clamped), V::setIndex(results->zero));
+          x[j] = V::exactFma(V::toFloat(acc[j]), V::load(results->scale + j * V::kWidth),
+                             V::load(results->bias + j * V::kWidth));
         }
+        if (!results->saturates) {
+          const auto low = V::set1(results->low), high = V::set1(results->high);
+          LW_UNROLL for (int j = 0; j < 4; ++j) x[j] = V::min(V::max(x[j], low), high);
+        }
+        typename V::Index q[4];
+        LW_UNROLL for (int j = 0; j < 4; ++j) q[j] = V::toInt(x[j]);
         V::storeInterleaved(reinterpret_cast<uint8_t*>(out), q, channels);
         return;
       }
@@ -138,7 +140,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
         permuted[0][group * V::kWidth + lane] = header[i];
         permuted[1][group * V::kWidth + lane] = header[D::kChannels + i];
       }
-      results = byteResults(p, permuted[0], permuted[1]);
+      results = byteResults(p.epilogue, p.conversion, permuted[0], permuted[1]);
     }
     const D work{p,
                  static_cast<const char*>(io.in) + (image * p.in.image + channel) * D::kBytes,

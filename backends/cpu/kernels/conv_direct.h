@@ -228,7 +228,7 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
     args.lastLanes = static_cast<int>(channels - (vectors - 1) * V::kWidth);
     ByteResults results{};
     if (storesBytes(p)) {
-      results = byteResults(p, header, header + vectors * V::kWidth);
+      results = byteResults(p.epilogue, p.conversion, header, header + vectors * V::kWidth);
       args.results = &results;
     }
     work.run(unit.rows, unit.columns);

@@ -6,7 +6,7 @@
 namespace layerwise::cpu {
 namespace {
 
-// Reads a residual as float32.
+// Reads a residual as float32, or adds it.
 template <class V>
 struct ResidualReader {
   using Reg = typename V::Reg;
@@ -29,6 +29,15 @@ struct ResidualReader {
     }
     return V::load(reinterpret_cast<const float*>(p) + i);
   }
+
+  LW_INLINE Reg addTo(Reg x, const char* p, int64_t i) const {
+    if (element == Element::kUInt8) {
+      const auto q = V::loadBytes(reinterpret_cast<const uint8_t*>(p) + i);
+      return V::exactFma(V::toFloat(V::addIndex(q, minusZero)), scale, x);
+    }
+    if (element == Element::kBFloat16) return V::add(x, (*this)(p, i));
+    return V::exactFma((*this)(p, i), scale, x);
+  }
 };
 
 // Writes float32 as the output's element.
@@ -44,12 +53,14 @@ struct ResultWriter {
         high(V::set1(static_cast<float>(255 - c.outputZero))),
         zero(V::setIndex(c.outputZero)) {}
 
+  // Clamped before it is rounded, so that it fits an integer; NaN becomes the least.
+  LW_INLINE typename V::Index quantized(Reg x) const {
+    return V::addIndex(V::toInt(V::min(V::max(V::mul(x, inverse), low), high)), zero);
+  }
   LW_INLINE void operator()(char* p, int64_t i, Reg x, int64_t lanes) const {
     const int n = static_cast<int>(smaller(lanes, V::kWidth));
     if constexpr (element == Element::kUInt8) {
-      // Clamped before it is rounded, so that it fits an integer; NaN becomes the least.
-      const Reg scaled = V::min(V::max(V::mul(x, inverse), low), high);
-      V::storeBytes(reinterpret_cast<uint8_t*>(p) + i, V::addIndex(V::toInt(scaled), zero), n);
+      V::storeBytes(reinterpret_cast<uint8_t*>(p) + i, quantized(x), n);
     } else if constexpr (element == Element::kBFloat16) {
       V::storeBFloat16(reinterpret_cast<uint16_t*>(p) + i, x, n);
     } else {
@@ -86,9 +97,9 @@ void writeResults(const Epilogue& epilogue, const Conversion& conversion, Result
         } else {
           x = V::load(r.sums + i);
         }
-        if (r.residual && before) x = V::add(x, residual(r.residual, i));
+        if (r.residual && before) x = residual.addTo(x, r.residual, i);
         x = activation(x);
-        if (r.residual && !before) x = V::add(x, residual(r.residual, i));
+        if (r.residual && !before) x = residual.addTo(x, r.residual, i);
         write(r.out, i, x, r.channels - i);
       }
       r.sums += r.sumPixel;

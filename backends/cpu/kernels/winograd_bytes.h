@@ -143,7 +143,7 @@ struct WinogradBytes {
                                         (offset(p.residual, at) + block.firstOut) * residualBytes
                                   : nullptr;
       if (storesBytes(p)) {
-        const ByteWriter<V> write(byteResults(p, scale, bias));
+        const ByteWriter<V> write(byteResults(p.epilogue, p.conversion, scale, bias));
         transformOutput(block, products, step, [&](int y, int x, int64_t c, Index sums) {
           if (y >= height || x >= width) return;
           auto* to = reinterpret_cast<uint8_t*>(out) + y * p.out.row + x * p.out.pixel + c;

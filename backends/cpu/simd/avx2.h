@@ -168,10 +168,10 @@ struct Avx2 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(x));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(x, 1));
   }
-  // Undoes interleave() of four for words of 0 to 255: the first n bytes.
+  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
   static LW_INLINE void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
     const Index bytes =
-        _mm256_packus_epi16(_mm256_packus_epi32(x[0], x[1]), _mm256_packus_epi32(x[2], x[3]));
+        _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
     if (n >= 4 * kWidth) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
     } else {

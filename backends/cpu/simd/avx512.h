@@ -150,10 +150,10 @@ struct Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(x, 2));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(x, 3));
   }
-  // Undoes interleave() of four for words of 0 to 255: the first n bytes.
+  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
   static LW_INLINE void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
     const Index bytes =
-        _mm512_packus_epi16(_mm512_packus_epi32(x[0], x[1]), _mm512_packus_epi32(x[2], x[3]));
+        _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3]));
     if (n >= 4 * kWidth) {
       _mm512_storeu_si512(p, bytes);
     } else {

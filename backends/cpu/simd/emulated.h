@@ -219,10 +219,11 @@ struct Emulated {
       __builtin_memcpy(p + part * step, reinterpret_cast<const int*>(&x) + 4 * part, 16);
     }
   }
-  // Undoes interleave() of four for words of 0 to 255: the first n bytes.
+  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
   static void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
     for (int i = 0; i < (n < 4 * W ? n : 4 * W); ++i) {
-      p[i] = static_cast<uint8_t>(x[i / 4 % 4][i / 16 * 4 + i % 4]);
+      const int word = x[i / 4 % 4][i / 16 * 4 + i % 4];
+      p[i] = static_cast<uint8_t>(word < 0 ? 0 : word > 255 ? 255 : word);
     }
   }
   static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }

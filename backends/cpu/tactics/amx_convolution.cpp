@@ -190,17 +190,18 @@ class AmxBytesTactic final : public AmxConvolutionTactic {
     AmxConfig config = configOf(candidate);
     ConvShape shape = weightShape(a.convolution, node.weights[0].count);
     auto packed = allocate(shape, config);
-    packAmxBytes(shape, config, node.weights[0].as<std::int8_t>(), scalesOf(node).data(),
-                 node.weights[2].as<float>(), static_cast<int>(a.inputZeroPoint),
-                 packed->memory.data());
+    const FoldedQuantization folded = foldedQuantization(node);
+    packAmxBytes(shape, config, node.weights[0].as<std::int8_t>(), folded.scales.data(),
+                 folded.bias.data(), static_cast<int>(a.inputZeroPoint), packed->memory.data());
     return packed;
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
-    const auto& a = *node.as<QuantizedConvolution>();
-    return bindStep(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogueOf(a),
-                    conversionOf(a));
+    const FoldedQuantization folded = foldedQuantization(node);
+    const ConvShape shape = convShapeOf(folded.layer.convolution, context.inputs[0].dims);
+    return bindStep(context, shape, epilogueOf(folded.layer),
+                    conversionOf(folded, node.weights[0].count / shape.co));
   }
 };
 

@@ -2,8 +2,8 @@
 #include "backends/cpu/plain_activation.h"
 #include "backends/cpu/round.h"
 #include "backends/cpu/single_node.h"
+#include "backends/shared/folded_quantization.h"
 #include "layers/activate.h"
-#include "layers/quantized_convolution.h"
 #include "layers/spatial.h"
 
 namespace layerwise {
@@ -15,6 +15,7 @@ constexpr std::int64_t kLanes = ChannelLanes::kMax;
 struct Kernel {
   std::vector<std::int8_t> weights;  ///< [tap][input channel of the group][output]
   std::vector<float> scales, bias;
+  QuantizedConvolution layer;  ///< what scales and bias belong to
 };
 
 std::shared_ptr<const void> pack(const QuantizedConvolution& a, const Node& node) {
@@ -27,9 +28,9 @@ std::shared_ptr<const void> pack(const QuantizedConvolution& a, const Node& node
     for (std::int64_t i = 0; i < groupIn; ++i)
       for (std::int64_t tap = 0; tap < taps; ++tap)
         packed->weights[static_cast<std::size_t>((tap * groupIn + i) * outputs + o)] = *from++;
-  packed->scales = floatWeights(node.weights[1]);
-  for (float& scale : packed->scales) scale = static_cast<float>(a.inputScale) * scale;
-  packed->bias = floatWeights(node.weights[2]);
+  FoldedQuantization folded = foldedQuantization(node);
+  packed->scales = std::move(folded.scales), packed->bias = std::move(folded.bias);
+  packed->layer = folded.layer;
   return packed;
 }
 
@@ -104,11 +105,11 @@ class Residual {
     std::int64_t step = view_.strides[1];
     if (view_.type == DataType::kFloat32) {
       const float* r = worker.data<float>(view_) + offset;
-      for (std::int64_t l = 0; l < count; ++l) y[l] += r[l * step];
+      for (std::int64_t l = 0; l < count; ++l) y[l] = std::fma(r[l * step], scale_, y[l]);
     } else {
       const std::uint8_t* r = worker.data<std::uint8_t>(view_) + offset;
       for (std::int64_t l = 0; l < count; ++l)
-        y[l] += static_cast<float>(r[l * step] - zero_) * scale_;
+        y[l] = std::fma(static_cast<float>(r[l * step] - zero_), scale_, y[l]);
     }
   }
 
@@ -190,7 +191,8 @@ std::unique_ptr<Step> bindWith(const QuantizedConvolution& a, const BindContext&
   });
 }
 
-std::unique_ptr<Step> bind(const QuantizedConvolution& a, const BindContext& c) {
+std::unique_ptr<Step> bind(const QuantizedConvolution&, const BindContext& c) {
+  const QuantizedConvolution& a = static_cast<const Kernel*>(c.packed.get())->layer;
   if (!a.activated) return bindWith(a, c, [](float x) { return x; });
   return withActivation(withFloat32Parameters(a.activation),
                         [&](auto f) { return bindWith(a, c, f); });

@@ -183,7 +183,8 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
     ConvShape shape = weightShape(a.convolution, node.weights[0].count);
     auto packed = allocate(shape, config);
     const auto* weights = node.weights[0].as<std::int8_t>();
-    packConvBytes(shape, config, weights, scalesOf(node).data(), node.weights[2].as<float>(),
+    const FoldedQuantization folded = foldedQuantization(node);
+    packConvBytes(shape, config, weights, folded.scales.data(), folded.bias.data(),
                   static_cast<int>(a.inputZeroPoint), packed->data());
     packed->pairsFit = pairsFitSixteenBits(shape, config, weights);
     return packed;
@@ -191,10 +192,11 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
-    const QuantizedConvolution& a = *node.as<QuantizedConvolution>();
+    const FoldedQuantization folded = foldedQuantization(node);
     const auto& packed = *static_cast<const PackedConvolution*>(context.packed.get());
-    return bindPlan(context, convShapeOf(a.convolution, context.inputs[0].dims), epilogueOf(a),
-                    conversionOf(a), packed.pairsFit);
+    const ConvShape shape = convShapeOf(folded.layer.convolution, context.inputs[0].dims);
+    return bindPlan(context, shape, epilogueOf(folded.layer),
+                    conversionOf(folded, node.weights[0].count / shape.co), packed.pairsFit);
   }
 
  private:

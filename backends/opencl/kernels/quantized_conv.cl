@@ -42,15 +42,15 @@ kernel void quantized_conv(global T0* y, ulong yAt, global const uchar* x, ulong
 #ifdef FLOAT_RESIDUAL
   float r = given;
 #else
-  float r = (float)((int)given - q.residualZero) * q.residualScale;
+  float r = (float)((int)given - q.residualZero);
 #endif
 #if RESIDUAL == 1
-  value = value + r;
+  value = fma(r, q.residualScale, value);
 #endif
 #endif
   value = ACTIVATION(value, alpha, beta);
 #if defined(RESIDUAL) && RESIDUAL == 2
-  value = value + r;
+  value = fma(r, q.residualScale, value);
 #endif
   int at = offsetOf(&to, p.n, p.c, p.z, p.y, p.x);
 #ifdef FLOAT_OUTPUT

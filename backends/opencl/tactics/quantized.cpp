@@ -3,7 +3,7 @@
 #include "backends/opencl/map_step.h"
 #include "backends/opencl/single_node.h"
 #include "backends/opencl/window.h"
-#include "layers/quantized_convolution.h"
+#include "backends/shared/folded_quantization.h"
 
 namespace layerwise {
 namespace opencl {
@@ -55,6 +55,7 @@ std::unique_ptr<Step> bindDequantize(const Dequantize& a, const BindContext& c,
 
 struct PackedConvolution {
   cl::Buffer weights, scales, bias;
+  QuantizedConvolution layer;  ///< what scales and bias belong to
 };
 
 std::shared_ptr<const void> packQuantizedConvolution(const QuantizedConvolution& a,
@@ -68,11 +69,10 @@ std::shared_ptr<const void> packQuantizedConvolution(const QuantizedConvolution&
     for (std::size_t i = 0; i < inputs; ++i)
       for (std::size_t t = 0; t < taps; ++t)
         byTap[(o * taps + t) * inputs + i] = kernel[(o * inputs + i) * taps + t];
-  std::vector<float> scales = floatWeights(node.weights[1]), bias = floatWeights(node.weights[2]);
-  for (float& scale : scales) scale = static_cast<float>(a.inputScale) * scale;
-  return std::make_shared<PackedConvolution>(PackedConvolution{device.upload(byTap, node.name),
-                                                               device.upload(scales, node.name),
-                                                               device.upload(bias, node.name)});
+  FoldedQuantization folded = foldedQuantization(node);
+  return std::make_shared<PackedConvolution>(
+      PackedConvolution{device.upload(byTap, node.name), device.upload(folded.scales, node.name),
+                        device.upload(folded.bias, node.name), folded.layer});
 }
 
 /// What kernels/quantized_conv.cl takes by value.
@@ -81,11 +81,12 @@ struct QuantizedArgument {
   cl_float inverse, residualScale;
 };
 
-std::unique_ptr<Step> bindQuantizedConvolution(const QuantizedConvolution& a, const BindContext& c,
+std::unique_ptr<Step> bindQuantizedConvolution(const QuantizedConvolution&, const BindContext& c,
                                                const Device& device) {
   const BufferView &in = c.inputs[0], &out = c.outputs[0];
   if (out.dims.volume() == 0) return std::make_unique<ClStep>();
   const auto& packed = *static_cast<const PackedConvolution*>(c.packed.get());
+  const QuantizedConvolution& a = packed.layer;
   const Convolution& geometry = a.convolution;
   ActivationFunction activation;
   if (a.activated) activation = activationFunction(a.activation);
