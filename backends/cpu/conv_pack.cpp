@@ -5,8 +5,8 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_bytes.h"
-#include "backends/shared/winograd_weights.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
@@ -30,14 +30,6 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
       const int64_t lanes = isReducedDepthwise(c) ? size : divideUp(channels, c.width) * c.width;
       visit(Block{g * perGroup + first, channels, lanes});
     }
-  }
-}
-
-void packWinograd(int64_t points, const ConvShape& s, const Block& b, const float* weights,
-                  float* to) {
-  for (int64_t i = 0; i < s.ci; ++i) {
-    transformWinogradWeights(points, weights + (b.firstOut * s.ci + i) * 9, s.ci * 9, b.channels,
-                             to + i * b.lanes, s.ci * b.lanes);
   }
 }
 
@@ -99,16 +91,16 @@ size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
 
 void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, const float* bias,
               float* packed) {
+  const PackKernels& kernels = packKernels(selectedIsa());
+  const auto pack = c.method == ConvMethod::kWinograd4   ? kernels.winograd4
+                    : c.method == ConvMethod::kWinograd2 ? kernels.winograd2
+                                                         : kernels.rows;
   forEachBlock(s, c, [&](const Block& b) {
     std::fill_n(packed, b.lanes, 0.0f);
     if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
     packed += b.lanes;
-    if (b.channels < b.lanes) std::fill_n(packed, b.lanes * packedRows(s, c), 0.0f);
-    if (const int64_t output = winogradOutput(c.method)) {
-      packWinograd(output + 2, s, b, weights, packed);
-    } else {
-      packRows(s, b, weights, packed, [](float w) { return w; });
-    }
+    const PackPlan plan{b.channels, b.lanes, s.ci / s.groups, s.kh * s.kw};
+    pack(plan, weights + b.firstOut * plan.inputs * plan.taps, packed);
     packed += b.lanes * packedRows(s, c);
   });
 }

@@ -1,0 +1,19 @@
+#include "backends/cpu/pack_kernels.h"
+
+namespace layerwise::cpu {
+
+extern const PackKernels kPackKernelsPortable, kPackKernelsAvx2, kPackKernelsAvx512;
+
+const PackKernels& packKernels(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return kPackKernelsAvx512;
+    case Isa::kAvx2:
+      return kPackKernelsAvx2;
+    case Isa::kPortable:
+      break;
+  }
+  return kPackKernelsPortable;
+}
+
+}  // namespace layerwise::cpu

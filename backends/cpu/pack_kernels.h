@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "backends/cpu/isa.h"
+
+namespace layerwise::cpu {
+
+/// A block of output channels' weights: (channels, inputs, taps) of 4 bytes each. Packed, a row
+/// holds `lanes` output channels, zeros behind those that there are.
+struct PackPlan {
+  int64_t channels = 0, lanes = 0;
+  int64_t inputs = 0, taps = 1;
+};
+
+/// What turns weights into the order that convolutions read them in. Every instruction set gives
+/// the same bits.
+struct PackKernels {
+  /// Row (tap, input) of the block, for any four bytes.
+  void (*rows)(const PackPlan&, const float* weights, float* packed);
+  /// Row (element, input) of 3x3 weights transformed for F(2,3) and F(4,3).
+  void (*winograd2)(const PackPlan&, const float* weights, float* packed);
+  void (*winograd4)(const PackPlan&, const float* weights, float* packed);
+};
+
+const PackKernels& packKernels(Isa isa);
+
+}  // namespace layerwise::cpu

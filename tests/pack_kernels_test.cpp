@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/pack_kernels.h"
+#include "backends/shared/winograd_weights.h"
+
+namespace layerwise::cpu {
+namespace {
+
+std::vector<float> randomWeights(const PackPlan& p) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> weights(static_cast<std::size_t>(p.channels * p.inputs * p.taps));
+  for (float& w : weights) w = normal(random);
+  return weights;
+}
+
+using Kernel = void (*)(const PackPlan&, const float* weights, float* packed);
+
+/// Packs with a row of canaries behind, and compares the bits; behind the channels, zeros of either
+/// sign.
+void expectPacked(const PackPlan& p, Kernel kernel, const std::vector<float>& weights,
+                  const std::vector<float>& expected) {
+  constexpr float kCanary = 17;
+  std::vector<float> packed(expected.size() + static_cast<std::size_t>(p.lanes), kCanary);
+  kernel(p, weights.data(), packed.data());
+  for (std::size_t row = 0; row < expected.size(); row += static_cast<std::size_t>(p.lanes)) {
+    const float *is = packed.data() + row, *wanted = expected.data() + row;
+    ASSERT_EQ(std::memcmp(is, wanted, static_cast<std::size_t>(p.channels) * sizeof(float)), 0);
+    for (int64_t o = p.channels; o < p.lanes; ++o) ASSERT_EQ(is[o], 0);
+  }
+  for (std::size_t i = expected.size(); i < packed.size(); ++i) EXPECT_EQ(packed[i], kCanary);
+}
+
+std::vector<float> expectedRows(const PackPlan& p, const std::vector<float>& weights) {
+  std::vector<float> rows(static_cast<std::size_t>(p.inputs * p.taps * p.lanes));
+  for (int64_t o = 0; o < p.channels; ++o) {
+    for (int64_t i = 0; i < p.inputs; ++i) {
+      for (int64_t k = 0; k < p.taps; ++k)
+        rows[static_cast<std::size_t>((k * p.inputs + i) * p.lanes + o)] =
+            weights[static_cast<std::size_t>((o * p.inputs + i) * p.taps + k)];
+    }
+  }
+  return rows;
+}
+
+std::vector<float> expectedWinograd(const PackPlan& p, int64_t points,
+                                    const std::vector<float>& weights) {
+  std::vector<float> rows(static_cast<std::size_t>(points * points * p.inputs * p.lanes));
+  for (int64_t i = 0; i < p.inputs; ++i)
+    transformWinogradWeights(points, weights.data() + i * 9, p.inputs * 9, p.channels,
+                             rows.data() + i * p.lanes, p.inputs * p.lanes);
+  return rows;
+}
+
+class PackKernelsTest : public testing::TestWithParam<Isa> {
+ protected:
+  const PackKernels& kernels_ = packKernels(GetParam());
+};
+
+TEST_P(PackKernelsTest, RowsAreTransposed) {
+  for (const auto& [channels, lanes] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 8}, {8, 8}, {16, 16}, {19, 24}, {31, 32}, {48, 48}, {63, 64}}) {
+    for (int64_t inputs : {1, 3, 15, 16, 40, 129}) {
+      for (int64_t taps : {1, 3, 9, 49}) {
+        const PackPlan p{channels, lanes, inputs, taps};
+        SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs
+                                        << " inputs, " << taps << " taps");
+        const std::vector<float> weights = randomWeights(p);
+        expectPacked(p, kernels_.rows, weights, expectedRows(p, weights));
+      }
+    }
+  }
+}
+
+TEST_P(PackKernelsTest, WinogradHasTheReferencesBits) {
+  for (const auto& [channels, lanes] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 8}, {8, 8}, {16, 16}, {19, 24}, {31, 32}, {48, 48}, {63, 64}}) {
+    for (int64_t inputs : {1, 3, 15, 16, 17, 40, 129}) {
+      const PackPlan p{channels, lanes, inputs, 9};
+      SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs);
+      const std::vector<float> weights = randomWeights(p);
+      expectPacked(p, kernels_.winograd2, weights, expectedWinograd(p, 4, weights));
+      expectPacked(p, kernels_.winograd4, weights, expectedWinograd(p, 6, weights));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EverySet, PackKernelsTest, testing::ValuesIn(availableIsas()),
+                         [](const auto& set) { return std::string(isaName(set.param)); });
+
+}  // namespace
+}  // namespace layerwise::cpu
