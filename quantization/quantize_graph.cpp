@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 
+#include "engine/backend.h"
 #include "layerwise/error.h"
 #include "passes/quantization.h"
 #include "passes/rewrite.h"
@@ -43,8 +44,10 @@ class Preparation {
     // Where the ranges are known, too, the same tensors are looked at: with others, layers could be
     // computed in other ways, of other last bits, and weights rounded otherwise.
     CalibrationTable found = calibrate(graph, tensors_, moments, *calibrator_, run());
+    const bool fitPairs = findBackend(config.device).favoursFittingPairs();
     for (const auto& [layer, seen] : moments)
-      if (!seen.isEmpty()) weights_[layer] = roundWeights(graph.node(ids_.at(layer)), seen);
+      if (!seen.isEmpty())
+        weights_[layer] = roundWeights(graph.node(ids_.at(layer)), seen, fitPairs);
     if (known) return;
     found.channelFactors = std::move(table_.channelFactors);
     table_ = std::move(found);

@@ -1,6 +1,7 @@
 #include "quantization/round_weights.h"
 
 #include <Eigen/Cholesky>
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <span>
@@ -11,6 +12,19 @@
 
 namespace layerwise {
 namespace {
+
+BytePairs pairsOf(const Node& layer, std::size_t depth) {
+  auto* convolution = layer.as<Convolution>();
+  if (!convolution) return {depth, 1};
+  auto taps = static_cast<std::size_t>(convolution->kernel.volume());
+  return {depth / taps, taps, depth == taps && convolution->groups > 1};
+}
+
+/// The nearest to q that fits beside `other`.
+std::int8_t besideInPair(int q, int other) {
+  return static_cast<std::int8_t>(
+      std::clamp(q, -BytePairs::kMost - std::min(other, 0), BytePairs::kMost - std::max(other, 0)));
+}
 
 /// How an error in one number of a block is made good by those after it.
 class Feedback {
@@ -33,14 +47,18 @@ class Feedback {
       lower_ = inverse.matrixL();
   }
 
-  /// The block of one output channel; `rounded` holds the nearest and is replaced.
-  void round(std::span<const double> weights, float scale, std::span<std::int8_t> rounded) const {
+  /// The block of one output channel that begins at `first`; `rounded` holds the nearest of all of
+  /// the channel, of which the block's are replaced. Where pairs shall fit, they do at every step.
+  void round(std::span<const double> weights, float scale, std::span<std::int8_t> rounded,
+             std::size_t first, const BytePairs* pairs) const {
     if (lower_.size() == 0) return;
     Eigen::VectorXd left(lower_.rows());
     for (Eigen::Index i = 0; i < left.size(); ++i) left[i] = weights[at(i)];
     for (Eigen::Index i = 0; i < left.size(); ++i) {
-      std::int8_t& q = rounded[at(i)];
+      std::int8_t& q = rounded[first + at(i)];
       q = quantizeWeight(left[i], scale);
+      if (auto partner = pairs ? pairs->partner(first + at(i)) : std::nullopt)
+        q = besideInPair(q, rounded[*partner]);
       double error = (left[i] - double{scale} * q) / lower_(i, i);
       Eigen::Index after = left.size() - i - 1;
       left.tail(after) -= error * lower_.col(i).tail(after);
@@ -58,19 +76,23 @@ class Feedback {
 
 }  // namespace
 
-std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments) {
+std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments,
+                                       bool fitPairs) {
   std::vector<double> kernel = readConstant(weightOf(layer, 0));
   std::vector<double> bias = readConstant(weightOf(layer, 1));
   std::size_t depth = moments.depth(), outputs = kernel.size() / depth;
   std::size_t perGroup = outputs / moments.groups();
-  QuantizedKernel quantized = quantizeKernel(kernel, static_cast<std::int64_t>(outputs));
+  const BytePairs pairs = pairsOf(layer, depth);
+  QuantizedKernel quantized =
+      quantizeKernel(kernel, static_cast<std::int64_t>(outputs), fitPairs ? &pairs : nullptr);
   for (std::size_t g = 0; g < moments.groups(); ++g)
     for (std::size_t b = 0; b < moments.blocks(); ++b) {
       Feedback feedback(moments.covariance(g, b));
       for (std::size_t o = g * perGroup; o < (g + 1) * perGroup; ++o) {
-        std::size_t begin = o * depth + moments.blockBegin(b), size = moments.blockSize(b);
-        feedback.round(std::span(kernel).subspan(begin, size), quantized.scales[o],
-                       std::span(quantized.values).subspan(begin, size));
+        std::size_t first = moments.blockBegin(b);
+        feedback.round(std::span(kernel).subspan(o * depth + first, moments.blockSize(b)),
+                       quantized.scales[o], std::span(quantized.values).subspan(o * depth, depth),
+                       first, fitPairs ? &pairs : nullptr);
       }
     }
   std::vector<double> rounded = quantized.numbers();

@@ -17,7 +17,9 @@ using RoundedWeights = std::map<std::string, std::vector<ConstantData>>;
 /// al., "GPTQ: Accurate Post-Training Quantization", ICLR 2023), and what remains of it on the
 /// average by the bias (M. Nagel et al., "Data-Free Quantization Through Weight Equalization and
 /// Bias Correction", ICCV 2019).
-std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments);
+/// `fitPairs`: so that no pair saturates 16 bits.
+std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments,
+                                       bool fitPairs = false);
 
 /// Behind runQuantizationPasses(): gives the quantised convolutions of those layers their weights.
 void useRoundedWeights(Graph& graph, const RoundedWeights& weights);

@@ -150,6 +150,54 @@ TEST(WeightRounding, MakesErrorsGoodWhereInputsHangTogether) {
   }
 }
 
+// Neighbouring input channels, or taps of a depthwise kernel, of which no two of one sign are more
+// than 128 together; and the noise stays near that of weights that nothing limits.
+TEST(WeightRounding, KeepsPairsWithinSixteenBits) {
+  struct Case {
+    std::int64_t channels, kernel, groups;
+  };
+  for (Case c : {Case{12, 1, 1}, Case{11, 3, 1}, Case{80, 3, 1}, Case{12, 3, 2}, Case{12, 3, 12}}) {
+    GraphMaker m;
+    ValueId x = m.input("x", {2, c.channels, 8, 9});
+    const std::int64_t outputs = 2 * c.channels / c.groups * c.groups;
+    m.output(m.convolution(x, c.channels, outputs, c.kernel, c.groups), "y");
+    m.graph.connect();
+    ReferenceTensor pictures = m.randomTensor({2, c.channels, 8, 9});
+    std::vector<float> numbers(pictures.values.begin(), pictures.values.end());
+    Node& node = m.graph.node(0);
+    LayerMoments moments(node);
+    moments.add(numbers, pictures.info.dims);
+    auto want = ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values;
+    const std::vector<ConstantData> original = node.weights;
+    const auto size = static_cast<std::size_t>(original[0].count);
+    double noises[2];
+    int unfit[2] = {0, 0};
+    for (int fitPairs = 0; fitPairs < 2; ++fitPairs) {
+      std::vector<ConstantData> rounded = roundWeights(node, moments, fitPairs != 0);
+      QuantizedKernel q;
+      q.values.assign(rounded[0].as<std::int8_t>(), rounded[0].as<std::int8_t>() + size);
+      q.scales.assign(rounded[1].as<float>(), rounded[1].as<float>() + outputs);
+      const std::int64_t taps = c.kernel * c.kernel, inputs = c.channels / c.groups;
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        const std::int8_t* row = q.values.data() + o * inputs * taps;
+        const std::int64_t runs = inputs == 1 ? 1 : taps, length = inputs == 1 ? taps : inputs;
+        for (std::int64_t r = 0; r < runs; ++r)
+          for (std::int64_t i = 0; i + 1 < length; i += 2) {
+            const int a = row[i * runs + r], b = row[(i + 1) * runs + r];
+            unfit[fitPairs] += a * b > 0 && std::abs(a + b) > 128;
+          }
+      }
+      node.weights = {floatConstant(q.numbers()), rounded[2]};
+      noises[fitPairs] =
+          noise(want, ReferenceExecutor(m.graph).run({{"x", pictures}}).at("y").values);
+      node.weights = original;
+    }
+    EXPECT_GT(unfit[0], 0) << c.channels << ' ' << c.kernel << ' ' << c.groups;
+    EXPECT_EQ(unfit[1], 0) << c.channels << ' ' << c.kernel << ' ' << c.groups;
+    EXPECT_LT(noises[1], 5 * noises[0]) << c.channels << ' ' << c.kernel << ' ' << c.groups;
+  }
+}
+
 TEST(WeightRounding, LongColumnsAreCutIntoBlocks) {
   GraphMaker m;
   ValueId x = m.input("x", {1, 1200});

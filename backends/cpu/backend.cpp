@@ -4,6 +4,7 @@
 
 #include "backends/cpu/executor.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/kernel_table.h"
 #include "backends/cpu/measure_peak.h"
 #include "backends/cpu/reformat.h"
 #include "backends/cpu/tactic_registry.h"
@@ -47,6 +48,10 @@ class CpuBackend final : public Backend {
   }
 
   DevicePeak measurePeak(int threads) const override { return cpu::measurePeak(threads); }
+
+  bool favoursFittingPairs() const override {
+    return typedConvKernels(Element::kUInt8, selectedCpu()).wide != nullptr;
+  }
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_bytes.h"
+#include "layers/byte_pairs.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
@@ -155,17 +156,13 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
 }
 
 bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* weights) {
-  constexpr int kMost = 32767 / 255;
-  int64_t kernel = s.kh * s.kw, groupCi = s.ci / s.groups;
-  if (isReducedDepthwise(c)) std::swap(kernel, groupCi);
-  for (int64_t o = 0; o < s.co; ++o, weights += groupCi * kernel) {
-    for (int64_t k = 0; k < kernel; ++k) {
-      for (int64_t i = 0; i + 1 < groupCi; i += 2) {
-        const int a = weights[i * kernel + k], b = weights[(i + 1) * kernel + k];
-        if (std::max(a, 0) + std::max(b, 0) > kMost || std::min(a, 0) + std::min(b, 0) < -kMost) {
-          return false;
-        }
-      }
+  const BytePairs pairs{static_cast<size_t>(s.ci / s.groups), static_cast<size_t>(s.kh * s.kw),
+                        isReducedDepthwise(c)};
+  const size_t terms = pairs.channels * pairs.taps;
+  for (int64_t o = 0; o < s.co; ++o, weights += terms) {
+    for (size_t i = 0; i < terms; ++i) {
+      const auto partner = pairs.partner(i);
+      if (partner > i && !BytePairs::fits(weights[i], weights[*partner])) return false;
     }
   }
   return true;
