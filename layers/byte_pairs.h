@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 namespace layerwise {
@@ -22,6 +23,14 @@ struct BytePairs {
     std::size_t tap = i % taps, channel = i / taps;
     if (depthwise) return (tap ^ 1) < taps ? std::optional(i - tap + (tap ^ 1)) : std::nullopt;
     return (channel ^ 1) < channels ? std::optional((channel ^ 1) * taps + tap) : std::nullopt;
+  }
+  /// Of the weights of an output channel.
+  bool allFit(const std::int8_t* weights) const {
+    std::size_t step = depthwise ? 1 : taps, count = depthwise ? taps : channels;
+    for (std::size_t i = 0; i + 1 < count; i += 2)
+      for (std::size_t at = i * step; at < (i + 1) * step; ++at)
+        if (!fits(weights[at], weights[at + step])) return false;
+    return true;
   }
   static bool fits(int a, int b) {
     int positive = (a > 0 ? a : 0) + (b > 0 ? b : 0), negative = (a < 0 ? a : 0) + (b < 0 ? b : 0);

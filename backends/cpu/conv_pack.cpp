@@ -160,10 +160,7 @@ bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* 
                         isReducedDepthwise(c)};
   const size_t terms = pairs.channels * pairs.taps;
   for (int64_t o = 0; o < s.co; ++o, weights += terms) {
-    for (size_t i = 0; i < terms; ++i) {
-      const auto partner = pairs.partner(i);
-      if (partner > i && !BytePairs::fits(weights[i], weights[*partner])) return false;
-    }
+    if (!pairs.allFit(weights)) return false;
   }
   return true;
 }
