@@ -94,8 +94,9 @@ class Backend {
   virtual void takeCode(std::span<const PackedBlob>) const {}
   /// Zeros where the backend cannot tell.
   virtual DevicePeak measurePeak(int) const { return {}; }
-  /// Whether 8-bit layers run faster with weights that no pair of saturates (layers/byte_pairs.h).
-  virtual bool favoursFittingPairs() const { return false; }
+  /// Whether a layer runs faster in 8 bits where no pair of its weights saturates
+  /// (layers/byte_pairs.h).
+  virtual bool favoursFittingPairs(const Node&) const { return false; }
 };
 
 /// The backend of a device name, "cpu" for one; throws Error kDevice saying what there is.

@@ -44,10 +44,12 @@ class Preparation {
     // Where the ranges are known, too, the same tensors are looked at: with others, layers could be
     // computed in other ways, of other last bits, and weights rounded otherwise.
     CalibrationTable found = calibrate(graph, tensors_, moments, *calibrator_, run());
-    const bool fitPairs = findBackend(config.device).favoursFittingPairs();
-    for (const auto& [layer, seen] : moments)
-      if (!seen.isEmpty())
-        weights_[layer] = roundWeights(graph.node(ids_.at(layer)), seen, fitPairs);
+    const Backend& backend = findBackend(config.device);
+    for (const auto& [layer, seen] : moments) {
+      if (seen.isEmpty()) continue;
+      const Node& node = graph.node(ids_.at(layer));
+      weights_[layer] = roundWeights(node, seen, backend.favoursFittingPairs(node));
+    }
     if (known) return;
     found.channelFactors = std::move(table_.channelFactors);
     table_ = std::move(found);

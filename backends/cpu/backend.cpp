@@ -8,6 +8,7 @@
 #include "backends/cpu/measure_peak.h"
 #include "backends/cpu/reformat.h"
 #include "backends/cpu/tactic_registry.h"
+#include "layerwise/layers.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -49,8 +50,12 @@ class CpuBackend final : public Backend {
 
   DevicePeak measurePeak(int threads) const override { return cpu::measurePeak(threads); }
 
-  bool favoursFittingPairs() const override {
-    return typedConvKernels(Element::kUInt8, selectedCpu()).wide != nullptr;
+  // Winograd's algorithm on bytes takes any weights.
+  bool favoursFittingPairs(const Node& layer) const override {
+    if (!typedConvKernels(Element::kUInt8, selectedCpu()).wide) return false;
+    auto* c = layer.as<Convolution>();
+    return !(c && c->groups == 1 && c->kernel == Dims{3, 3} && c->stride.volume() == 1 &&
+             c->dilation.volume() == 1);
   }
 };
 
