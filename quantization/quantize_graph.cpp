@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <vector>
 
 #include "engine/backend.h"
 #include "layerwise/error.h"
@@ -27,6 +28,18 @@ constexpr std::size_t kJudgedBatches = 16;
 /// What the pictures may take that are looked at twice, for equalisation.
 constexpr std::size_t kKeptBytes = std::size_t{256} << 20;
 
+/// By node, whether its results go into one of `layers`, through others or not.
+std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& layers) {
+  std::vector<bool> feeds(graph.nodes.size());
+  for (std::size_t i = feeds.size(); i-- > 0;)
+    for (ValueId output : graph.nodes[i].outputs)
+      for (NodeId reader : graph.value(output).consumers)
+        if (feeds[static_cast<std::size_t>(reader)] ||
+            std::binary_search(layers.begin(), layers.end(), reader))
+          feeds[i] = true;
+  return feeds;
+}
+
 /// What is known of the numbers in a network, and what was made of it.
 class Preparation {
  public:
@@ -45,10 +58,15 @@ class Preparation {
     // computed in other ways, of other last bits, and weights rounded otherwise.
     CalibrationTable found = calibrate(graph, tensors_, moments, *calibrator_, run());
     const Backend& backend = findBackend(config.device);
+    // The last layers give what the user sees, unrounded, and are a small part of the work.
+    const std::vector<bool> feedsAnother = nodesThatFeed(graph, quantizableLayers(graph, {}));
     for (const auto& [layer, seen] : moments) {
       if (seen.isEmpty()) continue;
-      const Node& node = graph.node(ids_.at(layer));
-      weights_[layer] = roundWeights(node, seen, backend.favoursFittingPairs(node));
+      const NodeId id = ids_.at(layer);
+      const Node& node = graph.node(id);
+      weights_[layer] = roundWeights(
+          node, seen,
+          feedsAnother[static_cast<std::size_t>(id)] && backend.favoursFittingPairs(node));
     }
     if (known) return;
     found.channelFactors = std::move(table_.channelFactors);

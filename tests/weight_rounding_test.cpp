@@ -3,12 +3,15 @@
 
 #include <cmath>
 
+#include "engine/backend.h"
+#include "layers/byte_pairs.h"
 #include "layers/quantized_convolution.h"
 #include "layerwise/builder.h"
 #include "layerwise/error.h"
 #include "passes/quantize_kernel.h"
 #include "passes/rewrite.h"
 #include "quantization/equalize.h"
+#include "quantization/quantize_graph.h"
 #include "quantization/round_weights.h"
 #include "tests/graph_maker.h"
 #include "tests/reference_executor.h"
@@ -196,6 +199,39 @@ TEST(WeightRounding, KeepsPairsWithinSixteenBits) {
     EXPECT_EQ(unfit[1], 0) << c.channels << ' ' << c.kernel << ' ' << c.groups;
     EXPECT_LT(noises[1], 5 * noises[0]) << c.channels << ' ' << c.kernel << ' ' << c.groups;
   }
+}
+
+// Pairs of weights are limited where the processor multiplies in pairs, but not in the layers whose
+// results no further layer takes.
+TEST(WeightRounding, LimitsNoPairsInTheLastLayers) {
+  const Dims dims = {1, 8, 5, 6};
+  GraphMaker m;
+  ValueId x = m.input("x", dims);
+  ValueId a = m.activation(m.convolution(x, 8, 16, 1), ActivationType::kRelu);
+  m.output(m.activation(m.convolution(a, 16, 12, 1), ActivationType::kSigmoid), "y");
+  m.graph.connect();
+  const bool favoured = findBackend("cpu").favoursFittingPairs(m.graph.node(0));
+  ConstantData picture = m.random(dims.volume());
+  auto calibrator =
+      makeCalibrator(CalibrationMethod::kMinMax, [&, left = 2](CalibrationBatch& batch) mutable {
+        batch.inputs["x"] = {picture.as<float>(), dims};
+        return left-- > 0;
+      });
+  BuilderConfig config{.threads = 1, .int8 = true};
+  config.calibrator = calibrator.get();
+  quantizeGraph(m.graph, config);
+  std::vector<bool> fit;
+  for (const Node& node : m.graph.nodes) {
+    auto* layer = node.kind ? node.as<QuantizedConvolution>() : nullptr;
+    if (!layer) continue;
+    const std::int64_t outputs = layer->convolution.outputs;
+    const auto inputs = static_cast<std::size_t>(node.weights[0].count / outputs);
+    const auto* weights = node.weights[0].as<std::int8_t>();
+    fit.push_back(true);
+    for (std::int64_t o = 0; o < outputs; ++o, weights += inputs)
+      if (!BytePairs{inputs, 1}.allFit(weights)) fit.back() = false;
+  }
+  EXPECT_EQ(fit, (std::vector<bool>{favoured, false}));
 }
 
 TEST(WeightRounding, LongColumnsAreCutIntoBlocks) {

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/kernel_table.h"
@@ -52,10 +56,15 @@ class CpuBackend final : public Backend {
 
   // Winograd's algorithm on bytes takes any weights.
   bool favoursFittingPairs(const Node& layer) const override {
-    if (!typedConvKernels(Element::kUInt8, selectedCpu()).wide) return false;
+    const TypedConvKernels& bytes = typedConvKernels(Element::kUInt8, selectedCpu());
+    if (!bytes.wide) return false;
     auto* c = layer.as<Convolution>();
-    return !(c && c->groups == 1 && c->kernel == Dims{3, 3} && c->stride.volume() == 1 &&
-             c->dilation.volume() == 1);
+    if (!c) return true;
+    const std::vector<ConvConfig> candidates = typedConvCandidates(
+        weightShape(*c, layer.weights[0].count), Element::kUInt8, bytes.width, bytes.registers);
+    return std::none_of(candidates.begin(), candidates.end(), [](const ConvConfig& config) {
+      return winogradOutput(config.method) != 0;
+    });
   }
 };
 
