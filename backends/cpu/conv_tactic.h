@@ -3,7 +3,7 @@
 #include <string>
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/executor.h"
+#include "backends/cpu/weight_memory.h"
 #include "layerwise/layers.h"
 
 // What the tactics for convolutions of all types share.
@@ -23,7 +23,7 @@ ConvShape convShapeOf(const Convolution& a, const Dims& in);
 ConvShape weightShape(const Convolution& a, std::int64_t kernelElements);
 
 struct PackedConvolution {
-  AlignedBuffer memory;
+  WeightMemory memory;
   bool pairsFit = true;  ///< of bytes: pairsFitSixteenBits()
   float* data() const { return reinterpret_cast<float*>(memory.data()); }
 };

@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "backends/cpu/processor_time.h"
+#include "backends/cpu/weight_memory.h"
 #include "engine/spin.h"
 #include "layerwise/error.h"
 
@@ -63,6 +64,7 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
 
 void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
                           std::span<const IoBuffer>) {
+  WeightMemory::trim();
   std::size_t workspace = 0, scratch = 0, phases = 0;
   for (const BoundStep& step : steps) {
     workspace = std::max(workspace, cpuStep(step).workspaceBytes());

@@ -113,7 +113,7 @@ class AmxConvolutionTactic : public Tactic {
   std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,
                                               const AmxConfig& config) const {
     auto packed = std::make_shared<PackedConvolution>();
-    packed->memory = AlignedBuffer(amxPackedBytes(shape, config));
+    packed->memory = WeightMemory(amxPackedBytes(shape, config));
     return packed;
   }
 

@@ -59,7 +59,7 @@ class ConvolutionTactic final : public Tactic {
     ConvShape shape = weightShape(*node.as<Convolution>(), node.weights[0].count);
     std::size_t floats = convPackedFloats(shape, config);
     auto packed = std::make_shared<PackedConvolution>();
-    packed->memory = AlignedBuffer(floats * sizeof(float));
+    packed->memory = WeightMemory(floats * sizeof(float));
     const float* bias = node.weights[1].count ? node.weights[1].as<float>() : nullptr;
     packConv(shape, config, node.weights[0].as<float>(), bias,
              reinterpret_cast<float*>(packed->memory.data()));

@@ -6,12 +6,12 @@
 #include <cstdio>
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/executor.h"
 #include "backends/cpu/fully_connected.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/loop_nest.h"
 #include "backends/cpu/single_node.h"
+#include "backends/cpu/weight_memory.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -202,7 +202,7 @@ class DotTactic final : public FullyConnectedTactic {
 };
 
 struct PackedWeights {
-  AlignedBuffer memory;
+  WeightMemory memory;
   const float* data() const { return reinterpret_cast<const float*>(memory.data()); }
 };
 
@@ -218,7 +218,7 @@ class ProductTactic final : public FullyConnectedTactic {
     ConvConfig config = configOf(candidate);
     ConstantData kernel = floatData(node.weights[0]), bias = floatData(node.weights[1]);
     auto packed = std::make_shared<PackedWeights>();
-    packed->memory = AlignedBuffer(convPackedFloats(shape, config) * sizeof(float));
+    packed->memory = WeightMemory(convPackedFloats(shape, config) * sizeof(float));
     packConv(shape, config, kernel.as<float>(), bias.count ? bias.as<float>() : nullptr,
              reinterpret_cast<float*>(packed->memory.data()));
     return packed;

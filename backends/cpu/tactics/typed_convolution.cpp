@@ -116,7 +116,7 @@ class TypedConvolutionTactic : public Tactic {
   static std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,
                                                      const ConvConfig& config) {
     auto packed = std::make_shared<PackedConvolution>();
-    packed->memory = AlignedBuffer(convPackedFloats(shape, config) * sizeof(float));
+    packed->memory = WeightMemory(convPackedFloats(shape, config) * sizeof(float));
     return packed;
   }
 

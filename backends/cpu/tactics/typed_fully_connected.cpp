@@ -61,7 +61,7 @@ class BFloat16FullyConnectedTactic final : public Tactic {
     ConvConfig config = configOf(candidate);
     ConstantData kernel = floatData(node.weights[0]), bias = floatData(node.weights[1]);
     auto packed = std::make_shared<PackedConvolution>();
-    packed->memory = AlignedBuffer(convPackedFloats(shape, config) * sizeof(float));
+    packed->memory = WeightMemory(convPackedFloats(shape, config) * sizeof(float));
     packConvBFloat16(shape, config, kernel.as<float>(), bias.count ? bias.as<float>() : nullptr,
                      packed->data());
     return packed;

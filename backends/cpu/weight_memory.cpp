@@ -1,0 +1,91 @@
+#include "backends/cpu/weight_memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+
+#include "layerwise/error.h"
+
+namespace layerwise::cpu {
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kOverrun = 64;
+constexpr std::size_t kLargePage = 2 << 20;
+constexpr std::size_t kRegion = 64 << 20;  // of addresses; memory is what was touched
+
+constexpr std::size_t roundUp(std::size_t n, std::size_t to) {
+  return (n + to - 1) / to * to;
+}
+
+/// Gives the whole small pages in [begin, end) back; they read as zeros.
+void release(std::byte* begin, std::byte* end) {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t from = roundUp(reinterpret_cast<std::uintptr_t>(begin), page);
+  const std::uintptr_t to = reinterpret_cast<std::uintptr_t>(end) / page * page;
+  if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+}
+
+/// Addresses that begin at a large page, handed out from their start.
+class Region {
+ public:
+  explicit Region(std::size_t bytes) : mappedBytes_(bytes + kLargePage) {
+    mapped_ = ::mmap(nullptr, mappedBytes_, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped_ == MAP_FAILED)
+      throw Error(ErrorCode::kOutOfMemory,
+                  fmt::format("[cpu] {} bytes of memory were refused", bytes));
+    const auto begin = roundUp(reinterpret_cast<std::uintptr_t>(mapped_), kLargePage);
+    next_ = reinterpret_cast<std::byte*>(begin);
+    end_ = next_ + bytes;
+    ::madvise(next_, bytes, MADV_HUGEPAGE);
+  }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+  ~Region() { ::munmap(mapped_, mappedBytes_); }
+
+  /// nullptr where it is full.
+  std::byte* take(std::size_t bytes) {
+    const std::size_t size = roundUp(bytes + kOverrun, kLine);
+    if (size > static_cast<std::size_t>(end_ - next_)) return nullptr;
+    std::byte* piece = next_;
+    next_ += size;
+    return piece;
+  }
+  void trim() { release(next_, std::min(end_, next_ + kLargePage)); }
+
+ private:
+  void* mapped_;
+  std::size_t mappedBytes_;
+  std::byte *next_, *end_;
+};
+
+std::mutex mutex;
+std::weak_ptr<Region> current;  // pieces keep it
+
+}  // namespace
+
+WeightMemory::WeightMemory(std::size_t bytes) {
+  if (!bytes) return;
+  std::lock_guard lock(mutex);
+  std::shared_ptr<Region> region = current.lock();
+  std::byte* piece = region ? region->take(bytes) : nullptr;
+  if (!piece) {
+    if (region) region->trim();
+    region = std::make_shared<Region>(std::max(kRegion, roundUp(bytes + 2 * kLine, kLargePage)));
+    piece = region->take(bytes);
+    current = region;
+  }
+  bytes_ = {piece, [region, bytes](std::byte* begin) { release(begin, begin + bytes); }};
+}
+
+void WeightMemory::trim() {
+  std::lock_guard lock(mutex);
+  if (const std::shared_ptr<Region> region = current.lock()) region->trim();
+}
+
+}  // namespace layerwise::cpu
