@@ -194,9 +194,9 @@ class AmxCase {
     if (element != Element::kUInt8) return;
     conversion.inputZero = static_cast<int>(pick(0, 255));
     folded = pick(0, 1);
+    conversion.fitsInteger = pick(0, 3) != 0;
     if (folded) {
       conversion.residualScale = 0.7f;
-      conversion.fitsInteger = pick(0, 3) != 0;
       return;
     }
     conversion.outputZero = static_cast<int>(pick(0, 255));

@@ -72,7 +72,7 @@ struct Conversion {
   int inputZero = 0, residualZero = 0, outputZero = 0;
   float residualScale = 1;
   float outputInverse = 1;  ///< 1 / scale
-  /// Results of sums and of residuals of bytes are integers of 32 bits where they are not clamped.
+  /// Any sum and residual of bytes, added up and multiplied by outputInverse, fit 32 bits.
   bool fitsInteger = false;
 };
 

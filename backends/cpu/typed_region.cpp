@@ -77,7 +77,7 @@ Conversion conversionOf(const FoldedQuantization& folded, std::int64_t terms) {
   for (std::size_t i = 0; i < folded.scales.size(); ++i) {
     const double largest = std::abs(largestSum * folded.scales[i]) +
                            std::abs(double{folded.bias[i]}) + 255 * a.residualScale;
-    if (!(largest < 2e9)) c.fitsInteger = false;
+    if (!(largest * c.outputInverse < 2e9)) c.fitsInteger = false;
   }
   return c;
 }

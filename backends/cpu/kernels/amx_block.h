@@ -5,6 +5,10 @@
 namespace layerwise::cpu {
 namespace {
 
+template <int I>
+struct Number {
+  static constexpr int value = I;
+};
 // body(Number<0>()), body(Number<1>()), ...: tile registers are named at compile time.
 template <int N, int I = 0, class Body>
 LW_INLINE void repeat(const Body& body) {
@@ -83,7 +87,7 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
       ahead.next += 64 * ahead.lines;
     }
     if (left > 0) {
-      block.finish(*block.pending, block.rowsPerStep);
+      finishRows(*block.pending, block.finish, block.rowsPerStep);
       left -= block.rowsPerStep;
     }
   }

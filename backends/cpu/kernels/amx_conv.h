@@ -49,9 +49,8 @@ class AmxUnit {
     for (int i = 4; i < 6; ++i) shapes.tile[i] = {rows, depth};
     for (int i = 6; i < 8; ++i) shapes.tile[i] = {static_cast<uint16_t>(depth / 4), kTileRowBytes};
     tiles.configure(shapes);
-    finish = p.conversion.output == Element::kFloat32
-                 ? finishOf<V, element, Element::kFloat32>(p.epilogue)
-                 : finishOf<V, element, element>(p.epilogue);
+    finish = p.conversion.output == Element::kFloat32 ? finishOf<V, element, Element::kFloat32>(p)
+                                                      : finishOf<V, element, element>(p);
     const int64_t tileCount = divideUp(count, kTileRows);
     // Up to four tiles of positions meet each weight at once, which is loaded once only.
     const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;
@@ -77,7 +76,7 @@ class AmxUnit {
         }
       });
     }
-    if (AmxJob* last = jobBefore()) finish(*last, count);
+    if (AmxJob* last = jobBefore()) finishRows(*last, finish, count);
     tiles.release();
   }
 
@@ -196,7 +195,7 @@ class AmxUnit {
   int64_t before = 0;  // positions that are readable before the first
   bool bounded;
   int64_t tileRows;
-  AmxFinish finish = nullptr;
+  AmxFinish finish{};
   AmxJob jobs[kJobs];
   int64_t blocks = 0;  // done
 };
