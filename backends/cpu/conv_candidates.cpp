@@ -20,19 +20,19 @@ double stepCycles(const ConvConfig& c, int64_t rows, int64_t columns, int64_t ch
     return std::max({0.5 * pixels * vectors, 0.5 * loads, 4.5}) + 0.02 * tieBreak;
   };
   const int64_t height = c.twoRows ? 2 : 1, most = c.pixels / height;
-  const int64_t pieces = divideUp(columns, most);
-  double cycles = 0;
-  for (int64_t first = 0; first < channels; first += c.width * c.vectors) {
-    const int64_t vectors =
-        divideUp(std::min<int64_t>(channels - first, c.width * c.vectors), c.width);
-    const int64_t pairs = vectors > 1 ? rows / height : 0;
-    for (int64_t i = 0, x = 0; i < pieces; ++i) {
-      const int64_t end = (i + 1) * columns / pieces, pixels = end - x;
-      if (height == 2 && pairs) cycles += pairs * tile(2 * pixels, vectors);
-      cycles += (height == 2 ? rows - 2 * pairs : rows) * tile(pixels, vectors);
-      x = end;
-    }
-  }
+  // A row's pieces are as long as each other, or one pixel longer.
+  const int64_t pieces = std::max<int64_t>(1, divideUp(columns, most));
+  const int64_t length = columns / pieces, longer = columns % pieces;
+  const auto block = [&](int64_t vectors) {
+    const int64_t pairs = height == 2 && vectors > 1 ? rows / 2 : 0;
+    const auto piece = [&](int64_t pixels) {
+      return pairs * tile(2 * pixels, vectors) + (rows - 2 * pairs) * tile(pixels, vectors);
+    };
+    return longer * piece(length + 1) + (pieces - longer) * piece(length);
+  };
+  const int64_t lanes = c.width * c.vectors, rest = channels % lanes;
+  double cycles = channels / lanes * block(c.vectors);
+  if (rest) cycles += block(divideUp(rest, c.width));
   return cycles;
 }
 
