@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,11 +24,15 @@ std::vector<float> randomWeights(const PackPlan& p) {
 using Kernel = void (*)(const PackPlan&, const float* weights, float* packed);
 
 /// Packs with a row of canaries behind, and compares the bits; behind the channels, zeros of either
-/// sign.
-void expectPacked(const PackPlan& p, Kernel kernel, const std::vector<float>& weights,
-                  const std::vector<float>& expected) {
+/// sign. `place`: floats behind a line's beginning.
+void expectPackedAt(std::size_t place, const PackPlan& p, Kernel kernel,
+                    const std::vector<float>& weights, const std::vector<float>& expected) {
   constexpr float kCanary = 17;
-  std::vector<float> packed(expected.size() + static_cast<std::size_t>(p.lanes), kCanary);
+  constexpr std::size_t kLine = 16;
+  const std::size_t size = expected.size() + static_cast<std::size_t>(p.lanes);
+  std::vector<float> memory(size + 2 * kLine, kCanary);
+  const auto address = reinterpret_cast<std::uintptr_t>(memory.data()) / sizeof(float);
+  const std::span packed(memory.data() + (kLine - address % kLine) + place, size);
   kernel(p, weights.data(), packed.data());
   for (std::size_t row = 0; row < expected.size(); row += static_cast<std::size_t>(p.lanes)) {
     const float *is = packed.data() + row, *wanted = expected.data() + row;
@@ -34,6 +40,11 @@ void expectPacked(const PackPlan& p, Kernel kernel, const std::vector<float>& we
     for (int64_t o = p.channels; o < p.lanes; ++o) ASSERT_EQ(is[o], 0);
   }
   for (std::size_t i = expected.size(); i < packed.size(); ++i) EXPECT_EQ(packed[i], kCanary);
+}
+
+void expectPacked(const PackPlan& p, Kernel kernel, const std::vector<float>& weights,
+                  const std::vector<float>& expected) {
+  for (std::size_t place : {0, 4}) expectPackedAt(place, p, kernel, weights, expected);
 }
 
 std::vector<float> expectedRows(const PackPlan& p, const std::vector<float>& weights) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 
 #include "layerwise/error.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kOverrun = 64;
 constexpr std::size_t kLargePage = 2 << 20;
+constexpr std::size_t kSmallPage = 4096;   // or more
 constexpr std::size_t kRegion = 64 << 20;  // of addresses; memory is what was touched
 
 constexpr std::size_t roundUp(std::size_t n, std::size_t to) {
@@ -67,20 +69,30 @@ class Region {
 std::mutex mutex;
 std::weak_ptr<Region> current;  // pieces keep it
 
+std::pair<std::shared_ptr<Region>, std::byte*> take(std::size_t bytes) {
+  std::lock_guard lock(mutex);
+  std::shared_ptr<Region> region = current.lock();
+  if (region) {
+    if (std::byte* piece = region->take(bytes)) return {std::move(region), piece};
+    region->trim();
+  }
+  region = std::make_shared<Region>(std::max(kRegion, roundUp(bytes + 2 * kLine, kLargePage)));
+  current = region;
+  std::byte* piece = region->take(bytes);
+  return {std::move(region), piece};
+}
+
 }  // namespace
 
 WeightMemory::WeightMemory(std::size_t bytes) {
   if (!bytes) return;
-  std::lock_guard lock(mutex);
-  std::shared_ptr<Region> region = current.lock();
-  std::byte* piece = region ? region->take(bytes) : nullptr;
-  if (!piece) {
-    if (region) region->trim();
-    region = std::make_shared<Region>(std::max(kRegion, roundUp(bytes + 2 * kLine, kLargePage)));
-    piece = region->take(bytes);
-    current = region;
-  }
-  bytes_ = {piece, [region, bytes](std::byte* begin) { release(begin, begin + bytes); }};
+  auto [region, piece] = take(bytes);
+  // First touched here: pages that the system has just cleared fill the caches, which writing past
+  // them is slower for than for memory.
+  for (std::size_t i = 0; i < bytes; i += kSmallPage) piece[i] = std::byte{0};
+  bytes_ = {piece, [region = std::move(region), bytes](std::byte* begin) {
+              release(begin, begin + bytes);
+            }};
 }
 
 void WeightMemory::trim() {

@@ -17,10 +17,36 @@ LW_INLINE void loadColumns(const float* from, int64_t step, int64_t count, int64
   transposeSquare<V>(rows);
 }
 
+// Writes up to a vector of a packed row. Rows that follow one another in memory are far apart in
+// time where there are many taps or points, and at distances that share sets of the caches: whole
+// lines then go past them.
+template <class V>
+class RowWriter {
+ public:
+  RowWriter(const PackPlan& p, const float* packed, bool scattered)
+      : streams_(scattered && p.lanes % kLine == 0 &&
+                 reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0) {}
+  ~RowWriter() {
+    if (streams_) V::finishStreams();
+  }
+  LW_INLINE void write(float* to, typename V::Reg x, int64_t lanes) const {
+    if (streams_) {
+      V::stream(to, x);
+    } else {
+      storeUpTo<V>(to, x, lanes);
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 16;
+  bool streams_;
+};
+
 // A transposition whose rows then change their order.
 template <class V>
 void packRows(const PackPlan& p, const float* weights, float* packed) {
   const int64_t columns = p.inputs * p.taps;
+  const RowWriter<V> writer(p, packed, V::kWidth == 16 && p.taps > 1);
   int64_t input = 0, tap = 0;
   for (int64_t column = 0; column < columns; column += V::kWidth) {
     float* to[V::kWidth];
@@ -33,7 +59,7 @@ void packRows(const PackPlan& p, const float* weights, float* packed) {
       typename V::Reg rows[V::kWidth];
       loadColumns<V>(weights + o * columns + column, columns, p.channels - o, some, rows);
       LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
-        if (j < some) storeUpTo<V>(to[j] + o, rows[j], p.lanes - o);
+        if (j < some) writer.write(to[j] + o, rows[j], p.lanes - o);
       }
     }
   }
@@ -45,6 +71,7 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   constexpr int64_t kTogether = 16;
   static_assert(kTogether * 9 % V::kWidth == 0 && kWinogradLanes % V::kWidth == 0);
   float some[kTogether * 9][kWinogradLanes];
+  const RowWriter<V> writer(p, packed, true);
   const int64_t step = p.inputs * 9;
   for (int64_t first = 0; first < p.inputs; first += kTogether) {
     const int64_t inputs = smaller(kTogether, p.inputs - first), columns = inputs * 9;
@@ -68,7 +95,7 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
           float result[kWinogradLanes];
           for (int l = 0; l < kWinogradLanes; ++l) result[l] = static_cast<float>(whole[e].of[l]);
           for (int l = 0; l < kWinogradLanes && o + l < p.lanes; l += V::kWidth)
-            storeUpTo<V>(to + l, V::load(result + l), p.lanes - o - l);
+            writer.write(to + l, V::load(result + l), p.lanes - o - l);
         }
       }
     }

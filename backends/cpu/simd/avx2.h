@@ -24,6 +24,8 @@ struct Avx2 {
   static LW_INLINE Reg loadFirst(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static LW_INLINE void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static LW_INLINE void storeFirst(float* p, Reg x, int n) { _mm256_maskstore_ps(p, first(n), x); }
+  static LW_INLINE void stream(float* p, Reg x) { _mm256_stream_ps(p, x); }
+  static LW_INLINE void finishStreams() { _mm_sfence(); }
   static LW_INLINE Reg set1(float x) { return _mm256_set1_ps(x); }
   static LW_INLINE Reg zero() { return _mm256_setzero_ps(); }
   static LW_INLINE Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }

@@ -26,6 +26,9 @@ struct Avx512 {
   static LW_INLINE void storeFirst(float* p, Reg x, int n) {
     _mm512_mask_storeu_ps(p, first(n), x);
   }
+  // Past the caches to an aligned place: for what is written once and long before it is read.
+  static LW_INLINE void stream(float* p, Reg x) { _mm512_stream_ps(p, x); }
+  static LW_INLINE void finishStreams() { _mm_sfence(); }
   static LW_INLINE Reg set1(float x) { return _mm512_set1_ps(x); }
   static LW_INLINE Reg zero() { return _mm512_setzero_ps(); }
   static LW_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }

@@ -54,6 +54,8 @@ struct Emulated {
   static LW_INLINE void storeFirst(float* p, Reg x, int n) {
     for (int i = 0; i < n; ++i) p[i] = x[i];
   }
+  static LW_INLINE void stream(float* p, Reg x) { store(p, x); }
+  static LW_INLINE void finishStreams() {}
   static LW_INLINE Reg set1(float x) { return zero() + x; }
   static LW_INLINE Reg zero() { return Reg{}; }
   static LW_INLINE Reg add(Reg a, Reg b) { return a + b; }
