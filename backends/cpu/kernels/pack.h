@@ -26,15 +26,16 @@ class RowWriter {
   RowWriter(const PackPlan& p, const float* packed, bool scattered)
       : streams_(scattered && p.lanes % kLine == 0 &&
                  reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0) {}
-  ~RowWriter() {
-    if (streams_) V::finishStreams();
-  }
   LW_INLINE void write(float* to, typename V::Reg x, int64_t lanes) const {
     if (streams_) {
       V::stream(to, x);
     } else {
       storeUpTo<V>(to, x, lanes);
     }
+  }
+  // No destructor: what unwinds the stack would be a symbol for the linker to merge.
+  LW_INLINE void finish() const {
+    if (streams_) V::finishStreams();
   }
 
  private:
@@ -63,6 +64,7 @@ void packRows(const PackPlan& p, const float* weights, float* packed) {
       }
     }
   }
+  writer.finish();
 }
 
 template <class V, int points>
@@ -100,6 +102,7 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
       }
     }
   }
+  writer.finish();
 }
 
 template <class V>
