@@ -12,6 +12,7 @@
 
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/kernels/tensor_ops.h"
+#include "layers/float16.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -28,6 +29,18 @@ std::vector<Engine> engines() {
   std::vector<Engine> all{{"emulated8", tensorKernels<Emulated<8>>()},
                           {"emulated16", tensorKernels<Emulated<16>>()}};
   for (Isa isa : availableIsas()) all.push_back({isaName(isa), *kernels(isa).tensor});
+  return all;
+}
+
+struct TypedEngine {
+  std::string name;
+  TypedTensorKernels table;
+};
+
+std::vector<TypedEngine> typedEngines() {
+  std::vector<TypedEngine> all{{"emulated8", typedTensorKernels<Emulated<8>>()},
+                               {"emulated16", typedTensorKernels<Emulated<16>>()}};
+  for (Isa isa : availableIsas()) all.push_back({isaName(isa), *kernels(isa).typed});
   return all;
 }
 
@@ -154,6 +167,65 @@ TEST_F(TensorKernelsTest, MaxPoolKeepsNan) {
       in[where * 5 + 2] = kNan;
       engine.table.pool(p, in.data(), out.data(), 0);
       for (int k = 0; k < 5; ++k) EXPECT_EQ(std::isnan(out[k]), k == 2) << engine.name;
+    }
+  }
+}
+
+// Every pattern of bits may occur: infinities, NaN of both signs, denormal numbers.
+TEST_F(TensorKernelsTest, MaxPoolOfReducedTypes) {
+  const auto isNan = [](uint16_t x) { return (x & 0x7fff) > 0x7f80; };
+  const auto toFloat = [](uint16_t x) { return bfloat16ToFloat(x); };
+  for (int round = 0; round < 60; ++round) {
+    PoolPlan p;
+    p.h = pick(1, 9), p.w = pick(1, 20), p.c = pick(1, 150);
+    p.kh = pick(1, 6), p.kw = pick(1, 6), p.sh = pick(1, 3), p.sw = pick(1, 3);
+    p.pt = p.pb = pick(0, p.kh - 1), p.pl = p.pr = pick(0, p.kw - 1);
+    p.outH = (p.h + p.pt + p.pb - p.kh) / p.sh + 1, p.outW = (p.w + p.pl + p.pr - p.kw) / p.sw + 1;
+    if (p.h + p.pt + p.pb < p.kh || p.w + p.pl + p.pr < p.kw) continue;
+    p.in = channelsLast(p.h, p.w, p.c + 3), p.out = channelsLast(p.outH, p.outW, p.c + 1);
+    std::vector<uint16_t> in(static_cast<size_t>(p.h * p.in.row + 40));
+    constexpr uint16_t kSpecial[] = {0x7f80, 0xff80, 0x7fc0, 0xffc0, 0xff81, 0, 0x8000, 0x8001};
+    for (uint16_t& x : in) {
+      x = static_cast<uint16_t>(pick(0, 9) ? pick(0, 0xffff) : kSpecial[pick(0, 7)]);
+      if (isNan(x) && pick(0, 9)) x &= 0xff80;
+    }
+    for (const TypedEngine& engine : typedEngines()) {
+      for (bool bytes : {true, false}) {
+        SCOPED_TRACE(engine.name + (bytes ? " bytes" : " bfloat16") + " round " +
+                     std::to_string(round));
+        std::vector<uint16_t> out(static_cast<size_t>(p.outH * p.out.row + 1), 0x1234);
+        const auto kernel = bytes ? engine.table.bytes.pool : engine.table.bfloat16.pool;
+        for (int64_t y = 0; y < p.outH; ++y) kernel(p, in.data(), out.data(), y);
+        const auto* inBytes = reinterpret_cast<const uint8_t*>(in.data());
+        const auto* outBytes = reinterpret_cast<const uint8_t*>(out.data());
+        for (int64_t y = 0; y < p.outH; ++y)
+          for (int64_t x = 0; x < p.outW; ++x)
+            for (int64_t c = 0; c <= p.c; ++c) {
+              const int64_t at = y * p.out.row + x * p.out.pixel + c;
+              if (c == p.c) {  // between two pixels nothing is written
+                EXPECT_EQ(bytes ? outBytes[at] : out[at], bytes ? (at % 2 ? 0x12 : 0x34) : 0x1234);
+                continue;
+              }
+              int largest = 0;
+              float most = -std::numeric_limits<float>::infinity();
+              bool nan = false;
+              for (int64_t i = y * p.sh - p.pt; i < y * p.sh - p.pt + p.kh; ++i)
+                for (int64_t j = x * p.sw - p.pl; j < x * p.sw - p.pl + p.kw; ++j) {
+                  if (i < 0 || i >= p.h || j < 0 || j >= p.w) continue;
+                  const int64_t from = i * p.in.row + j * p.in.pixel + c;
+                  largest = std::max<int>(largest, inBytes[from]);
+                  nan = nan || isNan(in[from]);
+                  most = std::max(most, toFloat(in[from]));
+                }
+              if (bytes) {
+                ASSERT_EQ(outBytes[at], largest);
+              } else if (nan) {
+                ASSERT_TRUE(isNan(out[at]));
+              } else {
+                ASSERT_EQ(toFloat(out[at]), most);
+              }
+            }
+      }
     }
   }
 }

@@ -7,28 +7,29 @@
 namespace layerwise::cpu {
 namespace {
 
+// The taps of a window that are inside the input.
+struct TapRange {
+  int64_t first, last;
+};
+LW_INLINE TapRange tapsInside(int64_t start, int64_t count, int64_t size) {
+  const int64_t first = start < 0 ? -start : 0, last = smaller(count, size - start);
+  return {first, last > first ? last : first};
+}
+
 // T is float, or uint16_t for bfloat16.
 template <class V, class T>
 struct Pool {
   using Reg = typename V::Reg;
 
-  struct Range {
-    int64_t first, last;
-  };
-  static LW_INLINE Range inside(int64_t start, int64_t count, int64_t size) {
-    const int64_t first = start < 0 ? -start : 0, last = smaller(count, size - start);
-    return {first, last > first ? last : first};
-  }
-
   // One row of the output.
   template <bool isMax>
   static void row(const PoolPlan& p, const T* in, T* out, int64_t y) {
     const int64_t y0 = y * p.sh - p.pt;
-    const Range ky = inside(y0, p.kh, p.h);
+    const TapRange ky = tapsInside(y0, p.kh, p.h);
     const int64_t paddedRows = smaller(p.kh, p.h + p.pb - y0);
     for (int64_t x = 0; x < p.outW; ++x, out += p.out.pixel) {
       const int64_t x0 = x * p.sw - p.pl;
-      const Range kx = inside(x0, p.kw, p.w);
+      const TapRange kx = tapsInside(x0, p.kw, p.w);
       int64_t count = (ky.last - ky.first) * (kx.last - kx.first);
       if (p.kind == PoolKind::kAverageWithZeros) {
         count = paddedRows * smaller(p.kw, p.w + p.pr - x0);
@@ -46,8 +47,8 @@ struct Pool {
   }
 
   template <bool isMax, int NV>
-  static LW_INLINE void channels(const PoolPlan& p, const T* window, T* out, Range ky, Range kx,
-                                 Reg factor, int64_t lastLanes) {
+  static LW_INLINE void channels(const PoolPlan& p, const T* window, T* out, TapRange ky,
+                                 TapRange kx, Reg factor, int64_t lastLanes) {
     Reg acc[NV];
     LW_UNROLL for (int i = 0; i < NV; ++i) acc[i] = isMax ? V::set1(-__builtin_inff()) : V::zero();
     for (int64_t i = ky.first; i < ky.last; ++i) {
@@ -110,26 +111,125 @@ void globalAverageTile(const GlobalPoolPlan& p, const void* input, void* output,
   }
 }
 
-// The largest of bytes; loops of a fixed length that the compiler vectorises.
-inline void poolBytesTile(const PoolPlan& p, const void* input, void* output, int64_t tile) {
-  constexpr int kBlock = 64;
-  const int64_t image = tile / p.outH, y = tile % p.outH;
-  const uint8_t* in = static_cast<const uint8_t*>(input) + image * p.in.image;
-  uint8_t* out = static_cast<uint8_t*>(output) + image * p.out.image + y * p.out.row;
-  const int64_t y0 = y * p.sh - p.pt;
-  for (int64_t x = 0; x < p.outW; ++x, out += p.out.pixel) {
-    const int64_t x0 = x * p.sw - p.pl;
-    for (int64_t c = 0; c < p.c; c += kBlock) {
-      uint8_t top[kBlock] = {};
-      for (int64_t ky = 0; ky < p.kh; ++ky) {
-        for (int64_t kx = 0; kx < p.kw; ++kx) {
-          if (y0 + ky < 0 || y0 + ky >= p.h || x0 + kx < 0 || x0 + kx >= p.w) continue;
-          const uint8_t* from = in + (y0 + ky) * p.in.row + (x0 + kx) * p.in.pixel + c;
-          for (int i = 0; i < kBlock; ++i) top[i] = from[i] > top[i] ? from[i] : top[i];
+// Vectors of whole numbers, of as many bytes as a V. (GCC takes no dependent sizes.)
+template <int bytes>
+struct WholeNumbers;
+template <>
+struct WholeNumbers<32> {
+  using Bytes = uint8_t __attribute__((vector_size(32)));
+  using Shorts = uint16_t __attribute__((vector_size(32)));
+  using SignedShorts = int16_t __attribute__((vector_size(32)));
+};
+template <>
+struct WholeNumbers<64> {
+  using Bytes = uint8_t __attribute__((vector_size(64)));
+  using Shorts = uint16_t __attribute__((vector_size(64)));
+  using SignedShorts = int16_t __attribute__((vector_size(64)));
+};
+
+// Vectors of T, and whole numbers from 0 that stand for its values in their order.
+template <class V, class T>
+struct Ordered {
+  static_assert(sizeof(T) == 1);
+  using Block = typename WholeNumbers<V::kWidth * 4>::Bytes;
+  static LW_INLINE Block keys(Block x) { return x; }
+  static LW_INLINE Block values(Block keys) { return keys; }
+};
+// bfloat16: 0 is -infinity; NaN of either sign come after infinity.
+template <class V>
+struct Ordered<V, uint16_t> {
+  using Whole = WholeNumbers<V::kWidth * 4>;
+  using Block = typename Whole::Shorts;
+  static constexpr uint16_t kLeast = 0x807f;
+  static LW_INLINE Block keys(Block x) { return turned(x) - kLeast; }
+  static LW_INLINE Block values(Block keys) { return turned(keys + kLeast); }
+  // Between sign with magnitude and two's complement.
+  static LW_INLINE Block turned(Block x) {
+    using Signed = typename Whole::SignedShorts;
+    const Signed sign = reinterpret_cast<Signed>(x) >> 15;
+    return x ^ (reinterpret_cast<Block>(sign) & 0x7fff);
+  }
+};
+
+// The largest, in whole numbers: several times as many a vector as float32.
+template <class V, class T>
+struct PoolLargest {
+  using Numbers = Ordered<V, T>;
+  using Block = typename Numbers::Block;
+  static constexpr int64_t kBlock = sizeof(Block) / sizeof(T);
+
+  // `blocks` of channels of one pixel, of the last one `count`. K: taps of a row, or 0 for any.
+  template <int blocks, int K>
+  static LW_INLINE void pixel(const PoolPlan& p, const T* window, T* out, int64_t rows,
+                              int64_t columns, int64_t count) {
+    Block top[blocks] = {};
+    for (; rows > 0; --rows, window += p.in.row) {
+      const auto tap = [&](const T* from) __attribute__((always_inline)) {
+        LW_UNROLL for (int i = 0; i < blocks; ++i) {
+          Block values;
+          __builtin_memcpy(&values, from + i * kBlock, sizeof values);
+          const Block keys = Numbers::keys(values);
+          top[i] = keys > top[i] ? keys : top[i];
         }
+      };
+      if constexpr (K > 0) {
+        LW_UNROLL for (int j = 0; j < K; ++j) tap(window + j * p.in.pixel);
+      } else {
+        for (int64_t j = 0; j < columns; ++j) tap(window + j * p.in.pixel);
       }
-      __builtin_memcpy(out + c, top, static_cast<size_t>(smaller(kBlock, p.c - c)));
     }
+    LW_UNROLL for (int i = 0; i < blocks; ++i) {
+      const Block values = Numbers::values(top[i]);
+      const int64_t n = i + 1 < blocks ? kBlock : smaller(kBlock, count);
+      if (n == kBlock) {
+        __builtin_memcpy(out + i * kBlock, &values, sizeof values);
+      } else {
+        __builtin_memcpy(out + i * kBlock, &values, static_cast<size_t>(n) * sizeof(T));
+      }
+    }
+  }
+
+  template <int K>
+  static LW_INLINE void channels(const PoolPlan& p, const T* window, T* out, int64_t rows,
+                                 int64_t columns) {
+    int64_t c = 0;
+    for (; c + 2 * kBlock <= p.c; c += 2 * kBlock) {
+      pixel<2, K>(p, window + c, out + c, rows, columns, kBlock);
+    }
+    for (; c < p.c; c += kBlock) pixel<1, K>(p, window + c, out + c, rows, columns, p.c - c);
+  }
+
+  // One row of the output.
+  static void run(const PoolPlan& p, const void* input, void* output, int64_t tile) {
+    const int64_t image = tile / p.outH, y = tile % p.outH, y0 = y * p.sh - p.pt;
+    const T* in = static_cast<const T*>(input) + image * p.in.image;
+    T* out = static_cast<T*>(output) + image * p.out.image + y * p.out.row;
+    const TapRange ky = tapsInside(y0, p.kh, p.h);
+    const int64_t rows = ky.last - ky.first;
+    for (int64_t x = 0; x < p.outW; ++x, out += p.out.pixel) {
+      const int64_t x0 = x * p.sw - p.pl;
+      const TapRange kx = tapsInside(x0, p.kw, p.w);
+      const int64_t columns = kx.last - kx.first;
+      const T* window = in + (y0 + ky.first) * p.in.row + (x0 + kx.first) * p.in.pixel;
+      if (columns == 2) {
+        channels<2>(p, window, out, rows, columns);
+      } else if (columns == 3) {
+        channels<3>(p, window, out, rows, columns);
+      } else if (columns == 5) {
+        channels<5>(p, window, out, rows, columns);
+      } else {
+        channels<0>(p, window, out, rows, columns);
+      }
+    }
+  }
+};
+
+template <class V>
+void poolBFloat16Tile(const PoolPlan& p, const void* input, void* output, int64_t tile) {
+  if (p.kind == PoolKind::kMax) {
+    PoolLargest<V, uint16_t>::run(p, input, output, tile);
+  } else {
+    Pool<V, uint16_t>::run(p, input, output, tile);
   }
 }
 

@@ -17,9 +17,9 @@ constexpr TensorKernels tensorKernels() {
 
 template <class V>
 constexpr TypedTensorKernels typedTensorKernels() {
-  return {{&Pool<V, uint16_t>::run, &globalAverageTile<V, uint16_t>, &upsampleTile<uint16_t>,
+  return {{&poolBFloat16Tile<V>, &globalAverageTile<V, uint16_t>, &upsampleTile<uint16_t>,
            &pointwiseTile<V, uint16_t>, nullptr},
-          {&poolBytesTile, nullptr, &upsampleTile<uint8_t>, nullptr, nullptr},
+          {&PoolLargest<V, uint8_t>::run, nullptr, &upsampleTile<uint8_t>, nullptr, nullptr},
           &convertTile<V>};
 }
 
