@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <numeric>
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
@@ -131,6 +130,7 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
   std::fill_n(packed, convPackedFloats(s, c), 0.0f);
   const int64_t terms = s.ci / s.groups * s.kh * s.kw;
   const auto same = [](int8_t w) { return w; };
+  const PackKernels& kernels = packKernels(selectedIsa());
   forEachBlock(s, c, [&](const Block& b) {
     std::copy_n(scale + b.firstOut, b.channels, packed);
     packed += b.lanes;
@@ -138,7 +138,8 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
     packed += b.lanes;
     for (int64_t o = 0; o < b.channels; ++o) {
       const int8_t* of = weights + (b.firstOut + o) * terms;
-      const int start = -inputZero * std::accumulate(of, of + terms, 0);
+      const SignedSums sums = kernels.sums(of, terms);
+      const int start = -inputZero * static_cast<int>(sums.positive + sums.negative);
       std::memcpy(packed + laneOf(c, o), &start, sizeof start);
     }
     packed += b.lanes;

@@ -1,9 +1,9 @@
 #include "backends/cpu/winograd_bytes.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_integers.h"
 
 namespace layerwise::cpu {
@@ -51,13 +51,11 @@ bool winogradSumsFit(const ConvShape& s, ConvMethod method, const int8_t* weight
   const int shift =
       method == ConvMethod::kWinograd2 ? WinogradIntegers<2>::kShift : WinogradIntegers<4>::kShift;
   const int64_t most = (int64_t{1} << (31 - shift)) / 255, terms = s.ci * 9;
+  if (128 * terms < most) return true;
+  const PackKernels& kernels = packKernels(selectedIsa());
   for (int64_t o = 0; o < s.co; ++o, weights += terms) {
-    int64_t positive = 0, negative = 0;
-    for (int64_t i = 0; i < terms; ++i) {
-      positive += std::max<int>(weights[i], 0);
-      negative -= std::min<int>(weights[i], 0);
-    }
-    if (positive >= most || negative >= most) return false;
+    const SignedSums sums = kernels.sums(weights, terms);
+    if (sums.positive >= most || -sums.negative >= most) return false;
   }
   return true;
 }

@@ -171,8 +171,11 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
       const auto& a = *node.as<QuantizedConvolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
       ConvShape shape = convShapeOf(a.convolution, context.shapes.values[input].dims);
-      if (takes(shape, node.weights[0].as<std::int8_t>()))
-        addCandidates(context, shape, region, candidates);
+      const std::size_t before = candidates.size();
+      addCandidates(context, shape, region, candidates);
+      // Asked last, because it reads all weights.
+      if (candidates.size() > before && !takes(shape, node.weights[0].as<std::int8_t>()))
+        candidates.resize(before);
     }
   }
 
