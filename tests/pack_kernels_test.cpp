@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/pack_kernels.h"
+#include "backends/cpu/winograd_bytes.h"
 #include "backends/shared/winograd_weights.h"
 
 namespace layerwise::cpu {
@@ -20,6 +21,10 @@ std::vector<float> randomWeights(const PackPlan& p) {
   for (float& w : weights) w = normal(random);
   return weights;
 }
+
+/// Output channels, and lanes for them.
+constexpr std::pair<int64_t, int64_t> kBlocks[] = {{1, 8},   {8, 8},   {16, 16}, {19, 24},
+                                                   {31, 32}, {48, 48}, {63, 64}};
 
 using Kernel = void (*)(const PackPlan&, const float* weights, float* packed);
 
@@ -74,8 +79,7 @@ class PackKernelsTest : public testing::TestWithParam<Isa> {
 };
 
 TEST_P(PackKernelsTest, RowsAreTransposed) {
-  for (const auto& [channels, lanes] : std::vector<std::pair<int64_t, int64_t>>{
-           {1, 8}, {8, 8}, {16, 16}, {19, 24}, {31, 32}, {48, 48}, {63, 64}}) {
+  for (const auto& [channels, lanes] : kBlocks) {
     for (int64_t inputs : {1, 3, 15, 16, 40, 129}) {
       for (int64_t taps : {1, 3, 9, 49}) {
         const PackPlan p{channels, lanes, inputs, taps};
@@ -89,14 +93,76 @@ TEST_P(PackKernelsTest, RowsAreTransposed) {
 }
 
 TEST_P(PackKernelsTest, WinogradHasTheReferencesBits) {
-  for (const auto& [channels, lanes] : std::vector<std::pair<int64_t, int64_t>>{
-           {1, 8}, {8, 8}, {16, 16}, {19, 24}, {31, 32}, {48, 48}, {63, 64}}) {
+  for (const auto& [channels, lanes] : kBlocks) {
     for (int64_t inputs : {1, 3, 15, 16, 17, 40, 129}) {
       const PackPlan p{channels, lanes, inputs, 9};
       SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs);
       const std::vector<float> weights = randomWeights(p);
       expectPacked(p, kernels_.winograd2, weights, expectedWinograd(p, 4, weights));
       expectPacked(p, kernels_.winograd4, weights, expectedWinograd(p, 6, weights));
+    }
+  }
+}
+
+void expectBytes(const PackPlan& p, int64_t rows,
+                 void (*kernel)(const PackPlan&, const int8_t*, float*),
+                 const std::vector<int8_t>& weights, const std::vector<uint8_t>& expected) {
+  const auto size = static_cast<std::size_t>(rows * p.lanes);
+  std::vector<float> packed(size + 16, 17.0f);
+  kernel(p, weights.data(), packed.data());
+  EXPECT_EQ(std::memcmp(packed.data(), expected.data(), size * sizeof(float)), 0);
+  for (std::size_t i = size; i < packed.size(); ++i) EXPECT_EQ(packed[i], 17.0f);
+}
+
+std::vector<int8_t> randomBytes(int64_t count) {
+  std::mt19937 random(3);
+  std::uniform_int_distribution<int> any(-128, 127);
+  std::vector<int8_t> weights(static_cast<std::size_t>(count));
+  for (int8_t& w : weights) w = static_cast<int8_t>(any(random));
+  return weights;
+}
+
+TEST_P(PackKernelsTest, BytesStandInWords) {
+  for (const auto& [channels, lanes] : kBlocks) {
+    for (int64_t inputs : {4, 12, 16, 20, 64, 132}) {
+      for (int64_t taps : {1, 3, 9, 25, 49, 64}) {
+        const PackPlan p{channels, lanes, inputs, taps};
+        SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs
+                                        << " inputs, " << taps << " taps");
+        const std::vector<int8_t> weights = randomBytes(channels * inputs * taps);
+        std::vector<uint8_t> expected(static_cast<std::size_t>(inputs * taps * lanes));
+        for (int64_t o = 0; o < channels; ++o) {
+          for (int64_t i = 0; i < inputs; ++i) {
+            for (int64_t k = 0; k < taps; ++k) {
+              const int64_t word = (k * inputs + i) / 4 * lanes + o;
+              expected[static_cast<std::size_t>(word * 4 + i % 4)] = static_cast<uint8_t>(
+                  weights[static_cast<std::size_t>((o * inputs + i) * taps + k)]);
+            }
+          }
+        }
+        expectBytes(p, inputs / 4 * taps, kernels_.byteRows, weights, expected);
+      }
+    }
+  }
+}
+
+TEST_P(PackKernelsTest, WinogradsIntegersAreTheReferences) {
+  for (const auto& [channels, lanes] : kBlocks) {
+    for (int64_t inputs : {4, 12, 16, 20, 64, 132}) {
+      const PackPlan p{channels, lanes, inputs, 9};
+      SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs);
+      const std::vector<int8_t> weights = randomBytes(channels * inputs * 9);
+      ConvShape s;
+      s.ci = inputs, s.co = channels, s.kh = s.kw = 3;
+      for (ConvMethod method : {ConvMethod::kWinograd2, ConvMethod::kWinograd4}) {
+        const bool two = method == ConvMethod::kWinograd2;
+        const int64_t rows = inputs / 2 * (two ? 16 : 36);
+        std::vector<uint8_t> expected(static_cast<std::size_t>(rows * lanes) * 4);
+        packWinogradBytes(s, method, weights.data(), channels, lanes,
+                          reinterpret_cast<float*>(expected.data()));
+        expectBytes(p, rows, two ? kernels_.byteWinograd2 : kernels_.byteWinograd4, weights,
+                    expected);
+      }
     }
   }
 }

@@ -48,7 +48,7 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   for (int64_t first = 0; first < groupCi; first += together) {
     const int64_t last = std::min(groupCi, first + together);
     for (int64_t o = 0; o < b.channels; ++o) {
-      const From* from = weights + (b.firstOut + o) * groupCi * kernel;
+      const From* from = weights + o * groupCi * kernel;
       for (int64_t k = 0; k < kernel; ++k) {
         for (int64_t i = first; i < last; ++i) {
           const int64_t word = (k * words + i / kElements) * b.lanes + o;
@@ -75,8 +75,38 @@ void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const int
   for (int64_t o = 0; o < b.channels; ++o) {
     for (int64_t k = 0; k < s.kh * s.kw; ++k) {
       const int64_t word = k / kElements * b.lanes + laneOf(c, o);
-      elements[word * kElements + k % kElements] = weights[(b.firstOut + o) * s.kh * s.kw + k];
+      elements[word * kElements + k % kElements] = weights[o * s.kh * s.kw + k];
     }
+  }
+}
+
+void packBlockOfBytes(const ConvShape& s, const ConvConfig& c, const Block& b,
+                      const PackKernels& kernels, const int8_t* weights, float* to) {
+  const PackPlan plan{b.channels, b.lanes, s.ci / s.groups, s.kh * s.kw};
+  const bool whole = plan.inputs % 4 == 0;
+  if (whole && c.method == ConvMethod::kWinograd2) {
+    return kernels.byteWinograd2(plan, weights, to);
+  }
+  if (whole && c.method == ConvMethod::kWinograd4) {
+    return kernels.byteWinograd4(plan, weights, to);
+  }
+  if (whole && c.method == ConvMethod::kDirect && plan.taps == 1) {
+    return kernels.rows({b.channels, b.lanes, plan.inputs / 4, 1},
+                        reinterpret_cast<const float*>(weights), to);
+  }
+  if (whole && c.method == ConvMethod::kDirect && plan.taps <= kMostByteTaps) {
+    return kernels.byteRows(plan, weights, to);
+  }
+  const auto same = [](int8_t w) { return w; };
+  std::fill_n(to, b.lanes * packedRows(s, c), 0.0f);
+  if (winogradOutput(c.method)) {
+    packWinogradBytes(s, c.method, weights, b.channels, b.lanes, to);
+  } else if (isReducedDepthwise(c)) {
+    packTaps(s, c, b, weights, to);
+  } else if (c.method == ConvMethod::kWide) {
+    packRows<int8_t, decltype(same), 2>(s, b, weights, to, same);
+  } else {
+    packRows(s, b, weights, to, same);
   }
 }
 
@@ -107,6 +137,7 @@ void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, con
 
 void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weights,
                       const float* bias, float* packed) {
+  const int64_t terms = s.ci / s.groups * s.kh * s.kw;
   std::fill_n(packed, convPackedFloats(s, c), 0.0f);
   forEachBlock(s, c, [&](const Block& b) {
     for (int64_t o = 0; bias && o < b.channels; ++o) packed[laneOf(c, o)] = bias[b.firstOut + o];
@@ -119,7 +150,7 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
         }
       }
     } else {
-      packRows(s, b, weights, packed, bfloat16FromFloat);
+      packRows(s, b, weights + b.firstOut * terms, packed, bfloat16FromFloat);
     }
     packed += b.lanes * packedRows(s, c);
   });
@@ -127,31 +158,22 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
 
 void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weights,
                    const float* scale, const float* bias, int inputZero, float* packed) {
-  std::fill_n(packed, convPackedFloats(s, c), 0.0f);
-  const int64_t terms = s.ci / s.groups * s.kh * s.kw;
-  const auto same = [](int8_t w) { return w; };
   const PackKernels& kernels = packKernels(selectedIsa());
+  const int64_t terms = s.ci / s.groups * s.kh * s.kw;
   forEachBlock(s, c, [&](const Block& b) {
+    const int8_t* of = weights + b.firstOut * terms;
+    std::fill_n(packed, headerRows(c.element) * b.lanes, 0.0f);
     std::copy_n(scale + b.firstOut, b.channels, packed);
     packed += b.lanes;
     if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
     packed += b.lanes;
     for (int64_t o = 0; o < b.channels; ++o) {
-      const int8_t* of = weights + (b.firstOut + o) * terms;
-      const SignedSums sums = kernels.sums(of, terms);
+      const SignedSums sums = kernels.sums(of + o * terms, terms);
       const int start = -inputZero * static_cast<int>(sums.positive + sums.negative);
       std::memcpy(packed + laneOf(c, o), &start, sizeof start);
     }
     packed += b.lanes;
-    if (winogradOutput(c.method)) {
-      packWinogradBytes(s, c.method, weights + b.firstOut * terms, b.channels, b.lanes, packed);
-    } else if (isReducedDepthwise(c)) {
-      packTaps(s, c, b, weights, packed);
-    } else if (c.method == ConvMethod::kWide) {
-      packRows<int8_t, decltype(same), 2>(s, b, weights, packed, same);
-    } else {
-      packRows(s, b, weights, packed, same);
-    }
+    packBlockOfBytes(s, c, b, kernels, of, packed);
     packed += b.lanes * packedRows(s, c);
   });
 }

@@ -6,8 +6,8 @@
 
 namespace layerwise::cpu {
 
-/// A block of output channels' weights: (channels, inputs, taps) of 4 bytes each. Packed, a row
-/// holds `lanes` output channels, zeros behind those that there are.
+/// A block of output channels' weights: (channels, inputs, taps). Packed, a row holds a word of 4
+/// bytes of each of `lanes` output channels, zeros behind those that there are.
 struct PackPlan {
   int64_t channels = 0, lanes = 0;
   int64_t inputs = 0, taps = 1;
@@ -18,15 +18,23 @@ struct SignedSums {
   int64_t positive = 0, negative = 0;
 };
 
+constexpr int64_t kMostByteTaps = 64;
+
 /// What turns weights into the order that convolutions read them in. Every instruction set gives
 /// the same bits.
 struct PackKernels {
-  /// Row (tap, input) of the block, for any four bytes.
+  /// Row (tap, input) of the block, for weights of any four bytes.
   void (*rows)(const PackPlan&, const float* weights, float* packed);
   /// Row (element, input) of 3x3 weights transformed for F(2,3) and F(4,3).
   void (*winograd2)(const PackPlan&, const float* weights, float* packed);
   void (*winograd4)(const PackPlan&, const float* weights, float* packed);
   SignedSums (*sums)(const int8_t* weights, int64_t count);
+  /// Row (tap, input / 4) of bytes: inputs is a multiple of 4, taps are kMostByteTaps or fewer.
+  void (*byteRows)(const PackPlan&, const int8_t* weights, float* packed);
+  /// Row (element, input / 2) of 3x3 weights of bytes transformed by WinogradIntegers to 16 bits;
+  /// inputs is a multiple of 4.
+  void (*byteWinograd2)(const PackPlan&, const int8_t* weights, float* packed);
+  void (*byteWinograd4)(const PackPlan&, const int8_t* weights, float* packed);
 };
 
 const PackKernels& packKernels(Isa isa);

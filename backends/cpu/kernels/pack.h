@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backends/cpu/kernels/pack_bytes.h"
 #include "backends/cpu/kernels/transpose.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/shared/winograd_lanes.h"
@@ -105,25 +106,10 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   writer.finish();
 }
 
-inline SignedSums sumsOf(const int8_t* weights, int64_t count) {
-  constexpr int64_t kTogether = 1 << 16;  // whose sums fit 32 bits
-  SignedSums sums;
-  for (int64_t first = 0; first < count; first += kTogether) {
-    const int64_t end = smaller(count, first + kTogether);
-    int positive = 0, negative = 0;
-    for (int64_t i = first; i < end; ++i) {
-      positive += weights[i] > 0 ? weights[i] : 0;
-      negative += weights[i] < 0 ? weights[i] : 0;
-    }
-    sums.positive += positive;
-    sums.negative += negative;
-  }
-  return sums;
-}
-
 template <class V>
 constexpr PackKernels packKernelsOf() {
-  return {&packRows<V>, &packWinograd<V, 4>, &packWinograd<V, 6>, &sumsOf};
+  return {&packRows<V>,     &packWinograd<V, 4>,     &packWinograd<V, 6>,    &sumsOf,
+          &packByteRows<V>, &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
 }
 
 }  // namespace
