@@ -192,7 +192,7 @@ class AmxCase {
     out = residual = channelsLast(s.outH(), s.outW(), s.co);
     conversion.output = conversion.residual = element;
     if (element != Element::kUInt8) return;
-    conversion.inputZero = static_cast<int>(pick(0, 255));
+    conversion.inputZero = static_cast<int>(pick(0, 1) * pick(0, 255));
     folded = pick(0, 1);
     conversion.fitsInteger = pick(0, 3) != 0;
     if (folded) {

@@ -33,6 +33,7 @@ struct AmxBlock {
   const char* b;  // the first block of weights
   int64_t bStep, bBlock;
   const AmxConstants* constants;
+  bool startsAtZero;
   char* accumulators;
   AmxPrefetch prefetch;
   AmxJob* pending;  // the block before, or null
@@ -46,9 +47,12 @@ template <class Tiles, Element element, int M, int N>
 void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   using V = typename Tiles::Vector;
   static_assert(M * N <= kAccumulators && (M <= 2 || N == 1) && (N <= 2 || M == 1));
-  // Stride 0: all rows begin with the same values.
   repeat<M * N>([&](auto i) __attribute__((always_inline)) {
-    tiles.template load<i.value>(block.constants[i.value % N].start, 0);
+    if (block.startsAtZero) {
+      tiles.template zero<i.value>();
+    } else {  // stride 0: all rows begin with the same values
+      tiles.template load<i.value>(block.constants[i.value % N].start, 0);
+    }
   });
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;

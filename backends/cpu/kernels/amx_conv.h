@@ -103,6 +103,7 @@ class AmxUnit {
     block.bStep = p.stepBytes * 16;
     block.bBlock = p.blockBytes;
     block.constants = constants + firstOut;
+    block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
     block.accumulators = accumulators + blocks % kJobs * kAccumulators * kAccumulatorBytes;
     block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
     block.pending = jobBefore();

@@ -33,6 +33,10 @@ struct AmxTiles {
   LW_INLINE void release() { __asm__ volatile("tilerelease" : : : "memory"); }
 
   template <int T>
+  LW_INLINE void zero() {
+    __asm__ volatile("tilezero %%tmm%c0" : : "i"(T));
+  }
+  template <int T>
   LW_INLINE void load(const void* p, int64_t stride) {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(T) : "memory");
   }

@@ -74,6 +74,11 @@ struct EmulatedTiles {
   void release() { configured = false; }
 
   template <int T>
+  void zero() {
+    used(T);
+    __builtin_memset(data[T], 0, sizeof data[T]);
+  }
+  template <int T>
   void load(const void* p, int64_t stride) {
     const TileShape shape = used(T);
     __builtin_memset(data[T], 0, sizeof data[T]);
