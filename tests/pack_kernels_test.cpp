@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 #include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_bytes.h"
 #include "backends/shared/winograd_weights.h"
+#include "layers/float16.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -120,6 +123,36 @@ std::vector<int8_t> randomBytes(int64_t count) {
   std::vector<int8_t> weights(static_cast<std::size_t>(count));
   for (int8_t& w : weights) w = static_cast<int8_t>(any(random));
   return weights;
+}
+
+TEST_P(PackKernelsTest, PairsAreRounded) {
+  for (const auto& [channels, lanes] : kBlocks) {
+    for (int64_t inputs : {2, 6, 16, 18, 64, 130}) {
+      for (int64_t taps : {1, 3, 9, 49, 64}) {
+        const PackPlan p{channels, lanes, inputs, taps};
+        SCOPED_TRACE(testing::Message() << channels << " of " << lanes << ", " << inputs
+                                        << " inputs, " << taps << " taps");
+        std::vector<float> weights = randomWeights(p);
+        const float extremes[] = {
+            std::numeric_limits<float>::quiet_NaN(),   -std::numeric_limits<float>::signaling_NaN(),
+            std::numeric_limits<float>::infinity(),    std::numeric_limits<float>::max(),
+            -std::numeric_limits<float>::denorm_min(), std::bit_cast<float>(0x7f800001u),
+            std::bit_cast<float>(0x3f808000u),         std::bit_cast<float>(0x3f818000u)};
+        for (std::size_t i = 0; i < std::size(extremes) && i < weights.size(); ++i)
+          weights[i] = extremes[i];
+        std::vector<float> expected(static_cast<std::size_t>(inputs / 2 * taps * lanes));
+        auto* halves = reinterpret_cast<uint16_t*>(expected.data());
+        for (int64_t o = 0; o < channels; ++o) {
+          for (int64_t i = 0; i < inputs; ++i) {
+            for (int64_t k = 0; k < taps; ++k)
+              halves[((k * inputs + i) / 2 * lanes + o) * 2 + i % 2] =
+                  bfloat16FromFloat(weights[static_cast<std::size_t>((o * inputs + i) * taps + k)]);
+          }
+        }
+        expectPacked(p, kernels_.pairs, weights, expected);
+      }
+    }
+  }
 }
 
 TEST_P(PackKernelsTest, BytesStandInWords) {

@@ -94,7 +94,7 @@ void packBlockOfBytes(const ConvShape& s, const ConvConfig& c, const Block& b,
     return kernels.rows({b.channels, b.lanes, plan.inputs / 4, 1},
                         reinterpret_cast<const float*>(weights), to);
   }
-  if (whole && c.method == ConvMethod::kDirect && plan.taps <= kMostByteTaps) {
+  if (whole && c.method == ConvMethod::kDirect && plan.taps <= kMostTaps) {
     return kernels.byteRows(plan, weights, to);
   }
   const auto same = [](int8_t w) { return w; };
@@ -137,22 +137,25 @@ void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, con
 
 void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weights,
                       const float* bias, float* packed) {
-  const int64_t terms = s.ci / s.groups * s.kh * s.kw;
-  std::fill_n(packed, convPackedFloats(s, c), 0.0f);
+  const PackKernels& kernels = packKernels(selectedIsa());
   forEachBlock(s, c, [&](const Block& b) {
+    std::fill_n(packed, b.lanes, 0.0f);
     for (int64_t o = 0; bias && o < b.channels; ++o) packed[laneOf(c, o)] = bias[b.firstOut + o];
     packed += b.lanes;
-    if (isReducedDepthwise(c)) {
-      for (int64_t o = 0; o < b.channels; ++o) {
-        const float* of = weights + (b.firstOut + o) * s.kh * s.kw;
-        for (int64_t k = 0; k < s.kh * s.kw; ++k) {
-          packed[k * b.lanes + laneOf(c, o)] = bfloat16ToFloat(bfloat16FromFloat(of[k]));
-        }
-      }
-    } else {
-      packRows(s, b, weights + b.firstOut * terms, packed, bfloat16FromFloat);
-    }
+    const PackPlan plan{b.channels, b.lanes, s.ci / s.groups, s.kh * s.kw};
+    const float* first = weights + b.firstOut * plan.inputs * plan.taps;
+    float* to = packed;
     packed += b.lanes * packedRows(s, c);
+    if (!isReducedDepthwise(c) && plan.inputs % 2 == 0 && plan.taps <= kMostTaps) {
+      return kernels.pairs(plan, first, to);
+    }
+    std::fill(to, packed, 0.0f);
+    if (!isReducedDepthwise(c)) return packRows(s, b, first, to, bfloat16FromFloat);
+    for (int64_t o = 0; o < b.channels; ++o) {
+      const float* of = first + o * plan.taps;
+      for (int64_t k = 0; k < plan.taps; ++k)
+        to[k * b.lanes + laneOf(c, o)] = bfloat16ToFloat(bfloat16FromFloat(of[k]));
+    }
   });
 }
 

@@ -18,7 +18,7 @@ struct SignedSums {
   int64_t positive = 0, negative = 0;
 };
 
-constexpr int64_t kMostByteTaps = 64;
+constexpr int64_t kMostTaps = 64;  ///< that the kernels of reduced types take
 
 /// What turns weights into the order that convolutions read them in. Every instruction set gives
 /// the same bits.
@@ -28,8 +28,11 @@ struct PackKernels {
   /// Row (element, input) of 3x3 weights transformed for F(2,3) and F(4,3).
   void (*winograd2)(const PackPlan&, const float* weights, float* packed);
   void (*winograd4)(const PackPlan&, const float* weights, float* packed);
+  /// Row (tap, input / 2) of pairs rounded to bfloat16; inputs is even, taps are kMostTaps or
+  /// fewer.
+  void (*pairs)(const PackPlan&, const float* weights, float* packed);
   SignedSums (*sums)(const int8_t* weights, int64_t count);
-  /// Row (tap, input / 4) of bytes: inputs is a multiple of 4, taps are kMostByteTaps or fewer.
+  /// Row (tap, input / 4) of bytes: inputs is a multiple of 4, taps are kMostTaps or fewer.
   void (*byteRows)(const PackPlan&, const int8_t* weights, float* packed);
   /// Row (element, input / 2) of 3x3 weights of bytes transformed by WinogradIntegers to 16 bits;
   /// inputs is a multiple of 4.

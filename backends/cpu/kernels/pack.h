@@ -1,48 +1,12 @@
 #pragma once
 
 #include "backends/cpu/kernels/pack_bytes.h"
-#include "backends/cpu/kernels/transpose.h"
+#include "backends/cpu/kernels/pack_lanes.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/shared/winograd_lanes.h"
 
 namespace layerwise::cpu {
 namespace {
-
-// rows[j] = column j of up to a vector's number of rows; zeros behind those that there are.
-template <class V>
-LW_INLINE void loadColumns(const float* from, int64_t step, int64_t count, int64_t columns,
-                           typename V::Reg (&rows)[V::kWidth]) {
-  LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
-    rows[i] = i < count ? loadUpTo<V>(from + i * step, columns) : V::zero();
-  }
-  transposeSquare<V>(rows);
-}
-
-// Writes up to a vector of a packed row. Rows that follow one another in memory are far apart in
-// time where there are many taps or points, and at distances that share sets of the caches: whole
-// lines then go past them.
-template <class V>
-class RowWriter {
- public:
-  RowWriter(const PackPlan& p, const float* packed, bool scattered)
-      : streams_(scattered && p.lanes % kLine == 0 &&
-                 reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0) {}
-  LW_INLINE void write(float* to, typename V::Reg x, int64_t lanes) const {
-    if (streams_) {
-      V::stream(to, x);
-    } else {
-      storeUpTo<V>(to, x, lanes);
-    }
-  }
-  // No destructor: what unwinds the stack would be a symbol for the linker to merge.
-  LW_INLINE void finish() const {
-    if (streams_) V::finishStreams();
-  }
-
- private:
-  static constexpr int64_t kLine = 16;
-  bool streams_;
-};
 
 // A transposition whose rows then change their order.
 template <class V>
@@ -59,7 +23,7 @@ void packRows(const PackPlan& p, const float* weights, float* packed) {
     }
     for (int64_t o = 0; o < p.lanes; o += V::kWidth) {
       typename V::Reg rows[V::kWidth];
-      loadColumns<V>(weights + o * columns + column, columns, p.channels - o, some, rows);
+      loadColumns<V>(weights + o * columns + column, 4 * columns, p.channels - o, some, rows);
       LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
         if (j < some) writer.write(to[j] + o, rows[j], p.lanes - o);
       }
@@ -72,21 +36,15 @@ template <class V, int points>
 void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   // So many input channels' weights of some output channels lie side by side in the first cache.
   constexpr int64_t kTogether = 16;
-  static_assert(kTogether * 9 % V::kWidth == 0 && kWinogradLanes % V::kWidth == 0);
-  float some[kTogether * 9][kWinogradLanes];
+  static_assert(kTogether * 9 % V::kWidth == 0);
+  static_assert(kPackLanes == kWinogradLanes);
+  float some[kTogether * 9][kPackLanes];
   const RowWriter<V> writer(p, packed, true);
   const int64_t step = p.inputs * 9;
   for (int64_t first = 0; first < p.inputs; first += kTogether) {
     const int64_t inputs = smaller(kTogether, p.inputs - first), columns = inputs * 9;
     for (int64_t o = 0; o < p.lanes; o += kWinogradLanes) {
-      for (int64_t l = 0; l < kWinogradLanes; l += V::kWidth) {
-        const float* from = weights + (o + l) * step + first * 9;
-        for (int64_t j = 0; j < columns; j += V::kWidth) {
-          typename V::Reg rows[V::kWidth];
-          loadColumns<V>(from + j, step, p.channels - o - l, columns - j, rows);
-          LW_UNROLL for (int i = 0; i < V::kWidth; ++i) V::store(&some[j + i][l], rows[i]);
-        }
-      }
+      loadLanes<V>(weights + o * step + first * 9, 4 * step, p.channels - o, columns, some);
       for (int64_t i = 0; i < inputs; ++i) {
         WinogradLanes given[9], whole[points * points];
         for (int k = 0; k < 9; ++k) {
@@ -106,10 +64,41 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   writer.finish();
 }
 
+// To the nearest, to even between two; NaN stays a quiet NaN.
+LW_INLINE unsigned bfloat16Bits(unsigned bits) {
+  const unsigned nan = bits >> 16 | 0x40u, rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  return (bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded;
+}
+
+template <class V>
+void packPairs(const PackPlan& p, const float* weights, float* packed) {
+  constexpr int64_t kTogether = 16;
+  static_assert(kTogether % V::kWidth == 0);
+  float some[kTogether * kMostTaps][kPackLanes];
+  const int64_t step = p.inputs * p.taps;
+  for (int64_t o = 0; o < p.lanes; o += kPackLanes) {
+    for (int64_t first = 0; first < p.inputs; first += kTogether) {
+      const int64_t inputs = smaller(kTogether, p.inputs - first);
+      loadLanes<V>(weights + o * step + first * p.taps, 4 * step, p.channels - o, inputs * p.taps,
+                   some);
+      for (int64_t i = 0; i < inputs; i += 2) {
+        for (int64_t k = 0; k < p.taps; ++k) {
+          unsigned low[kPackLanes], high[kPackLanes];
+          __builtin_memcpy(low, some[i * p.taps + k], sizeof low);
+          __builtin_memcpy(high, some[(i + 1) * p.taps + k], sizeof high);
+          for (int l = 0; l < kPackLanes; ++l)
+            low[l] = bfloat16Bits(low[l]) | bfloat16Bits(high[l]) << 16;
+          storeLanes<V>(packed + (k * p.inputs + first + i) / 2 * p.lanes + o, low, p.lanes - o);
+        }
+      }
+    }
+  }
+}
+
 template <class V>
 constexpr PackKernels packKernelsOf() {
-  return {&packRows<V>,     &packWinograd<V, 4>,     &packWinograd<V, 6>,    &sumsOf,
-          &packByteRows<V>, &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
+  return {&packRows<V>, &packWinograd<V, 4>, &packWinograd<V, 6>,     &packPairs<V>,
+          &sumsOf,      &packByteRows<V>,    &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backends/cpu/kernels/transpose.h"
+#include "backends/cpu/kernels/pack_lanes.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_integers.h"
 
@@ -11,26 +11,13 @@ namespace {
 // all of them.
 template <class V>
 struct ByteLanes {
-  static constexpr int kLanes = 16;
   static constexpr int64_t kInputs = 16;
-  static_assert(kLanes % V::kWidth == 0 && kInputs / 4 * kMostByteTaps % V::kWidth == 0);
-  int words[kInputs / 4 * kMostByteTaps][kLanes];
+  static_assert(kInputs / 4 * kMostTaps % V::kWidth == 0);
+  int words[kInputs / 4 * kMostTaps][kPackLanes];
 
   // `count` words of each channel, whose weights are `step` bytes apart.
   void load(const int8_t* weights, int64_t step, int64_t channels, int64_t count) {
-    for (int64_t l = 0; l < kLanes; l += V::kWidth) {
-      for (int64_t j = 0; j < count; j += V::kWidth) {
-        typename V::Reg rows[V::kWidth];
-        LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
-          const auto* row = reinterpret_cast<const float*>(weights + (l + i) * step);
-          rows[i] = l + i < channels ? loadUpTo<V>(row + j, count - j) : V::zero();
-        }
-        transposeSquare<V>(rows);
-        LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
-          V::store(reinterpret_cast<float*>(&words[j + i][l]), rows[i]);
-        }
-      }
-    }
+    loadLanes<V>(weights, step, channels, count, reinterpret_cast<float(*)[kPackLanes]>(words));
   }
 
   LW_INLINE int at(int64_t weight, int lane) const {
@@ -40,27 +27,19 @@ struct ByteLanes {
   }
 };
 
-// The first lanes of a packed row.
-template <class V>
-LW_INLINE void storeLanes(float* to, const int (&row)[16], int64_t lanes) {
-  for (int64_t l = 0; l < 16 && l < lanes; l += V::kWidth)
-    storeUpTo<V>(to + l, V::load(reinterpret_cast<const float*>(row) + l), lanes - l);
-}
-
 template <class V>
 void packByteRows(const PackPlan& p, const int8_t* weights, float* packed) {
   ByteLanes<V> some;
-  constexpr int kLanes = ByteLanes<V>::kLanes;
-  for (int64_t o = 0; o < p.lanes; o += kLanes) {
+  for (int64_t o = 0; o < p.lanes; o += kPackLanes) {
     for (int64_t first = 0; first < p.inputs; first += some.kInputs) {
       const int64_t inputs = smaller(some.kInputs, p.inputs - first);
       some.load(weights + (o * p.inputs + first) * p.taps, p.inputs * p.taps, p.channels - o,
                 inputs * p.taps / 4);
       for (int64_t i = 0; i < inputs; i += 4) {
         for (int64_t k = 0; k < p.taps; ++k) {
-          int row[kLanes] = {};
+          int row[kPackLanes] = {};
           for (int64_t b = 0; b < 4; ++b) {
-            for (int l = 0; l < kLanes; ++l)
+            for (int l = 0; l < kPackLanes; ++l)
               row[l] |= (some.at((i + b) * p.taps + k, l) & 255) << (8 * b);
           }
           storeLanes<V>(packed + (k * p.inputs + first + i) / 4 * p.lanes + o, row, p.lanes - o);
@@ -72,23 +51,23 @@ void packByteRows(const PackPlan& p, const int8_t* weights, float* packed) {
 
 template <class V, int m>
 void packByteWinograd(const PackPlan& p, const int8_t* weights, float* packed) {
-  constexpr int kPoints = m + 2, kLanes = ByteLanes<V>::kLanes;
+  constexpr int kPoints = m + 2;
   constexpr auto& matrix = WinogradIntegers<m>::kWeights;
   ByteLanes<V> some;
-  for (int64_t o = 0; o < p.lanes; o += kLanes) {
+  for (int64_t o = 0; o < p.lanes; o += kPackLanes) {
     for (int64_t first = 0; first < p.inputs; first += some.kInputs) {
       const int64_t inputs = smaller(some.kInputs, p.inputs - first);
       some.load(weights + (o * p.inputs + first) * 9, p.inputs * 9, p.channels - o, inputs * 9 / 4);
       for (int64_t i = 0; i < inputs; i += 2) {
-        int pairs[kPoints * kPoints][kLanes];
+        int pairs[kPoints * kPoints][kPackLanes];
         for (int64_t b = 0; b < 2; ++b) {
-          int given[9][kLanes], half[kPoints][3][kLanes];
+          int given[9][kPackLanes], half[kPoints][3][kPackLanes];
           for (int k = 0; k < 9; ++k) {
-            for (int l = 0; l < kLanes; ++l) given[k][l] = some.at((i + b) * 9 + k, l);
+            for (int l = 0; l < kPackLanes; ++l) given[k][l] = some.at((i + b) * 9 + k, l);
           }
           LW_UNROLL for (int y = 0; y < kPoints; ++y) {
             for (int x = 0; x < 3; ++x) {
-              for (int l = 0; l < kLanes; ++l) {
+              for (int l = 0; l < kPackLanes; ++l) {
                 half[y][x][l] = matrix[y][0] * given[x][l] + matrix[y][1] * given[3 + x][l] +
                                 matrix[y][2] * given[6 + x][l];
               }
@@ -96,8 +75,8 @@ void packByteWinograd(const PackPlan& p, const int8_t* weights, float* packed) {
           }
           for (int y = 0; y < kPoints; ++y) {
             LW_UNROLL for (int x = 0; x < kPoints; ++x) {
-              int(&pair)[kLanes] = pairs[y * kPoints + x];
-              for (int l = 0; l < kLanes; ++l) {
+              int(&pair)[kPackLanes] = pairs[y * kPoints + x];
+              for (int l = 0; l < kPackLanes; ++l) {
                 const int value = matrix[x][0] * half[y][0][l] + matrix[x][1] * half[y][1][l] +
                                   matrix[x][2] * half[y][2][l];
                 pair[l] = b == 0 ? value & 0xffff
