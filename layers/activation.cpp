@@ -72,6 +72,7 @@ void registerLayer_activation(LayerRegistry& registry) {
                            c.outputs[0].values.begin(), [&](double x) { return activate(a, x); });
           },
       .traits = [](const Activation&) { return Traits{.pointwise = true}; },
+      .imageByImage = alwaysImageByImage<Activation>,
   });
 }
 

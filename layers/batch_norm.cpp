@@ -35,12 +35,12 @@ void reference(const BatchNorm& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_batch_norm(LayerRegistry& registry) {
-  registry.add<BatchNorm>({.weightRoles = {"gamma", "beta", "mean", "variance"},
-                           .infer = infer,
-                           .reference = reference,
-                           .traits = [](const BatchNorm&) {
-                             return Traits{.pointwise = true, .channelAffine = true};
-                           }});
+  registry.add<BatchNorm>(
+      {.weightRoles = {"gamma", "beta", "mean", "variance"},
+       .infer = infer,
+       .reference = reference,
+       .traits = [](const BatchNorm&) { return Traits{.pointwise = true, .channelAffine = true}; },
+       .imageByImage = alwaysImageByImage<BatchNorm>});
 }
 
 }  // namespace layerwise

@@ -13,6 +13,7 @@ void registerLayer_cast(LayerRegistry& registry) {
             c.outputs[0].values = c.inputs[0].values;
             c.outputs[0].round();
           },
+      .imageByImage = alwaysImageByImage<Cast>,
   });
 }
 

@@ -49,11 +49,18 @@ std::vector<BoxView> boxes(const Concatenation& a, std::span<const TensorInfo> i
   return views;
 }
 
+bool imageByImage(const Concatenation& a, std::span<const TensorInfo> inputs) {
+  return !isFirstAxis(a.axis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_concatenation(LayerRegistry& registry) {
-  registry.add<Concatenation>(
-      {.maxInputs = kAnyInputs, .infer = infer, .reference = reference, .boxes = boxes});
+  registry.add<Concatenation>({.maxInputs = kAnyInputs,
+                               .infer = infer,
+                               .reference = reference,
+                               .boxes = boxes,
+                               .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -45,7 +45,8 @@ void reference(const Convolution& a, const ReferenceContext& c) {
 void registerLayer_convolution(LayerRegistry& registry) {
   registry.add<Convolution>({.weightRoles = {"kernel", "bias"},
                              .infer = inferConvolution<Convolution>,
-                             .reference = reference});
+                             .reference = reference,
+                             .imageByImage = alwaysImageByImage<Convolution>});
 }
 
 }  // namespace layerwise

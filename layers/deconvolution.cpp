@@ -49,7 +49,8 @@ void reference(const Deconvolution& a, const ReferenceContext& c) {
 void registerLayer_deconvolution(LayerRegistry& registry) {
   registry.add<Deconvolution>({.weightRoles = {"kernel", "bias"},
                                .infer = inferConvolution<Deconvolution>,
-                               .reference = reference});
+                               .reference = reference,
+                               .imageByImage = alwaysImageByImage<Deconvolution>});
 }
 
 }  // namespace layerwise

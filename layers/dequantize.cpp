@@ -17,11 +17,17 @@ void reference(const Dequantize& a, const ReferenceContext& c) {
         static_cast<float>(q[i] - quantization.zeroPoint(i)) * quantization.scale(i);
 }
 
+bool imageByImage(const Dequantize& a, std::span<const TensorInfo> inputs) {
+  return !isFirstAxis(a.axis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_dequantize(LayerRegistry& registry) {
-  registry.add<Dequantize>(
-      {.weightRoles = {"scales", "zero_points"}, .infer = infer, .reference = reference});
+  registry.add<Dequantize>({.weightRoles = {"scales", "zero_points"},
+                            .infer = infer,
+                            .reference = reference,
+                            .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

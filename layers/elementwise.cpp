@@ -122,8 +122,11 @@ void reference(const ElementWise& e, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_elementwise(LayerRegistry& registry) {
-  registry.add<ElementWise>(
-      {.minInputs = 2, .maxInputs = 2, .infer = infer, .reference = reference});
+  registry.add<ElementWise>({.minInputs = 2,
+                             .maxInputs = 2,
+                             .infer = infer,
+                             .reference = reference,
+                             .imageByImage = imageByImageInOneRank<ElementWise>});
 }
 
 }  // namespace layerwise

@@ -40,11 +40,17 @@ void reference(const FullyConnected& a, const ReferenceContext& c) {
   }
 }
 
+bool imageByImage(const FullyConnected& a, std::span<const TensorInfo> inputs) {
+  return !isFirstAxis(a.axis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_fully_connected(LayerRegistry& registry) {
-  registry.add<FullyConnected>(
-      {.weightRoles = {"kernel", "bias"}, .infer = infer, .reference = reference});
+  registry.add<FullyConnected>({.weightRoles = {"kernel", "bias"},
+                                .infer = infer,
+                                .reference = reference,
+                                .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -14,6 +14,7 @@ void registerLayer_identity(LayerRegistry& registry) {
             return std::vector<BoxView>{
                 {.outputInsideInput = true, .offset = Dims::filled(inputs[0].dims.rank(), 0)}};
           },
+      .imageByImage = alwaysImageByImage<Identity>,
   });
 }
 

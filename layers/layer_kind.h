@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -122,6 +123,10 @@ struct LayerKind {
       boxes;
   /// Whether output 0 has the elements of input 0 in the same row-major order (a reshape).
   std::function<bool(const void* attributes, const TensorInfo& input)> reshapes;
+  /// Whether what lies at an index of the outputs' first axis depends, of those inputs whose first
+  /// axis is the batch too, on what lies at that index alone; for inputs and outputs that keep
+  /// their other axes when the batch changes.
+  std::function<bool(const void* attributes, std::span<const TensorInfo> inputs)> imageByImage;
 };
 
 /// The typed form that a layer's file fills in.
@@ -137,7 +142,27 @@ struct LayerDefinition {
   std::vector<BoxView> (*boxes)(const A&, std::span<const TensorInfo> inputs,
                                 std::span<const TensorInfo> outputs) = nullptr;
   bool (*reshapes)(const A&, const TensorInfo& input) = nullptr;
+  bool (*imageByImage)(const A&, std::span<const TensorInfo> inputs) = nullptr;  ///< null: never
 };
+
+/// LayerDefinition::imageByImage of layers that are so by their nature.
+template <class A>
+bool alwaysImageByImage(const A&, std::span<const TensorInfo>) {
+  return true;
+}
+
+/// Whether `axis`, counted from the end when negative, is the input's first.
+inline bool isFirstAxis(std::int64_t axis, const TensorInfo& input) {
+  return axis == 0 || axis == -input.dims.rank();
+}
+
+/// Of layers that broadcast: true where the first axes are the same axis.
+template <class A>
+bool imageByImageInOneRank(const A&, std::span<const TensorInfo> inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [&](const TensorInfo& input) {
+    return input.dims.rank() == inputs[0].dims.rank();
+  });
+}
 
 inline constexpr int kAnyInputs = 1 << 20;
 
@@ -169,6 +194,10 @@ class LayerRegistry {
       return f ? f(*static_cast<const A*>(a), in, out) : std::vector<BoxView>{};
     };
     kind.reshapes = [f = definition.reshapes](const void* a, const TensorInfo& in) {
+      return f && f(*static_cast<const A*>(a), in);
+    };
+    kind.imageByImage = [f = definition.imageByImage](const void* a,
+                                                      std::span<const TensorInfo> in) {
       return f && f(*static_cast<const A*>(a), in);
     };
     add(std::move(kind));

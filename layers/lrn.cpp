@@ -34,7 +34,8 @@ void reference(const Lrn& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_lrn(LayerRegistry& registry) {
-  registry.add<Lrn>({.infer = infer, .reference = reference});
+  registry.add<Lrn>(
+      {.infer = infer, .reference = reference, .imageByImage = alwaysImageByImage<Lrn>});
 }
 
 }  // namespace layerwise

@@ -65,11 +65,20 @@ void reference(const MatrixMultiply& m, const ReferenceContext& c) {
   });
 }
 
+/// With three axes or more the first one counts matrices, also where these are vectors.
+bool imageByImage(const MatrixMultiply& m, std::span<const TensorInfo> inputs) {
+  return imageByImageInOneRank(m, inputs) && inputs[0].dims.rank() > 2 &&
+         m.a != MatrixOperation::kVector && m.b != MatrixOperation::kVector;
+}
+
 }  // namespace
 
 void registerLayer_matrix_multiply(LayerRegistry& registry) {
-  registry.add<MatrixMultiply>(
-      {.minInputs = 2, .maxInputs = 2, .infer = infer, .reference = reference});
+  registry.add<MatrixMultiply>({.minInputs = 2,
+                                .maxInputs = 2,
+                                .infer = infer,
+                                .reference = reference,
+                                .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

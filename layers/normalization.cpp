@@ -69,10 +69,16 @@ void reference(const Normalization& a, const ReferenceContext& c) {
   });
 }
 
+bool imageByImage(const Normalization& a, std::span<const TensorInfo> inputs) {
+  return imageByImageInOneRank(a, inputs) &&
+         (a.groups > 1 || !reducedAxes(a.axes, inputs[0].dims.rank())[0]);
+}
+
 }  // namespace
 
 void registerLayer_normalization(LayerRegistry& registry) {
-  registry.add<Normalization>({.maxInputs = 3, .infer = infer, .reference = reference});
+  registry.add<Normalization>(
+      {.maxInputs = 3, .infer = infer, .reference = reference, .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -61,10 +61,14 @@ void reference(const Padding& a, const ReferenceContext& c) {
   });
 }
 
+bool imageByImage(const Padding& a, std::span<const TensorInfo> inputs) {
+  return a.pre.rank() < inputs[0].dims.rank() || (a.pre[0] == 0 && a.post[0] == 0);
+}
+
 }  // namespace
 
 void registerLayer_padding(LayerRegistry& registry) {
-  registry.add<Padding>({.infer = infer, .reference = reference});
+  registry.add<Padding>({.infer = infer, .reference = reference, .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

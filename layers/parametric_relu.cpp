@@ -25,8 +25,11 @@ void reference(const ParametricRelu&, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_parametric_relu(LayerRegistry& registry) {
-  registry.add<ParametricRelu>(
-      {.minInputs = 2, .maxInputs = 2, .infer = infer, .reference = reference});
+  registry.add<ParametricRelu>({.minInputs = 2,
+                                .maxInputs = 2,
+                                .infer = infer,
+                                .reference = reference,
+                                .imageByImage = imageByImageInOneRank<ParametricRelu>});
 }
 
 }  // namespace layerwise

@@ -38,7 +38,8 @@ void reference(const PixelShuffle& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_pixel_shuffle(LayerRegistry& registry) {
-  registry.add<PixelShuffle>({.infer = infer, .reference = reference});
+  registry.add<PixelShuffle>(
+      {.infer = infer, .reference = reference, .imageByImage = alwaysImageByImage<PixelShuffle>});
 }
 
 }  // namespace layerwise

@@ -142,6 +142,7 @@ void registerLayer_plugin(LayerRegistry& registry) {
     return std::vector<BoxView>{};
   };
   kind.reshapes = [](const void*, const TensorInfo&) { return false; };
+  kind.imageByImage = [](const void*, std::span<const TensorInfo>) { return false; };
   registry.add(std::move(kind));
 }
 

@@ -50,7 +50,8 @@ void reference(const Pooling& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_pooling(LayerRegistry& registry) {
-  registry.add<Pooling>({.infer = infer, .reference = reference});
+  registry.add<Pooling>(
+      {.infer = infer, .reference = reference, .imageByImage = alwaysImageByImage<Pooling>});
 }
 
 }  // namespace layerwise

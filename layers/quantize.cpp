@@ -24,11 +24,17 @@ void reference(const Quantize& a, const ReferenceContext& c) {
   }
 }
 
+bool imageByImage(const Quantize& a, std::span<const TensorInfo> inputs) {
+  return !isFirstAxis(a.axis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_quantize(LayerRegistry& registry) {
-  registry.add<Quantize>(
-      {.weightRoles = {"scales", "zero_points"}, .infer = infer, .reference = reference});
+  registry.add<Quantize>({.weightRoles = {"scales", "zero_points"},
+                          .infer = infer,
+                          .reference = reference,
+                          .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

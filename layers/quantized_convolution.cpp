@@ -172,7 +172,8 @@ void registerLayer_quantized_convolution(LayerRegistry& registry) {
   registry.add<QuantizedConvolution>({.weightRoles = {"kernel", "scales", "bias"},
                                       .maxInputs = 2,
                                       .infer = infer,
-                                      .reference = reference});
+                                      .reference = reference,
+                                      .imageByImage = alwaysImageByImage<QuantizedConvolution>});
 }
 
 }  // namespace layerwise

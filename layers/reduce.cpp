@@ -107,10 +107,14 @@ void reference(const Reduce& a, const ReferenceContext& c) {
                  : y / count;
 }
 
+bool imageByImage(const Reduce& a, std::span<const TensorInfo> inputs) {
+  return !reducedAxes(a.axes, inputs[0].dims.rank())[0];
+}
+
 }  // namespace
 
 void registerLayer_reduce(LayerRegistry& registry) {
-  registry.add<Reduce>({.infer = infer, .reference = reference});
+  registry.add<Reduce>({.infer = infer, .reference = reference, .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -70,7 +70,8 @@ std::vector<TensorInfo> infer(const Resize& a, const ShapeContext& c) {
 }  // namespace
 
 void registerLayer_resize(LayerRegistry& registry) {
-  registry.add<Resize>({.infer = infer, .reference = reference});
+  registry.add<Resize>(
+      {.infer = infer, .reference = reference, .imageByImage = alwaysImageByImage<Resize>});
 }
 
 }  // namespace layerwise

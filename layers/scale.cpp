@@ -58,13 +58,18 @@ Traits traits(const Scale& a) {
                            (a.mode == ScaleMode::kChannel && a.channelAxis == 1)};
 }
 
+bool imageByImage(const Scale& a, std::span<const TensorInfo> inputs) {
+  return a.mode != ScaleMode::kChannel || !isFirstAxis(a.channelAxis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_scale(LayerRegistry& registry) {
   registry.add<Scale>({.weightRoles = {"shift", "scale", "power"},
                        .infer = infer,
                        .reference = reference,
-                       .traits = traits});
+                       .traits = traits,
+                       .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -27,7 +27,11 @@ void reference(const Select&, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_select(LayerRegistry& registry) {
-  registry.add<Select>({.minInputs = 3, .maxInputs = 3, .infer = infer, .reference = reference});
+  registry.add<Select>({.minInputs = 3,
+                        .maxInputs = 3,
+                        .infer = infer,
+                        .reference = reference,
+                        .imageByImage = imageByImageInOneRank<Select>});
 }
 
 }  // namespace layerwise

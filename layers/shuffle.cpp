@@ -107,6 +107,13 @@ bool reshapes(const Shuffle& a, const TensorInfo& input) {
   return keepsOrder(a.firstTranspose, input.dims) && a.secondTranspose.empty();
 }
 
+/// Between the transposes a reshape that keeps the first axis' size keeps what belongs to each of
+/// its indices together.
+bool imageByImage(const Shuffle& a, std::span<const TensorInfo>) {
+  auto staysFirst = [](const Dims& order) { return order.empty() || order[0] == 0; };
+  return staysFirst(a.firstTranspose) && staysFirst(a.secondTranspose);
+}
+
 }  // namespace
 
 void registerLayer_shuffle(LayerRegistry& registry) {
@@ -114,7 +121,8 @@ void registerLayer_shuffle(LayerRegistry& registry) {
                          .infer = infer,
                          .reference = reference,
                          .traits = [](const Shuffle&) { return Traits{.view = true}; },
-                         .reshapes = reshapes});
+                         .reshapes = reshapes,
+                         .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -74,10 +74,18 @@ std::vector<BoxView> boxes(const Slice& a, std::span<const TensorInfo> inputs,
   return {{.outputInsideInput = true, .input = 0, .output = 0, .offset = offset}};
 }
 
+bool imageByImage(const Slice& a, std::span<const TensorInfo> inputs) {
+  return inputs.size() == 1 && a.start[0] == 0 && (a.step.empty() || a.step[0] == 1);
+}
+
 }  // namespace
 
 void registerLayer_slice(LayerRegistry& registry) {
-  registry.add<Slice>({.maxInputs = 4, .infer = infer, .reference = reference, .boxes = boxes});
+  registry.add<Slice>({.maxInputs = 4,
+                       .infer = infer,
+                       .reference = reference,
+                       .boxes = boxes,
+                       .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -30,10 +30,14 @@ void reference(const Softmax& a, const ReferenceContext& c) {
     }
 }
 
+bool imageByImage(const Softmax& a, std::span<const TensorInfo> inputs) {
+  return !isFirstAxis(a.axis, inputs[0]);
+}
+
 }  // namespace
 
 void registerLayer_softmax(LayerRegistry& registry) {
-  registry.add<Softmax>({.infer = infer, .reference = reference});
+  registry.add<Softmax>({.infer = infer, .reference = reference, .imageByImage = imageByImage});
 }
 
 }  // namespace layerwise

@@ -104,9 +104,10 @@ void reference(const Unary& a, const ReferenceContext& c) {
 }  // namespace
 
 void registerLayer_unary(LayerRegistry& registry) {
-  registry.add<Unary>({.infer = infer, .reference = reference, .traits = [](const Unary&) {
-                         return Traits{.pointwise = true};
-                       }});
+  registry.add<Unary>({.infer = infer,
+                       .reference = reference,
+                       .traits = [](const Unary&) { return Traits{.pointwise = true}; },
+                       .imageByImage = alwaysImageByImage<Unary>});
 }
 
 }  // namespace layerwise

@@ -98,10 +98,16 @@ class CaseRun {
 
   /// The shapes, and the values of every tensor, where image `image` alone is given.
   std::pair<ShapeTable, std::vector<ReferenceTensor>> single(std::int64_t image) const {
+    return single(image, [&](std::size_t input) { return case_.inputs[input].batched; });
+  }
+  /// The same, where `isBatched` says of which inputs a part is given.
+  template <class IsBatched>
+  std::pair<ShapeTable, std::vector<ReferenceTensor>> single(std::int64_t image,
+                                                             const IsBatched& isBatched) const {
     std::vector<ReferenceTensor> given;
     std::vector<Dims> dims;
     for (std::size_t i = 0; i < given_.size(); ++i) {
-      given.push_back(case_.inputs[i].batched ? part(given_[i], 0, image) : given_[i]);
+      given.push_back(isBatched(i) ? part(given_[i], 0, image) : given_[i]);
       dims.push_back(given.back().info.dims);
     }
     ShapeTable shapes = inferShapes(graph_, dims);
@@ -290,7 +296,7 @@ inline void runByExecutor(std::shared_ptr<const Step> step, std::span<PlacedTens
     io.push_back({tensor.bytes(), true, true});
     memory.push_back(tensor.data());
   }
-  executor->prepare(steps, 0, io);
+  executor->prepare(steps, {}, io);
   executor->run(steps, memory, nullptr, {});
 }
 

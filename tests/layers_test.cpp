@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <set>
 
+#include "engine/batch_shapes.h"
 #include "engine/selection.h"
 #include "layer_cases.h"
 #include "layer_harness.h"
@@ -173,6 +175,38 @@ TEST_P(Layers, EveryTacticAgreesWithTheReference) {
   // A single layer must have a tactic whatever its attributes; a group of layers need not.
   if (LayerRegistry::instance().find(family.name)) {
     EXPECT_EQ(unmatched, 0) << "cases that no tactic takes";
+  }
+}
+
+TEST_P(Layers, AreImageByImageWhereTheySaySo) {
+  const LayerFamily& family = GetParam();
+  for (int i = 0; i < 2 * family.count && !HasFailure(); ++i) {
+    const auto seed = static_cast<std::uint32_t>(i + 1);
+    Random random(seed);
+    const LayerCase layerCase = family.make(random, i);
+    CaseRun run(layerCase, seed);
+    SCOPED_TRACE(run.description());
+    const Graph& graph = run.graph();
+    std::vector<Dims> dims;
+    for (const GraphInput& input : graph.inputs) dims.push_back(run.value(input.value).info.dims);
+    const BatchShapes shapes(graph, dims);
+    std::vector<bool> said(graph.values.size());
+    for (const Node& node : graph.nodes)
+      for (ValueId output : node.outputs)
+        said[static_cast<std::size_t>(output)] = shapes.isImageByImage(node);
+    for (std::int64_t image = 0; image < shapes.batch(); ++image) {
+      const auto isBatched = [&](std::size_t input) {
+        return shapes.isBatched(graph.inputs[input].value);
+      };
+      if (std::none_of(said.begin(), said.end(), [](bool so) { return so; })) break;
+      const auto values = run.single(image, isBatched).second;
+      for (ValueId id = 0; id < static_cast<ValueId>(said.size()); ++id)
+        if (said[static_cast<std::size_t>(id)]) {
+          EXPECT_TRUE(sameBits({values[static_cast<std::size_t>(id)]},
+                               {CaseRun::part(run.value(id), 0, image)}))
+              << "image " << image << ", value " << graph.value(id).name;
+        }
+    }
   }
 }
 
