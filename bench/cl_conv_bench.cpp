@@ -78,12 +78,12 @@ class Case {
     std::fill(output_.begin(), output_.end(), std::byte{0xff});
     std::vector<void*> io{input_.data(), output_.data()};
     executor.prepare(
-        steps, 0,
+        steps, {},
         std::vector<IoBuffer>{{input_.size(), true, false}, {output_.size(), true, true}});
     executor.run(steps, io, nullptr, {});
     const double error = difference();
     executor.prepare(
-        steps, 0,
+        steps, {},
         std::vector<IoBuffer>{{input_.size(), false, false}, {output_.size(), false, false}});
     Seconds seconds;
     for (int i = 0; i < runs; ++i) executor.run(steps, io, &seconds, {});

@@ -135,7 +135,7 @@ int work(const std::vector<std::string>& words) {
   if (wanted == engine->outputs().size())
     throw Error(ErrorCode::kInvalidArgument, fmt::format("[output {}] there is none", words[7]));
   const auto executor = state.backend->createExecutor(pool);
-  executor->prepare(program->steps, program->arenaBytes, program->io);
+  executor->prepare(program->steps, program->memory, program->io);
   executor->run(program->steps, io, nullptr, {});
   std::ofstream file(words[8], std::ios::binary);
   file.write(reinterpret_cast<const char*>(memory[wanted].data()),
@@ -155,7 +155,7 @@ int work(const std::vector<std::string>& words) {
   while (std::cin >> word) {
     if (word == "profile") {
       StepTimes times;
-      executor->prepare(program->steps, program->arenaBytes, resident);
+      executor->prepare(program->steps, program->memory, resident);
       for (int i = 0; i < 10; ++i, times.endRun()) executor->run(program->steps, io, &times, {});
       times.print();
     } else {
@@ -164,7 +164,7 @@ int work(const std::vector<std::string>& words) {
       std::vector<BoundStep> steps;
       for (int i = 0; i < runs; ++i)
         steps.insert(steps.end(), program->steps.begin(), program->steps.end());
-      executor->prepare(steps, program->arenaBytes, resident);
+      executor->prepare(steps, program->memory, resident);
       for (int i = 0; i < rounds; ++i) {
         const double began = now();
         executor->run(steps, io, nullptr, {});

@@ -24,6 +24,10 @@ struct BoundStep {
   DataType type = DataType::kFloat32;  ///< of the elements that it multiplies or moves
   double flops = 0;
   double bytes = 0;
+  /// The lane that it is in. Consecutive steps in lanes 0, 1... may run lane by lane, in any order
+  /// and side by side; a lane of a lower number than the one before begins anew, after all others.
+  int lane = kNoLane;
+  static constexpr int kNoLane = -1;
   std::vector<std::pair<std::string, BufferView>> outputs;  ///< for a tensor listener
 
   /// What a profiler hears of it.
@@ -45,13 +49,20 @@ struct IoMemory {
   void* device = nullptr;  ///< a cl_mem
 };
 
+/// What the tensors between a program's steps need.
+struct WorkingMemory {
+  std::size_t arenaBytes = 0;  ///< buffer 0
+  /// The buffer after the inputs and outputs: each lane that runs has one of its own.
+  std::size_t laneBytes = 0;
+};
+
 /// What runs a bound program: one a context.
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Memory for a program: `arenaBytes` for the arena, and what the steps need beside it. `io` are
-  /// the buffers from number 1 on.
-  virtual void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+  /// Memory for a program, and what the steps need beside it. `io` are the buffers from number 1
+  /// on.
+  virtual void prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
                        std::span<const IoBuffer> io) = 0;
   /// `io`: host memory by buffer number from 1 on.
   virtual void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
@@ -84,6 +95,9 @@ class Backend {
                                              int workers) const = 0;
   virtual double reformatSeconds(const TensorInfo& info, const Layout& from, const Layout& to,
                                  int workers) const = 0;
+  /// The size of the memory near a worker, in which the tensors of a lane should stay; 0: the
+  /// backend runs no lanes.
+  virtual std::size_t nearBytes() const { return 0; }
   virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const = 0;
   /// Whether it compiles code that a plan may keep; where not, the next two do nothing.
   virtual bool keepsCode() const { return false; }

@@ -14,14 +14,14 @@ constexpr std::size_t kMaxPrograms = 64;
 
 }  // namespace
 
-std::shared_ptr<const Program> Engine::State::program(const std::vector<Dims>& dims,
-                                                      int threads) const {
-  std::string key = fmt::format("{}", threads);
+std::shared_ptr<const Program> Engine::State::program(const std::vector<Dims>& dims, int threads,
+                                                      BatchOrder order) const {
+  std::string key = fmt::format("{} {}", threads, static_cast<int>(order));
   for (const Dims& d : dims) key += " " + toString(d);
   std::lock_guard lock(mutex_);
   if (auto found = programs_.find(key); found != programs_.end()) return found->second;
   auto bound = std::make_shared<Program>(
-      bindProgram(graph, selection, packed, *backend, inferShapes(graph, dims), threads));
+      bindProgram(graph, selection, packed, *backend, dims, threads, order));
   if (programs_.size() >= kMaxPrograms) programs_.erase(programs_.begin());
   programs_.emplace(key, bound);
   return bound;

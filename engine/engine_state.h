@@ -27,7 +27,8 @@ struct Engine::State {
   std::vector<IoInfo> outputs;
 
   /// The program for these input shapes; bound once and kept.
-  std::shared_ptr<const Program> program(const std::vector<Dims>& inputDims, int threads) const;
+  std::shared_ptr<const Program> program(const std::vector<Dims>& inputDims, int threads,
+                                         BatchOrder order = BatchOrder::kLanes) const;
   /// What the backend has compiled for the profile's opt shapes, where it keeps that.
   std::vector<PackedBlob> compiledCode() const;
 

@@ -36,8 +36,10 @@ struct ExecutionContext::State {
           throw Error(
               ErrorCode::kInvalidArgument,
               fmt::format("[input {}] is not set: its shape is needed", build().inputs[i].name));
-      program = build().program(dims, pool->size());
-      executor->prepare(program->steps, program->arenaBytes, program->io);
+      // A listener is shown whole tensors.
+      program =
+          build().program(dims, pool->size(), listener ? BatchOrder::kWhole : BatchOrder::kLanes);
+      executor->prepare(program->steps, program->memory, program->io);
     }
     return *program;
   }
@@ -187,6 +189,7 @@ void ExecutionContext::setProfiler(Profiler* profiler) {
 
 void ExecutionContext::setTensorListener(
     std::function<void(std::string_view, const TensorView&)> listener) {
+  if (!listener != !state_->listener) state_->program.reset();
   state_->listener = std::move(listener);
 }
 

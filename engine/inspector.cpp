@@ -56,6 +56,33 @@ std::string typeOf(const BoundStep& step) {
   return step.outputs.empty() ? "" : std::string(toString(step.outputs[0].second.type));
 }
 
+/// The steps, those of lanes once, with the work of all lanes.
+Json stepsOf(const Program& program) {
+  Json steps = Json::array();
+  std::size_t inLane = 0;  // steps that the present lane has had so far
+  std::size_t firstOfLanes = 0;
+  int last = BoundStep::kNoLane;
+  for (const BoundStep& step : program.steps) {
+    if (step.lane != last) inLane = 0;
+    if (step.lane == 0 && last != 0) firstOfLanes = steps.size();
+    last = step.lane;
+    if (step.lane > 0) {
+      Json& same = steps[firstOfLanes + inLane++];
+      same["flops"] = same["flops"].get<double>() + step.flops;
+      same["bytes"] = same["bytes"].get<double>() + step.bytes;
+      same["lanes"] = step.lane + 1;
+      continue;
+    }
+    steps.push_back({{"layers", step.layers},
+                     {"tactic", step.tactic},
+                     {"type", typeOf(step)},
+                     {"flops", step.flops},
+                     {"bytes", step.bytes},
+                     {"lanes", 0}});
+  }
+  return steps;
+}
+
 std::string toText(const Json& report) {
   std::string text = fmt::format("network   {}\ndevice    {}\nthreads   {}\n",
                                  report["network"].get<std::string>(),
@@ -72,14 +99,14 @@ std::string toText(const Json& report) {
     text.insert(text.size() - 1, fmt::format("code      {} programs, {:.2f} MB kept in the plan\n",
                                              report["code"]["programs"].get<std::size_t>(),
                                              report["code"]["bytes"].get<double>() / 1e6));
-  text += fmt::format("{:>4}  {:<32} {:<9} {:>9} {:>9}  {}\n", "step", "tactic", "writes", "MFLOP",
-                      "MB", "layers");
+  text += fmt::format("{:>4}  {:<32} {:<9} {:>9} {:>9} {:>5}  {}\n", "step", "tactic", "writes",
+                      "MFLOP", "MB", "lanes", "layers");
   int index = 0;
   for (const Json& step : report["steps"])
-    text += fmt::format("{:>4}  {:<32} {:<9} {:>9.1f} {:>9.2f}  {}\n", index++,
+    text += fmt::format("{:>4}  {:<32} {:<9} {:>9.1f} {:>9.2f} {:>5}  {}\n", index++,
                         step["tactic"].get<std::string>(), step["type"].get<std::string>(),
                         step["flops"].get<double>() / 1e6, step["bytes"].get<double>() / 1e6,
-                        step["layers"].get<std::string>());
+                        step["lanes"].get<int>(), step["layers"].get<std::string>());
   text +=
       fmt::format("\n{:<28} {:<46} {}\n", "chosen", "parameters", "layers; rejected candidates");
   for (const Json& region : report["regions"]) {
@@ -120,7 +147,7 @@ std::string Engine::inspect(bool json) const {
       weightBytes += static_cast<std::size_t>(weights.count) * sizeOf(weights.type);
   report["layers"] = state.graph.nodes.size();
   report["weight_bytes"] = weightBytes;
-  report["arena_bytes"] = program->arenaBytes;
+  report["arena_bytes"] = program->memory.arenaBytes;
   report["reformats"] = program->reformats;
   if (state.backend->keepsCode()) {
     std::size_t codeBytes = 0;
@@ -128,13 +155,7 @@ std::string Engine::inspect(bool json) const {
     for (const PackedBlob& blob : code) codeBytes += blob.size;
     report["code"] = {{"programs", code.size()}, {"bytes", codeBytes}};
   }
-  report["steps"] = Json::array();
-  for (const BoundStep& step : program->steps)
-    report["steps"].push_back({{"layers", step.layers},
-                               {"tactic", step.tactic},
-                               {"type", typeOf(step)},
-                               {"flops", step.flops},
-                               {"bytes", step.bytes}});
+  report["steps"] = stepsOf(*program);
   report["regions"] = Json::array();
   for (const Region& region : state.selection.regions)
     report["regions"].push_back({{"layers", describe(state.graph, region.chosen)},

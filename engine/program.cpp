@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "engine/batch_plan.h"
+#include "engine/batch_shapes.h"
 #include "engine/memory_plan.h"
 #include "layerwise/error.h"
 
@@ -22,6 +24,7 @@ struct Copy {
   Dims offset;            ///< in the parent
   int buffer = 0;
   bool movable = true;  ///< may still be put inside another copy
+  bool ofLane = false;  ///< lies in a lane's memory, with room for the lane's images
   int first = -1;       ///< steps between which it must live
   int last = -1;
   std::size_t byteOffset = 0;
@@ -33,18 +36,27 @@ struct Action {
   std::vector<int> outputs;
 };
 
+/// The images of the batch that a step works on.
+struct Part {
+  std::int64_t first = 0, images = 0;
+  int lane = BoundStep::kNoLane;
+};
+
 class ProgramBinder {
  public:
   ProgramBinder(const Graph& graph, const Selection& selection,
                 const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
-                ShapeTable shapes, int workers)
+                const std::vector<Dims>& inputDims, int workers, BatchOrder order)
       : graph_(graph),
         selection_(selection),
         packed_(packed),
         backend_(backend),
-        workers_(workers) {
-    program_.shapes = std::move(shapes);
+        workers_(workers),
+        order_(order),
+        shapes_(graph, inputDims) {
     copiesOf_.resize(graph.values.size());
+    if (!graph.inputs.empty() && !graph.inputs[0].range.opt.empty())
+      optBatch_ = std::max<std::int64_t>(1, graph.inputs[0].range.opt[0]);
   }
 
   Program bind() {
@@ -54,8 +66,10 @@ class ProgramBinder {
     for (const Action& action : actions_)
       if (action.region != kNone) placeViews(action);
     dropIdleActions();
+    divideBatch();
     placeInMemory();
-    for (const Action& action : actions_) bindAction(action);
+    for (const BatchSegment& segment : segments_) bindSegment(segment);
+    program_.shapes = shapes_.whole();
     return std::move(program_);
   }
 
@@ -63,8 +77,9 @@ class ProgramBinder {
   Copy& copy(int index) { return copies_[static_cast<std::size_t>(index)]; }
   const Copy& copy(int index) const { return copies_[static_cast<std::size_t>(index)]; }
   const TensorInfo& info(ValueId value) const {
-    return program_.shapes.values[static_cast<std::size_t>(value)];
+    return shapes_.whole().values[static_cast<std::size_t>(value)];
   }
+  const Action& actionAt(int step) const { return actions_[static_cast<std::size_t>(step)]; }
   const Candidate& candidate(const Action& action) const {
     return selection_.regions[static_cast<std::size_t>(action.region)].chosen;
   }
@@ -288,22 +303,31 @@ class ProgramBinder {
     return true;
   }
 
-  BufferView view(int index) const {
+  /// The copy as it lies in memory, with room for the whole batch or for a part of it.
+  BufferView placeOf(int index, const ShapeTable& shapes) const {
     const Copy& c = copy(index);
-    const TensorInfo& tensor = info(c.value);
+    const Dims& dims = shapes.values[static_cast<std::size_t>(c.value)].dims;
     if (c.parent == kNone)
-      return {c.buffer, c.byteOffset, c.layout.type, tensor.dims,
-              denseStrides(c.layout, tensor.dims)};
-    BufferView outer = view(c.parent);
+      return {c.buffer, c.byteOffset, c.layout.type, dims, denseStrides(c.layout, dims)};
+    BufferView outer = placeOf(c.parent, shapes);
     if (c.reshaped)
-      return {outer.buffer, outer.byteOffset, c.layout.type, tensor.dims,
-              denseStrides(c.layout, tensor.dims)};
+      return {outer.buffer, outer.byteOffset, c.layout.type, dims, denseStrides(c.layout, dims)};
     std::int64_t elements = 0;
-    for (int axis = 0; axis < tensor.dims.rank(); ++axis)
-      elements += c.offset[axis] * outer.strides[axis];
+    for (int axis = 0; axis < dims.rank(); ++axis) elements += c.offset[axis] * outer.strides[axis];
     return {outer.buffer,
             outer.byteOffset + static_cast<std::size_t>(elements) * sizeOf(c.layout.type),
-            c.layout.type, tensor.dims, outer.strides};
+            c.layout.type, dims, outer.strides};
+  }
+
+  /// What a step that works on a part of the batch sees of a copy.
+  BufferView view(int index, const Part& part) {
+    if (copy(root(index)).ofLane) return placeOf(index, shapes_.of(part.images));
+    BufferView whole = placeOf(index, shapes_.whole());
+    if (part.images == shapes_.batch() || !shapes_.isBatched(copy(index).value)) return whole;
+    whole.byteOffset +=
+        static_cast<std::size_t>(part.first * whole.strides[0]) * sizeOf(whole.type);
+    whole.dims[0] = part.images;
+    return whole;
   }
 
   /// A view layer whose tensors all lie where they should has nothing to do.
@@ -317,38 +341,116 @@ class ProgramBinder {
     });
   }
 
-  void placeInMemory() {
-    for (int step = 0; step < static_cast<int>(actions_.size()); ++step) {
-      const Action& action = actions_[static_cast<std::size_t>(step)];
-      for (const auto* list : {&action.inputs, &action.outputs})
-        for (int index : *list) {
-          Copy& owner = copy(root(index));
-          if (owner.first < 0) owner.first = step;
-          owner.last = step;
-        }
-    }
-    std::vector<int> owners;
-    std::vector<MemoryRequest> requests;
-    for (int index = 0; index < static_cast<int>(copies_.size()); ++index) {
-      const Copy& c = copy(index);
-      if (c.parent != kNone || c.buffer != 0 || c.first < 0) continue;
-      // 64 bytes behind each tensor belong to nobody, so that a reader that overruns meets no other
-      // worker's writes.
-      std::size_t bytes =
-          static_cast<std::size_t>(info(c.value).dims.volume()) * sizeOf(c.layout.type) + 64;
-      owners.push_back(index);
-      requests.push_back({bytes, c.first, c.last});
-    }
-    MemoryPlan plan = planMemory(requests);
-    for (std::size_t i = 0; i < owners.size(); ++i) copy(owners[i]).byteOffset = plan.offsets[i];
-    program_.arenaBytes = plan.bytes;
+  /// Decides which steps all workers share, and which run in lanes.
+  void divideBatch() {
+    const auto count = static_cast<int>(actions_.size());
+    segments_ = {{0, count, shapes_.batch()}};
+    if (order_ == BatchOrder::kWhole || shapes_.batch() == 1 || backend_.nearBytes() == 0) return;
+    std::vector<BatchAction> actions;
+    for (const Action& action : actions_) actions.push_back(describe(action));
+    std::vector<bool> external;
+    for (const Copy& c : copies_) external.push_back(c.buffer != 0);
+    segments_ = planBatch(actions, external, {shapes_.batch(), workers_, backend_.nearBytes()});
   }
 
-  void bindAction(const Action& action) {
+  bool inLanes(const BatchSegment& segment) const { return segment.images < shapes_.batch(); }
+
+  BatchAction describe(const Action& action) const {
+    BatchAction described;
+    auto access = [&](int index) {
+      const Copy& c = copy(index);
+      double bytes = static_cast<double>(info(c.value).dims.volume()) *
+                     static_cast<double>(sizeOf(c.layout.type));
+      return BatchAction::Access{root(index), bytes / static_cast<double>(shapes_.batch())};
+    };
+    for (int index : action.inputs) described.reads.push_back(access(index));
+    for (int index : action.outputs) described.writes.push_back(access(index));
+    if (action.region == kNone) {
+      described.imageByImage = shapes_.isBatched(copy(action.inputs[0]).value);
+      return described;
+    }
+    described.imageByImage = true;
+    described.flops = candidate(action).flops / static_cast<double>(optBatch_);
+    for (NodeId id : candidate(action).nodes) {
+      const Node& node = graph_.node(id);
+      described.imageByImage &= shapes_.isImageByImage(node);
+      for (const ConstantData& weights : node.weights)
+        described.weightBytes +=
+            static_cast<double>(weights.count) * static_cast<double>(sizeOf(weights.type));
+    }
+    return described;
+  }
+
+  /// Finds the steps between which each copy's memory must live. What the lanes of one segment
+  /// alone use is theirs; anything else that several of them touch lives as long as the segment at
+  /// least.
+  void findLifetimes() {
+    for (const BatchSegment& segment : segments_)
+      for (int step = segment.first; step < segment.end; ++step)
+        for (const auto* list : {&actionAt(step).inputs, &actionAt(step).outputs})
+          for (int index : *list) {
+            Copy& owner = copy(root(index));
+            if (owner.first < 0) owner.first = step;
+            owner.last = step;
+            owner.ofLane = inLanes(segment) && owner.buffer == 0 && owner.first >= segment.first;
+          }
+    for (const BatchSegment& segment : segments_)
+      for (Copy& c : copies_) {
+        bool touched = c.first >= 0 && c.last >= segment.first && c.first < segment.end;
+        if (!inLanes(segment) || c.ofLane || !touched) continue;
+        c.first = std::min(c.first, segment.first);
+        c.last = std::max(c.last, segment.end - 1);
+      }
+  }
+
+  std::int64_t imagesOf(int step) const {
+    auto holds = [&](const BatchSegment& segment) { return step < segment.end; };
+    return std::find_if(segments_.begin(), segments_.end(), holds)->images;
+  }
+
+  /// Places the copies that the workers share, or those of a lane; returns the bytes they take.
+  std::size_t placeInMemory(bool ofLane) {
+    std::vector<Copy*> owners;
+    std::vector<MemoryRequest> requests;
+    for (Copy& c : copies_) {
+      if (c.parent != kNone || c.buffer != 0 || c.first < 0 || c.ofLane != ofLane) continue;
+      const ShapeTable& shapes = ofLane ? shapes_.of(imagesOf(c.first)) : shapes_.whole();
+      const TensorInfo& tensor = shapes.values[static_cast<std::size_t>(c.value)];
+      // 64 bytes behind each tensor belong to nobody, so that a reader that overruns meets no other
+      // worker's writes.
+      requests.push_back(
+          {static_cast<std::size_t>(tensor.dims.volume()) * sizeOf(c.layout.type) + 64, c.first,
+           c.last});
+      owners.push_back(&c);
+    }
+    MemoryPlan plan = planMemory(requests);
+    for (std::size_t i = 0; i < owners.size(); ++i) owners[i]->byteOffset = plan.offsets[i];
+    return plan.bytes;
+  }
+
+  void placeInMemory() {
+    findLifetimes();
+    program_.memory = {placeInMemory(false), placeInMemory(true)};
+    for (Copy& c : copies_)
+      if (c.ofLane) c.buffer = static_cast<int>(program_.io.size()) + 1;
+  }
+
+  void bindSegment(const BatchSegment& segment) {
+    Part part;
+    for (; part.first < shapes_.batch(); part.first += part.images) {
+      part.images = std::min(segment.images, shapes_.batch() - part.first);
+      if (inLanes(segment)) ++part.lane;
+      for (int step = segment.first; step < segment.end; ++step) bindAction(actionAt(step), part);
+    }
+  }
+
+  void bindAction(const Action& action, const Part& part) {
     BoundStep bound;
+    bound.lane = part.lane;
+    const int workers = part.lane == BoundStep::kNoLane ? workers_ : 1;
     std::vector<BufferView> inputs, outputs;
-    for (int index : action.inputs) inputs.push_back(view(index));
-    for (int index : action.outputs) outputs.push_back(view(index));
+    for (int index : action.inputs) inputs.push_back(view(index, part));
+    for (int index : action.outputs) outputs.push_back(view(index, part));
     for (std::size_t i = 0; i < outputs.size(); ++i)
       bound.outputs.emplace_back(graph_.value(copy(action.outputs[i]).value).name, outputs[i]);
     if (!inputs.empty()) bound.type = inputs[0].type;
@@ -359,18 +461,18 @@ class ProgramBinder {
       bound.tactic = "reformat";
       bound.bytes = 2.0 * static_cast<double>(inputs[0].dims.volume()) *
                     static_cast<double>(sizeOf(inputs[0].type));
-      bound.step = backend_.bindReformat(inputs[0], outputs[0], workers_);
+      bound.step = backend_.bindReformat(inputs[0], outputs[0], workers);
     } else {
       const Candidate& chosen = candidate(action);
       std::vector<std::string> names;
       for (NodeId id : chosen.nodes) names.push_back(graph_.node(id).name);
       bound.layers = fmt::format("{}", fmt::join(names, " + "));
       bound.tactic = chosen.tactic->name();
-      bound.flops = chosen.flops;
-      bound.bytes = chosen.bytes;
-      bound.step =
-          chosen.tactic->bind({graph_, chosen, program_.shapes, inputs, outputs,
-                               packed_[static_cast<std::size_t>(action.region)], workers_});
+      const double share = static_cast<double>(part.images) / static_cast<double>(optBatch_);
+      bound.flops = chosen.flops * share;
+      bound.bytes = chosen.bytes * share;
+      bound.step = chosen.tactic->bind({graph_, chosen, shapes_.of(part.images), inputs, outputs,
+                                        packed_[static_cast<std::size_t>(action.region)], workers});
     }
     program_.steps.push_back(std::move(bound));
   }
@@ -380,7 +482,11 @@ class ProgramBinder {
   const std::vector<std::shared_ptr<const void>>& packed_;
   const Backend& backend_;
   int workers_;
+  BatchOrder order_;
+  BatchShapes shapes_;
+  std::int64_t optBatch_ = 1;  ///< what candidates' operations were counted for
   Program program_;
+  std::vector<BatchSegment> segments_;
   std::vector<Copy> copies_;
   std::vector<std::vector<int>> copiesOf_;
   std::vector<Action> actions_;
@@ -394,8 +500,8 @@ bool BufferView::isDense() const {
 
 Program bindProgram(const Graph& graph, const Selection& selection,
                     const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
-                    ShapeTable shapes, int workers) {
-  return ProgramBinder(graph, selection, packed, backend, std::move(shapes), workers).bind();
+                    const std::vector<Dims>& inputDims, int workers, BatchOrder order) {
+  return ProgramBinder(graph, selection, packed, backend, inputDims, workers, order).bind();
 }
 
 }  // namespace layerwise

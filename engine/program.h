@@ -14,15 +14,21 @@ namespace layerwise {
 struct Program {
   ShapeTable shapes;
   std::vector<BoundStep> steps;
-  std::size_t arenaBytes = 0;
+  WorkingMemory memory;
   std::vector<IoBuffer> io;  ///< buffers 1...
   int reformats = 0;
+};
+
+/// What a program does with a batch.
+enum class BatchOrder {
+  kWhole,  ///< all workers share each step on all images
+  kLanes   ///< where that is faster, each worker takes a few images through several steps
 };
 
 /// Resolves views, places tensors and binds every region. `packed` is by region. Buffers: 0 is the
 /// arena, then the graph's inputs, then its outputs.
 Program bindProgram(const Graph& graph, const Selection& selection,
                     const std::vector<std::shared_ptr<const void>>& packed, const Backend& backend,
-                    ShapeTable shapes, int workers);
+                    const std::vector<Dims>& inputDims, int workers, BatchOrder order);
 
 }  // namespace layerwise

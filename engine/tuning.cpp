@@ -85,7 +85,7 @@ class Measurement {
     steps_.resize(1);
     steps_[0].step = candidate.tactic->bind(
         {context.graph, candidate, context.shapes, inputs, outputs, packed_, context.workers});
-    executor_->prepare(steps_, bytes, {});
+    executor_->prepare(steps_, {bytes}, {});
     executor_->run(steps_, {}, nullptr, {});
   }
 

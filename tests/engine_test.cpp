@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <random>
 #include <thread>
 
+#include "engine/engine_state.h"
 #include "engine/make_graph.h"
 #include "layerwise/builder.h"
 #include "layerwise/error.h"
@@ -149,6 +151,66 @@ TEST(Engine, BatchThreadsAndContextsDoNotChangeABit) {
     EXPECT_EQ(std::memcmp(y.data(), whole.data() + i * y.size(), y.size() * sizeof(float)), 0)
         << "image " << i;
   }
+}
+
+TEST(Engine, LanesOfABatchGiveWhatSharedStepsGive) {
+  SmallNet net({-1, 3, 72, 88});
+  // What needs the whole batch lies in the middle: the largest score over all images is taken off.
+  Tensor& mean =
+      net.network.addReduce(net.network.output(0), ReduceOperation::kMax, {0}, true).output();
+  Tensor& off =
+      net.network.addElementWise(net.network.output(0), mean, ElementWiseOperation::kSubtract)
+          .output();
+  net.network.markOutput(net.network.addActivation(off, ActivationType::kSigmoid).output(), "z");
+  BuilderConfig config{.threads = 2, .optimizationLevel = 0};
+  config.profile.inputs["x"] = {{1, 3, 72, 88}, {1, 3, 72, 88}, {7, 3, 72, 88}};
+  auto engine = buildEngine(net.network, config);
+  const Dims dims{7, 3, 72, 88};
+  std::vector<float> x = randomValues(dims.volume(), 17);
+  for (int threads : {1, 2, 3, 5}) {
+    auto program = engine->state().program({dims}, threads, BatchOrder::kLanes);
+    EXPECT_TRUE(std::any_of(program->steps.begin(), program->steps.end(),
+                            [](const BoundStep& step) { return step.lane > 0; }))
+        << threads;
+    EXPECT_FALSE(std::all_of(program->steps.begin(), program->steps.end(),
+                             [](const BoundStep& step) { return step.lane >= 0; }))
+        << threads;
+    auto lanes = engine->createContext({.threads = threads});
+    auto shared = engine->createContext({.threads = threads});
+    // A listener is shown whole tensors, so that nothing runs in lanes.
+    shared->setTensorListener([&](std::string_view, const TensorView& tensor) {
+      if (tensor.dims.rank() == 4) {
+        EXPECT_TRUE(tensor.dims[0] == 7 || tensor.dims[0] == 1);
+      }
+    });
+    for (const char* output : {"y", "scores", "z"})
+      EXPECT_EQ(run(*lanes, x, dims, output), run(*shared, x, dims, output)) << output << threads;
+    if (threads == 1) {
+      EXPECT_LT(lanes->arenaBytes(), shared->arenaBytes());
+    }
+    shared->setTensorListener({});
+    EXPECT_EQ(run(*lanes, x, dims), run(*shared, x, dims));
+  }
+  expectClose(run(*engine->createContext(), x, dims, "z"), net.reference("z", x, dims));
+}
+
+TEST(Engine, AnErrorInALaneIsThrownAndTheContextGoesOn) {
+  Dims dims{4, 3, 72, 88};
+  SmallNet net(dims);
+  auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 0});
+  struct Refusing final : Profiler {
+    bool refuses = true;
+    void report(const Step&) override {
+      if (refuses) throw Error(ErrorCode::kInternal, "[profiler] no");
+    }
+  } profiler;
+  auto context = engine->createContext();
+  std::vector<float> x = randomValues(dims.volume(), 3);
+  std::vector<float> y = run(*context, x, dims);
+  context->setProfiler(&profiler);
+  EXPECT_THROW(run(*context, x, dims), Error);
+  profiler.refuses = false;
+  EXPECT_EQ(run(*context, x, dims), y);
 }
 
 TEST(Engine, ShapesMayChangeInsideTheProfile) {

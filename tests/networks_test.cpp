@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 
+#include "layerwise/builder.h"
 #include "layerwise/error.h"
 #include "layerwise/network_registry.h"
 #include "tests/synthetic_weights.h"
@@ -116,6 +118,41 @@ TEST(Yolov5, LeavesBatchAndSizeOpenWhereAsked) {
   EXPECT_EQ(range.min, (Dims{1, 3, 32, 32}));
   EXPECT_EQ(range.opt, (Dims{1, 3, 320, 640}));
   EXPECT_EQ(range.max, (Dims{8, 3, 320, 640}));
+}
+
+TEST(Yolov5, ABatchHasTheBitsOfItsImages) {
+  constexpr std::int64_t kBatch = 5, kImage = 3 * 96 * 128;
+  for (Task task : {Task::kDetect, Task::kSegment}) {
+    WeightMap weights = yolov5({.classes = 4, .task = task});
+    Network network =
+        define("yolov5", weights, {{"batch", "5"}, {"imgsz", "96x128"}, {"raw", "true"}});
+    const auto engine = buildEngine(
+        network, {.threads = 2, .optimizationLevel = 0, .profile = defaultProfile(network)});
+    std::vector<float> images(kBatch * kImage);
+    for (std::size_t i = 0; i < images.size(); ++i)
+      images[i] = static_cast<float>((i * 2654435761u >> 8) % 997) / 997;
+    using Outputs = std::map<std::string, std::vector<float>>;
+    const auto run = [&](ExecutionContext& context, std::int64_t first, std::int64_t count) {
+      context.setInput("images", images.data() + first * kImage, {count, 3, 96, 128});
+      Outputs outputs;
+      for (const IoInfo& io : engine->outputs()) {
+        auto& values = outputs[io.name];
+        values.resize(static_cast<std::size_t>(context.outputDims(io.name).volume()));
+        context.setOutput(io.name, values.data());
+      }
+      context.run();
+      return outputs;
+    };
+    const auto context = engine->createContext();
+    const Outputs batch = run(*context, 0, kBatch);
+    for (std::int64_t image = 0; image < kBatch; ++image)
+      for (const auto& [name, values] : run(*context, image, 1)) {
+        const float* part =
+            batch.at(name).data() + image * static_cast<std::int64_t>(values.size());
+        EXPECT_EQ(std::memcmp(part, values.data(), values.size() * sizeof(float)), 0)
+            << name << " of image " << image;
+      }
+  }
 }
 
 TEST(Yolov5, TakesSizeAndNamesFromTheSidecar) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "apps/common/program.h"
@@ -12,17 +14,24 @@ namespace {
 
 constexpr int kRuns = 21;
 
-/// The seconds of each step, run after run.
+/// The seconds of each step, run after run. A step that is run for one part of a batch after the
+/// other is told of as often: it counts once, with all of its work.
 class StepProfiler final : public Profiler {
  public:
-  void beginRun() { next_ = 0; }
+  void beginRun() { ++runs_; }
   void report(const Step& step) override {
-    if (next_ == steps_.size()) {
-      steps_.push_back({std::string(step.layers), std::string(step.tactic), step.type, step.flops,
-                        step.bytes, 0, 0});
+    auto [found, isNew] =
+        indices_.try_emplace(fmt::format("{}\n{}", step.layers, step.tactic), steps_.size());
+    if (isNew) {
+      steps_.push_back({std::string(step.layers), std::string(step.tactic), step.type, 0, 0, 0, 0});
       seconds_.emplace_back();
     }
-    seconds_[next_++].push_back(step.seconds);
+    std::vector<double>& seconds = seconds_[found->second];
+    if (seconds.size() < runs_) seconds.push_back(0);
+    seconds.back() += step.seconds;
+    if (runs_ > 1) return;
+    steps_[found->second].flops += step.flops;
+    steps_[found->second].bytes += step.bytes;
   }
 
   std::vector<StepTimes> summary() {
@@ -37,7 +46,8 @@ class StepProfiler final : public Profiler {
  private:
   std::vector<StepTimes> steps_;
   std::vector<std::vector<double>> seconds_;
-  std::size_t next_ = 0;
+  std::map<std::string, std::size_t> indices_;
+  std::size_t runs_ = 0;
 };
 
 double perSecond(double amount, double seconds) {

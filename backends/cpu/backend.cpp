@@ -48,6 +48,8 @@ class CpuBackend final : public Backend {
     return kStepSeconds + bytes / (rate * workers);
   }
 
+  std::size_t nearBytes() const override { return static_cast<std::size_t>(cacheSizes().l2); }
+
   std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const override {
     return std::make_unique<CpuExecutor>(std::move(pool));
   }

@@ -62,28 +62,54 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   if (large) madvise(memory_.get(), bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
 }
 
-void CpuExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
-                          std::span<const IoBuffer>) {
-  WeightMemory::trim();
-  std::size_t workspace = 0, scratch = 0, phases = 0;
-  for (const BoundStep& step : steps) {
-    workspace = std::max(workspace, cpuStep(step).workspaceBytes());
-    scratch = std::max(scratch, cpuStep(step).scratchBytes());
-    phases += static_cast<std::size_t>(cpuStep(step).phases());
+void CpuExecutor::findBlocks(std::span<const BoundStep> steps) {
+  blocks_.clear();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const int lane = steps[i].lane, before = i ? steps[i - 1].lane : BoundStep::kNoLane;
+    // Lanes are counted from 0 in each block.
+    if (i == 0 || (lane == BoundStep::kNoLane) != (before == BoundStep::kNoLane) || lane < before)
+      blocks_.push_back({i, i, {}, 0});
+    if (lane != BoundStep::kNoLane && (blocks_.back().lanes.empty() || lane != before))
+      blocks_.back().lanes.push_back(i);
+    blocks_.back().end = i + 1;
   }
-  if (arena_.size() < arenaBytes) arena_ = AlignedBuffer(arenaBytes);
+}
+
+void CpuExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
+                          std::span<const IoBuffer> io) {
+  WeightMemory::trim();
+  findBlocks(steps);
+  std::size_t workspace = 0, laneWorkspace = 0, scratch = 0, phases = 0;
+  for (Block& block : blocks_) {
+    block.number = phases;
+    if (!block.lanes.empty()) ++phases;
+    std::size_t& needed = block.lanes.empty() ? workspace : laneWorkspace;
+    for (const BoundStep& step : steps.subspan(block.first, block.end - block.first)) {
+      needed = std::max(needed, cpuStep(step).workspaceBytes());
+      scratch = std::max(scratch, cpuStep(step).scratchBytes());
+      if (block.lanes.empty()) phases += static_cast<std::size_t>(cpuStep(step).phases());
+    }
+  }
+  const auto workers = static_cast<std::size_t>(pool_->size());
+  if (arena_.size() < memory.arenaBytes) arena_ = AlignedBuffer(memory.arenaBytes);
   if (workspace_.size() < workspace) workspace_ = AlignedBuffer(workspace);
-  scratch_.resize(static_cast<std::size_t>(pool_->size()));
+  scratch_.resize(workers);
   for (AlignedBuffer& buffer : scratch_)
     if (buffer.size() < scratch) buffer = AlignedBuffer(scratch);
+  laneBytes_ = (memory.laneBytes + kOverrun + kAlignment - 1) / kAlignment * kAlignment;
+  lanes_.resize(workers);
+  for (AlignedBuffer& buffer : lanes_)
+    if (memory.laneBytes + laneWorkspace > 0 && buffer.size() < laneBytes_ + laneWorkspace)
+      buffer = AlignedBuffer(laneBytes_ + laneWorkspace);
   if (progress_.size() < phases) progress_ = std::vector<Progress>(phases);
-  const std::size_t shares = phases * static_cast<std::size_t>(pool_->size());
-  if (claims_.size() < shares) claims_ = std::vector<Claims>(shares);
+  if (claims_.size() < phases * workers) claims_ = std::vector<Claims>(phases * workers);
+  buffers_.assign(workers, std::vector<std::byte*>(io.size() + 2));
 }
 
 std::size_t CpuExecutor::memoryBytes() const {
   std::size_t bytes = arena_.size() + workspace_.size();
-  for (const AlignedBuffer& buffer : scratch_) bytes += buffer.size();
+  for (const auto* list : {&scratch_, &lanes_})
+    for (const AlignedBuffer& buffer : *list) bytes += buffer.size();
   return bytes;
 }
 
@@ -108,84 +134,175 @@ double CpuExecutor::timedRun(std::span<const BoundStep> steps) {
   return std::accumulate(busy.begin(), busy.end(), 0.0);
 }
 
+/// One run, as its workers see it.
+class CpuExecutor::Run {
+ public:
+  Run(CpuExecutor& executor, std::span<const BoundStep> steps, Profiler* profiler,
+      const std::function<void(std::string_view, const TensorView&)>& listener,
+      std::vector<double>* busy)
+      : executor_(executor),
+        steps_(steps),
+        profiler_(profiler),
+        listener_(listener),
+        busy_(busy),
+        workers_(executor.pool_->size()) {
+    if (profiler) laneSeconds_.resize(steps.size());
+  }
+
+  void work(int id) {
+    const auto own = static_cast<std::size_t>(id);
+    Worker worker{executor_.buffers_[own], executor_.scratch_[own].data(),
+                  executor_.workspace_.data()};
+    std::uint32_t number = 0;
+    auto last = std::chrono::steady_clock::now();
+    // Nobody starts the next step before its time is taken.
+    auto report = [&](auto&& tell) {
+      if (!profiler_ && !listener_) return;
+      ++number;
+      if (id == 0) {
+        const auto now = std::chrono::steady_clock::now();
+        guard([&] { tell(std::chrono::duration<double>(now - last).count()); });
+        last = std::chrono::steady_clock::now();
+        add(reported_, 1, number);
+      }
+      waitFor(reported_, number);
+    };
+    for (const Block& block : executor_.blocks_) {
+      if (!block.lanes.empty()) {
+        runLanes(block, id);
+        report([&](double seconds) { tellLanes(block, seconds); });
+        continue;
+      }
+      std::size_t phaseNumber = block.number;
+      for (const BoundStep& bound : steps_.subspan(block.first, block.end - block.first)) {
+        for (int phase = 0; phase < cpuStep(bound).phases(); ++phase)
+          sharePhase(cpuStep(bound), phase, phaseNumber++, id, worker);
+        report([&](double seconds) { tell(bound, seconds, worker); });
+      }
+    }
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  template <class Work>
+  void guard(const Work& work) {
+    if (failed_.load(std::memory_order_relaxed)) return;
+    try {
+      work();
+    } catch (...) {
+      std::lock_guard lock(errorMutex_);
+      if (!error_) error_ = std::current_exception();
+      failed_ = true;
+    }
+  }
+
+  /// Claims tiles of a phase, of the worker's own share first, until all are done.
+  void sharePhase(const CpuStep& step, int phase, std::size_t number, int id,
+                  const Worker& worker) {
+    const std::int64_t tiles = step.tiles(phase);
+    Progress& progress = executor_.progress_[number];
+    Claims* shares = executor_.claims_.data() + number * static_cast<std::size_t>(workers_);
+    if (progress.done.load(std::memory_order_acquire) == static_cast<std::uint32_t>(tiles)) return;
+    const double begin = busy_ ? processorSeconds() : 0;
+    std::uint32_t mine = 0;
+    auto firstOf = [&](int share) { return (share * tiles + workers_ - 1) / workers_; };
+    for (int i = 0; i < workers_; ++i) {
+      const int owner = (id + i) % workers_;
+      const std::int64_t first = firstOf(owner), count = firstOf(owner + 1) - first;
+      std::atomic<std::int64_t>& claimed = shares[owner].count;
+      if (claimed.load(std::memory_order_relaxed) >= count) continue;
+      for (std::int64_t next = claimed.fetch_add(1, std::memory_order_relaxed); next < count;
+           next = claimed.fetch_add(1, std::memory_order_relaxed)) {
+        guard([&] { step.run(phase, first + next, worker); });
+        ++mine;
+      }
+    }
+    if (busy_)
+      (*busy_)[static_cast<std::size_t>(id)] +=
+          (processorSeconds() - begin) /
+          static_cast<double>(std::min<std::int64_t>(tiles, workers_));
+    if (mine) add(progress.done, mine, static_cast<std::uint32_t>(tiles));
+    waitFor(progress.done, static_cast<std::uint32_t>(tiles));
+  }
+
+  /// Claims lanes, whole, until all are done.
+  void runLanes(const Block& block, int id) {
+    const auto own = static_cast<std::size_t>(id);
+    const Worker worker{executor_.buffers_[own], executor_.scratch_[own].data(),
+                        executor_.lanes_[own].data() + executor_.laneBytes_};
+    const auto count = static_cast<std::int64_t>(block.lanes.size());
+    Progress& progress = executor_.progress_[block.number];
+    std::atomic<std::int64_t>& claimed =
+        executor_.claims_[block.number * static_cast<std::size_t>(workers_)].count;
+    std::uint32_t mine = 0;
+    for (std::int64_t lane = claimed.fetch_add(1, std::memory_order_relaxed); lane < count;
+         lane = claimed.fetch_add(1, std::memory_order_relaxed)) {
+      const auto at = static_cast<std::size_t>(lane);
+      const std::size_t end = lane + 1 < count ? block.lanes[at + 1] : block.end;
+      for (std::size_t i = block.lanes[at]; i < end; ++i) guard([&] { runWhole(i, worker); });
+      ++mine;
+    }
+    if (mine) add(progress.done, mine, static_cast<std::uint32_t>(count));
+    waitFor(progress.done, static_cast<std::uint32_t>(count));
+  }
+
+  void runWhole(std::size_t index, const Worker& worker) {
+    const CpuStep& step = cpuStep(steps_[index]);
+    const auto begin = std::chrono::steady_clock::now();
+    for (int phase = 0; phase < step.phases(); ++phase)
+      for (std::int64_t tile = 0; tile < step.tiles(phase); ++tile) step.run(phase, tile, worker);
+    if (profiler_)
+      laneSeconds_[index] =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  void tell(const BoundStep& bound, double seconds, const Worker& worker) {
+    if (profiler_) profiler_->report(bound.timed(seconds));
+    if (listener_)
+      for (const auto& [name, view] : bound.outputs)
+        listener_(name, {view.type, view.dims, view.strides, worker.data<void>(view)});
+  }
+
+  /// Lanes ran side by side: their steps' times are shares of the block's.
+  void tellLanes(const Block& block, double seconds) {
+    if (!profiler_) return;
+    double sum = 0;
+    for (std::size_t i = block.first; i < block.end; ++i) sum += laneSeconds_[i];
+    for (std::size_t i = block.first; i < block.end; ++i)
+      profiler_->report(steps_[i].timed(seconds * laneSeconds_[i] / std::max(sum, 1e-12)));
+  }
+
+  CpuExecutor& executor_;
+  std::span<const BoundStep> steps_;
+  Profiler* profiler_;
+  const std::function<void(std::string_view, const TensorView&)>& listener_;
+  std::vector<double>* busy_;
+  const int workers_;
+  std::vector<double> laneSeconds_;  ///< by step
+  std::atomic<std::uint32_t> reported_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex errorMutex_;
+  std::exception_ptr error_;
+};
+
 void CpuExecutor::runSteps(std::span<const BoundStep> steps, std::span<void* const> io,
                            Profiler* profiler,
                            const std::function<void(std::string_view, const TensorView&)>& listener,
                            std::vector<double>* busy) {
-  std::vector<std::byte*> buffers{arena_.data()};
-  for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
+  for (std::size_t id = 0; id < buffers_.size(); ++id) {
+    std::vector<std::byte*>& buffers = buffers_[id];
+    buffers.assign({arena_.data()});
+    for (void* pointer : io) buffers.push_back(static_cast<std::byte*>(pointer));
+    buffers.push_back(lanes_[id].data());
+  }
   for (Progress& phase : progress_) phase.done.store(0, std::memory_order_relaxed);
   for (Claims& share : claims_) share.count.store(0, std::memory_order_relaxed);
-
-  std::atomic<std::uint32_t> reported{0};
-  std::atomic<bool> failed{false};
-  std::mutex errorMutex;
-  std::exception_ptr error;
-  auto guard = [&](auto&& work) {
-    if (failed.load(std::memory_order_relaxed)) return;
-    try {
-      work();
-    } catch (...) {
-      std::lock_guard lock(errorMutex);
-      if (!error) error = std::current_exception();
-      failed = true;
-    }
-  };
-
-  const int workers = pool_->size();
-  pool_->runShared([&](int id) {
-    Worker worker{buffers, scratch_[static_cast<std::size_t>(id)].data(), workspace_.data()};
-    std::size_t phaseNumber = 0;
-    std::uint32_t number = 0;
-    auto last = std::chrono::steady_clock::now();
-    for (const BoundStep& bound : steps) {
-      const CpuStep& step = cpuStep(bound);
-      ++number;
-      for (int phase = 0; phase < step.phases(); ++phase) {
-        std::int64_t tiles = step.tiles(phase);
-        Progress& progress = progress_[phaseNumber];
-        Claims* shares = claims_.data() + phaseNumber++ * static_cast<std::size_t>(workers);
-        if (progress.done.load(std::memory_order_acquire) == static_cast<std::uint32_t>(tiles))
-          continue;
-        double begin = busy ? processorSeconds() : 0;
-        std::uint32_t mine = 0;
-        auto firstOf = [&](int share) { return (share * tiles + workers - 1) / workers; };
-        for (int i = 0; i < workers; ++i) {
-          int owner = (id + i) % workers;
-          std::int64_t first = firstOf(owner), count = firstOf(owner + 1) - first;
-          std::atomic<std::int64_t>& claimed = shares[owner].count;
-          if (claimed.load(std::memory_order_relaxed) >= count) continue;
-          for (std::int64_t next = claimed.fetch_add(1, std::memory_order_relaxed); next < count;
-               next = claimed.fetch_add(1, std::memory_order_relaxed)) {
-            guard([&] { step.run(phase, first + next, worker); });
-            ++mine;
-          }
-        }
-        if (busy)
-          (*busy)[static_cast<std::size_t>(id)] +=
-              (processorSeconds() - begin) /
-              static_cast<double>(std::min<std::int64_t>(tiles, pool_->size()));
-        if (mine) add(progress.done, mine, static_cast<std::uint32_t>(tiles));
-        waitFor(progress.done, static_cast<std::uint32_t>(tiles));
-      }
-      if (!profiler && !listener) continue;
-      if (id == 0) {
-        guard([&] {
-          auto now = std::chrono::steady_clock::now();
-          if (profiler)
-            profiler->report(bound.timed(std::chrono::duration<double>(now - last).count()));
-          if (listener)
-            for (const auto& [name, view] : bound.outputs)
-              listener(name, {view.type, view.dims, view.strides, worker.data<void>(view)});
-        });
-        last = std::chrono::steady_clock::now();
-        add(reported, 1, number);
-      }
-      // Nobody starts the next step before its time is taken.
-      waitFor(reported, number);
-    }
-  });
-  if (error) std::rethrow_exception(error);
+  Run run(*this, steps, profiler, listener, busy);
+  pool_->runShared([&](int id) { run.work(id); });
+  run.rethrow();
 }
 
 }  // namespace layerwise::cpu

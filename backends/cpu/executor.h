@@ -27,12 +27,12 @@ class AlignedBuffer {
 /// Runs bound steps: the workers go through the list together and claim tiles; a phase begins when
 /// all tiles of the one before are done. Each worker begins with its own share, neighbours and the
 /// same part of every step, so that it finds in its caches what it wrote there, and then helps the
-/// others. Nobody waits for a worker that has claimed none.
+/// others. Nobody waits for a worker that has claimed none. Lanes they claim whole.
 class CpuExecutor final : public Executor {
  public:
   explicit CpuExecutor(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
 
-  void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+  void prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
                std::span<const IoBuffer> io) override;
   void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
            const std::function<void(std::string_view, const TensorView&)>& listener) override;
@@ -42,6 +42,16 @@ class CpuExecutor final : public Executor {
   std::size_t memoryBytes() const override;
 
  private:
+  class Run;
+
+  /// Consecutive steps that all workers share, or lanes.
+  struct Block {
+    std::size_t first = 0, end = 0;
+    std::vector<std::size_t> lanes;  ///< the first step of each; empty: no lanes
+    std::size_t number = 0;          ///< of the first of its phases, or of its lanes' progress
+  };
+
+  void findBlocks(std::span<const BoundStep> steps);
   /// What run() does; adds each worker's seconds in its tiles to `busy` where that is given.
   void runSteps(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                 const std::function<void(std::string_view, const TensorView&)>& listener,
@@ -58,8 +68,12 @@ class CpuExecutor final : public Executor {
   AlignedBuffer arena_;
   AlignedBuffer workspace_;
   std::vector<AlignedBuffer> scratch_;  ///< one a worker
+  std::vector<AlignedBuffer> lanes_;    ///< likewise: a lane's tensors, then its workspace
+  std::size_t laneBytes_ = 0;           ///< of its tensors
   AlignedBuffer polluter_;
-  std::vector<Progress> progress_;  ///< one a phase of the program
+  std::vector<Block> blocks_;
+  std::vector<std::vector<std::byte*>> buffers_;  ///< what each worker sees, by BufferView::buffer
+  std::vector<Progress> progress_;  ///< one a phase of the program, and one a block of lanes
   std::vector<Claims> claims_;      ///< of each worker's share of it
 };
 

@@ -12,7 +12,8 @@ struct Worker {
   std::span<std::byte* const> buffers;  ///< by BufferView::buffer
   std::byte* scratch =
       nullptr;  ///< the worker's own, 64-byte aligned, CpuStep::scratchBytes() large
-  std::byte* workspace = nullptr;  ///< shared by all workers, CpuStep::workspaceBytes() large
+  /// Shared by all workers of the step, CpuStep::workspaceBytes() large.
+  std::byte* workspace = nullptr;
 
   template <class T>
   T* data(const BufferView& view) const {

@@ -80,7 +80,7 @@ void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::siz
   }
 }
 
-void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+void ClExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
                          std::span<const IoBuffer> io) {
   std::size_t workspace = 0;
   std::size_t counters = 0;
@@ -104,7 +104,7 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, std::size_t arenaByte
     std::vector<cl_int> zeros(counters, 0);
     counters_ = {device_.upload(zeros, "counters"), zeros.size() * sizeof(cl_int)};
   }
-  grow(arena_, arenaBytes, "the arena");
+  grow(arena_, memory.arenaBytes, "the arena");
   grow(workspace_, workspace, "the workspace");
   io_.resize(io.size());
   for (std::size_t i = 0; i < io.size(); ++i) {

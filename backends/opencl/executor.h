@@ -19,7 +19,7 @@ class ClExecutor final : public Executor {
   ClExecutor(const Device& device, std::shared_ptr<ThreadPool> pool);
   ~ClExecutor() override;
 
-  void prepare(std::span<const BoundStep> steps, std::size_t arenaBytes,
+  void prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
                std::span<const IoBuffer> io) override;
   void run(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
            const std::function<void(std::string_view, const TensorView&)>& listener) override;

@@ -66,7 +66,7 @@ bool computes(const Device& device, const ConvTile& tile) {
     steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, tile, p, w, bias));
     ClExecutor executor(device, std::make_shared<ThreadPool>(1));
     executor.prepare(
-        steps, 0,
+        steps, {},
         std::vector<IoBuffer>{{x.size() * sizeof(float), true, false}, {raw.size(), false, true}});
     std::vector<void*> io{x.data(), raw.data()};
     executor.run(steps, io, nullptr, {});

@@ -116,7 +116,7 @@ bool nvidiaProductsWork(const Device& device) {
     steps[0].step = std::make_unique<ClStep>(std::vector<Launch>{nvidiaProductsLaunch(
         device, tile, products, kRows, view(1, aDims), packed, view(2, yDims))});
     ClExecutor executor(device, std::make_shared<ThreadPool>(1));
-    executor.prepare(steps, 0,
+    executor.prepare(steps, {},
                      std::vector<IoBuffer>{{a.size() * sizeof(float), true, false},
                                            {y.size() * sizeof(float), false, true}});
     std::vector<void*> io{a.data(), y.data()};
