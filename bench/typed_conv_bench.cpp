@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 #include <string>
 
 #include "backends/cpu/kernel_table.h"
@@ -15,8 +16,8 @@
 namespace layerwise::cpu {
 namespace {
 
-// As the weights of a network are.
-constexpr bool kPairsFit = false;
+// As the weights are that calibration gives where this counts.
+constexpr bool kPairsFit = true;
 
 struct Choice {
   const TypedConvKernels* kernels;
@@ -54,7 +55,9 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
   const std::vector<float> scales(static_cast<size_t>(s.co), 0.01f);
   if (element == Element::kUInt8) {
     std::vector<int8_t> weights(static_cast<size_t>(count));
-    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<int8_t>(i % 255 - 127);
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0, 25);
+    for (int8_t& w : weights) w = static_cast<int8_t>(std::clamp(normal(random), -64.0f, 64.0f));
     packConvBytes(s, choice.config, weights.data(), scales.data(), scales.data(), 3, packed);
   } else {
     const std::vector<float> weights(static_cast<size_t>(count), 0.1f);

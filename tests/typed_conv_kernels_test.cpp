@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -312,6 +313,7 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool pair
     c.pixels = static_cast<uint8_t>(test.pick(1, kMaxPixels));
     c.twoRows = test.pick(0, 1);
     if (kernels.wide && test.pick(0, 1)) c.method = ConvMethod::kWide;
+    if (kernels.matched && test.pick(0, 2) == 0) c.method = ConvMethod::kMatched;
     if (test.isDepthwise() && test.pick(0, 1)) {
       c.method = ConvMethod::kDepthwise;
       c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
@@ -361,9 +363,11 @@ void checkRandomCases(Element element) {
     if (views == 2) {
       test.out = channelsFirst(shape.outH(), shape.outW(), shape.co);
     }
-    const int largest = test.pick(0, 1) ? 127 : 63;
+    // Pairs fit, and all, some or none of the words match.
+    const int largest = std::array{127, 64, 40, 30}[static_cast<size_t>(test.pick(0, 3))];
+    if (test.pick(0, 1)) test.leastByte = 250;
     test.prepare(largest);
-    checkAll(test, largest == 63);
+    checkAll(test, largest <= 64);
   }
 }
 
@@ -429,16 +433,6 @@ TEST(TypedConvKernels, EverySetHasCandidates) {
       }
     }
   }
-}
-
-TEST(TypedConvKernels, PairsFitWhereTheyCannotSaturate) {
-  ConvShape s;
-  s.ci = 4;
-  const auto fits = [&](std::vector<int8_t> w) { return pairsFitSixteenBits(s, {}, w.data()); };
-  EXPECT_TRUE(fits({64, 64, -64, -64}));
-  EXPECT_TRUE(fits({127, -127, 100, 28}));
-  EXPECT_FALSE(fits({65, 64, 0, 0}));
-  EXPECT_FALSE(fits({0, 0, -65, -64}));
 }
 
 // The bits of sums of products of any numbers, denormal and not finite ones included.

@@ -41,6 +41,8 @@ View channelsFirst(int64_t h, int64_t w, int64_t c);
 enum class ConvMethod : uint8_t {
   kDirect,     ///< any shape
   kWide,       ///< bytes likewise, widened to 16 bits in a copy: exact without VNNI, too
+  kMatched,    ///< bytes likewise, without VNNI, in an order in which the products of two words at
+               ///< a time are added in 16 bits; for weights that pairsFitSixteenBits()
   kGrouped,    ///< groups of 2, 4 or 8 channels, as many out as in, fewer than a vector holds
   kDepthwise,  ///< one channel a group
   kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1, no dilation, one group; of bytes it is exact
@@ -132,6 +134,7 @@ struct ConvPlan {
   bool mergeKx = false;                   ///< kernel columns and channels are one contiguous run
   int64_t padding = 0;                    ///< channels of zeros behind those of a copied pixel
   int64_t copyPixel = 0, copyRow = 0, copyColumns = 0;
+  int64_t wordOffsets = 0;  ///< kMatched: floats before the words' offsets in the scratch
   int64_t tilesH = 0, tilesW = 0, rowFloats = 0, elementFloats = 0;  ///< Winograd
 };
 

@@ -99,6 +99,10 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
     const int64_t copyRows = p.flat ? 1 : (p.strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
     p.scratchFloats += divideUp(copyRows * p.copyRow * copyBytes, 4) + 32;
   }
+  if (c.method == ConvMethod::kMatched) {
+    p.wordOffsets = divideUp(p.scratchFloats, 2) * 2;
+    p.scratchFloats = p.wordOffsets + 2 * s.kh * s.kw * p.depth;
+  }
   const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
   p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == p.depth * wordElements;
 }
@@ -173,6 +177,8 @@ const char* convMethodName(ConvMethod method) {
       return "winograd4";
     case ConvMethod::kWide:
       return "wide";
+    case ConvMethod::kMatched:
+      return "matched";
     case ConvMethod::kDirect:
       break;
   }
@@ -187,8 +193,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
                 fmt::format("[cpu convolution] {} has no kernel for this shape and configuration",
                             convMethodName(config.method)));
   }
-  const bool direct = config.method == ConvMethod::kDirect || config.method == ConvMethod::kWide;
-  if (!direct && (in.channel != 1 || out.channel != 1)) {
+  if (!isDirect(config.method) && (in.channel != 1 || out.channel != 1)) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[cpu convolution] {} reads and writes channels-last tensors only",
                             convMethodName(config.method)));
@@ -212,7 +217,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
   p.depth = depthWords(shape, multiplied(config));
   p.blockRows = headerRows(config.element) + packedRows(shape, config);
-  if (direct) {
+  if (isDirect(config.method)) {
     bindDirect(p, threads, caches);
   } else if (winogradOutput(config.method)) {
     bindWinograd(p, threads, caches);

@@ -56,6 +56,7 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
     c.vectors = static_cast<uint8_t>(vectors);
     c.pixels = static_cast<uint8_t>(maxPixels(registers, vectors));
     if (vectors > 1 && (vectors - 1) * width >= s.co / s.groups) break;
+    if (!convSupports(s, c)) break;
     if (c.pixels * vectors < 9) break;  // too few chains of additions to fill two pipes
     rated.push_back({stepCycles(c, rows, columns, s.co / s.groups, depth), c});
     c.pixels &= ~1;
@@ -67,6 +68,7 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   std::stable_sort(rated.begin(), rated.end(),
                    [](const Rated& a, const Rated& b) { return a.cycles < b.cycles; });
   std::vector<ConvConfig> result;
+  if (rated.empty()) return result;
   for (const Rated& r : rated) {
     if (r.cycles <= 1.25 * rated.front().cycles && result.size() < 3) result.push_back(r.config);
   }
@@ -118,12 +120,15 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   if (c.pixels > maxPixels(registers, c.vectors)) return false;
   const int64_t groupCi = s.ci / s.groups, groupCo = s.co / s.groups;
   if (c.element == Element::kBFloat16 && c.method != ConvMethod::kDirect) return false;
-  if (c.element == Element::kUInt8 && c.method != ConvMethod::kDirect &&
-      multiplied(c) == Element::kUInt8)
+  if (c.element == Element::kUInt8 && !isDirect(c.method) && multiplied(c) == Element::kUInt8)
     return false;
   // Half a word would be the next group's, whose NaN the zero weights do not hide.
   if (c.element == Element::kBFloat16 && s.groups > 1 && groupCi % 2) return false;
   switch (c.method) {
+    case ConvMethod::kMatched:
+      return c.element == Element::kUInt8 && !c.twoRows && c.width == 8 &&
+             c.vectors <= kMaxMatchedVectors &&
+             s.kh * s.kw * depthWords(s, Element::kUInt8) <= kMostMatchedWords;
     case ConvMethod::kWide:
       if (c.element != Element::kUInt8) return false;
       [[fallthrough]];
@@ -173,6 +178,13 @@ std::vector<ConvConfig> typedConvCandidates(const ConvShape& s, Element element,
   if (element == Element::kUInt8) {
     for (const ConvConfig& c : directCandidates(s, element, width, registers, ConvMethod::kWide)) {
       result.push_back(c);
+    }
+    // Two registers more wait for their sum. A few pixels wait for the weights.
+    if (s.n * s.outH() * s.outW() >= 8) {
+      for (const ConvConfig& c :
+           directCandidates(s, element, width, registers - 2, ConvMethod::kMatched)) {
+        result.push_back(c);
+      }
     }
     addWinograd(s, registers, result);
   }

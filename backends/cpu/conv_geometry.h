@@ -25,6 +25,16 @@ constexpr int64_t winogradOutput(ConvMethod method) {
   return method == ConvMethod::kWinograd4 ? 4 : method == ConvMethod::kWinograd2 ? 2 : 0;
 }
 
+// Of kMatched. The more channels a block has, the fewer of its words match.
+constexpr int kMaxMatchedVectors = 2;
+constexpr int64_t kMostMatchedWords = 8192;
+
+// Any shape, pixel by pixel.
+constexpr bool isDirect(ConvMethod method) {
+  return method == ConvMethod::kDirect || method == ConvMethod::kWide ||
+         method == ConvMethod::kMatched;
+}
+
 constexpr bool isWinogradShape(const ConvShape& s) {
   return s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 && s.dw == 1 &&
          s.groups == 1;
@@ -77,7 +87,10 @@ constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
   if (c.method == ConvMethod::kWide) {
     return divideUp(s.kh * s.kw * depthWords(s, Element::kInt16), 2);
   }
-  return (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
+  const int64_t rows =
+      (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
+  // The words' numbers in the order of their rows, behind how many are matched: 16 bits each.
+  return c.method == ConvMethod::kMatched ? rows + divideUp(rows + 1, 2 * c.width) : rows;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/conv.h"
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/match_words.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_bytes.h"
 #include "layers/byte_pairs.h"
@@ -110,6 +111,22 @@ void packBlockOfBytes(const ConvShape& s, const ConvConfig& c, const Block& b,
   }
 }
 
+// The rows in the order in which their words are multiplied, and behind them that order.
+void packMatched(const ConvShape& s, ConvConfig c, const Block& b, const PackKernels& kernels,
+                 const int8_t* weights, float* to) {
+  c.method = ConvMethod::kDirect;
+  const int64_t words = packedRows(s, c);
+  std::vector<float> rows(static_cast<size_t>(words * b.lanes));
+  packBlockOfBytes(s, c, b, kernels, weights, rows.data());
+  const WordOrder found = matchWords(reinterpret_cast<const int8_t*>(rows.data()), words, b.lanes);
+  for (uint16_t word : found.order) {
+    to = std::copy_n(rows.data() + word * b.lanes, b.lanes, to);
+  }
+  std::memcpy(to, &found.matched, sizeof found.matched);
+  std::memcpy(reinterpret_cast<uint16_t*>(to) + 1, found.order.data(),
+              found.order.size() * sizeof found.order[0]);
+}
+
 }  // namespace
 
 size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
@@ -176,7 +193,11 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
       std::memcpy(packed + laneOf(c, o), &start, sizeof start);
     }
     packed += b.lanes;
-    packBlockOfBytes(s, c, b, kernels, of, packed);
+    if (c.method == ConvMethod::kMatched) {
+      packMatched(s, c, b, kernels, of, packed);
+    } else {
+      packBlockOfBytes(s, c, b, kernels, of, packed);
+    }
     packed += b.lanes * packedRows(s, c);
   });
 }

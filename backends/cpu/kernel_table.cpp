@@ -24,6 +24,7 @@ ConvKernel KernelTable::convolution(ConvMethod method) const {
     case ConvMethod::kWinograd4:
       return conv->winograd4;
     case ConvMethod::kWide:
+    case ConvMethod::kMatched:
     case ConvMethod::kDirect:
       break;
   }
@@ -34,6 +35,8 @@ TypedConvKernel TypedConvKernels::convolution(ConvMethod method, bool pairsFit) 
   switch (method) {
     case ConvMethod::kWide:
       return wide;
+    case ConvMethod::kMatched:
+      return pairsFit ? matched : nullptr;
     case ConvMethod::kDepthwise:
       return pairsFit ? depthwise : exactDepthwise;
     case ConvMethod::kWinograd2:

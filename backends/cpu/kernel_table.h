@@ -37,6 +37,7 @@ struct TypedConvKernels {
   TypedConvKernel depthwise;
   TypedConvKernel exactDepthwise;  ///< of bytes: for weights that pairsFitSixteenBits() refuses
   TypedConvKernel wide;            ///< of bytes, where `direct` does not take such weights
+  TypedConvKernel matched;         ///< of bytes likewise, else null
   TypedConvKernel winograd2;       ///< of bytes where it pays, else null
   TypedConvKernel winograd4;
   Peak peak;

@@ -49,7 +49,8 @@ struct DirectBlock {
     const int64_t panel = args.kernelRows * args.kernelColumns * args.depth * vectors * V::kWidth *
                           weightWordBytes<Dot>();
     const int64_t tiles = pieces * (paired ? (rows + 1) / 2 : rows);
-    args.aheadLines = divideUp(vectors * V::kWidth * weightWordBytes<Dot>() / 16, tiles);
+    args.aheadLines =
+        divideUp(vectors * V::kWidth * weightWordBytes<Dot>() * stepsTogether<Dot>() / 64, tiles);
     for (int64_t y = 0, done = 0; y < rows;) {
       const int height = paired && y + 1 < rows ? 2 : 1;
       for (int64_t piece = 0, x = 0; piece < pieces; ++piece, ++done) {
@@ -173,6 +174,18 @@ struct DirectUnit {
   }
 };
 
+// Where the words of the weights' terms are, in bytes from an output pixel's place in the input.
+int64_t* placeWords(const ConvPlan& p, const View& view, float* scratch) {
+  const ConvShape& s = p.shape;
+  auto* const offsets = reinterpret_cast<int64_t*>(scratch + p.wordOffsets);
+  int64_t* to = offsets;
+  for (int64_t ky = 0; ky < s.kh; ++ky)
+    for (int64_t kx = 0; kx < s.kw; ++kx)
+      for (int64_t k = 0; k < p.depth; ++k)
+        *to++ = ky * s.dh * view.row + kx * s.dw * view.pixel + 4 * k;
+  return offsets;
+}
+
 template <class V, class Dot>
 void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, float* scratch) {
   using T = typename ElementType<dotElement<Dot>()>::Type;
@@ -184,6 +197,8 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
 
   const Element out = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.output;
   const Element added = Dot::kElements == 1 ? Element::kFloat32 : p.conversion.residual;
+  int64_t* offsets = nullptr;
+  if constexpr (isMatched<Dot>()) offsets = placeWords(p, view, scratch);
   for (int64_t block = unit.firstBlock; block < unit.lastBlock; ++block) {
     const int64_t group = block / p.blocksPerGroup;
     const int64_t inGroup = (block % p.blocksPerGroup) * p.config.vectors * V::kWidth;
@@ -220,6 +235,15 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
         static_cast<const float*>(io.packed) + (group * p.groupLanes + inGroup) * p.blockRows;
     args.bias = header + (kHeader - 1) * vectors * V::kWidth;
     args.b = header + kHeader * vectors * V::kWidth;
+    if constexpr (isMatched<Dot>()) {
+      args.kernelRows = args.kernelColumns = 1;
+      args.depth = s.kh * s.kw * p.depth;
+      const auto* table = reinterpret_cast<const uint16_t*>(static_cast<const float*>(args.b) +
+                                                            args.depth * vectors * V::kWidth);
+      args.matched = *table;
+      args.order = table + 1;
+      args.offsets = offsets;
+    }
     args.residualPixel = p.residual.pixel;
     args.residualRow = p.residual.row;
     const bool clip = isClip(p.epilogue);

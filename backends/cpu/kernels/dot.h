@@ -51,5 +51,17 @@ struct WidenedBFloat16Dot {
   }
 };
 
+// For weights whose words are matched: a Dot that has dotTwo() takes two words at a time.
+template <class Dot>
+struct MatchedDot : Dot {
+  static constexpr bool kMatched = true;
+};
+template <class Dot>
+constexpr bool isMatched() {
+  return requires {
+    Dot::kMatched;
+  };
+}
+
 }  // namespace
 }  // namespace layerwise::cpu

@@ -33,7 +33,14 @@ struct MicroArgs {
   const ByteResults* results;
   char* bytes;
   const char* byteResidual;  // or null
-  // Weights of a later call, asked for while this one multiplies: cache lines at every fourth step.
+  // Of words that are matched: rows of b by twos, of the words order[0], order[1], ..., whose
+  // places in a are offsets[word], and behind `matched` rows one by one. Kernel and depth are one
+  // then.
+  const uint16_t* order;
+  const int64_t* offsets;
+  int64_t matched;
+  // Weights of a later call, asked for while this one multiplies: cache lines at every
+  // stepsTogether() steps.
   const char* ahead;
   int64_t aheadLines;
 };
@@ -66,11 +73,17 @@ constexpr int weightWordBytes() {
   }
 }
 
+template <class Dot>
+constexpr int stepsTogether() {
+  return isMatched<Dot>() ? 2 : 4;
+}
+
 template <class Dot, int R, int P, int NV>
 struct MicroKernel {
   using V = typename Dot::Vector;
   using Acc = typename Dot::Acc;
   using Words = typename Dot::Words;
+  static constexpr int64_t kLine = 64;
   static constexpr int kWordBytes = 4, kWeightBytes = weightWordBytes<Dot>();
   static constexpr int kBases = (P + kPixelsPerBase - 1) / kPixelsPerBase;
 
@@ -99,17 +112,59 @@ struct MicroKernel {
     pixelStep<0, 0>(acc, b, bases, step, step3, k);
   }
 
-  static void run(const MicroArgs& args) {
-    constexpr int kUnroll = 4;
-    constexpr int64_t kLine = 64;
-    const char* ahead = args.ahead;
-    Acc acc[R][P][NV];
+  // Two words of all pixels, matched: at x and y of a's first pixels.
+  template <int p = 0>
+  static LW_INLINE void twoWords(Acc (&acc)[R][P][NV], const char* const (&x)[kBases],
+                                 const char* const (&y)[kBases], int64_t step, int64_t step3,
+                                 const char* weights) {
+    constexpr int base = p / kPixelsPerBase, index = p % kPixelsPerBase;
+    const Words first = Dot::broadcast(pixelAddress<index>(x[base], step, step3));
+    const Words second = Dot::broadcast(pixelAddress<index>(y[base], step, step3));
     LW_UNROLL for (int n = 0; n < NV; ++n) {
-      const Acc bias = Dot::start(args.bias + n * V::kWidth);
-      LW_UNROLL for (int r = 0; r < R; ++r) {
-        LW_UNROLL for (int p = 0; p < P; ++p) acc[r][p][n] = bias;
-      }
+      const char* w = weights + n * V::kWidth * kWeightBytes;
+      acc[0][p][n] = Dot::dotTwo(acc[0][p][n], first, Dot::weights(w), second,
+                                 Dot::weights(w + NV * V::kWidth * kWeightBytes));
     }
+    if constexpr (p + 1 < P) twoWords<p + 1>(acc, x, y, step, step3, weights);
+  }
+
+  static LW_INLINE void move(const char* const (&from)[kBases], int64_t offset,
+                             const char* (&to)[kBases]) {
+    LW_UNROLL for (int i = 0; i < kBases; ++i) to[i] = from[i] + offset;
+  }
+
+  static LW_INLINE void multiplyMatched(Acc (&acc)[R][P][NV], const MicroArgs& args) {
+    constexpr int64_t kRow = NV * V::kWidth * kWeightBytes;
+    const char* ahead = args.ahead;
+    const char* b = static_cast<const char*>(args.b);
+    const uint16_t* order = args.order;
+    int64_t step = args.aPixel, step3 = 3 * args.aPixel;
+    const char* bases[1][kBases];
+    LW_UNROLL for (int i = 0; i < kBases; ++i) {
+      bases[0][i] = static_cast<const char*>(args.a) + i * kPixelsPerBase * step;
+    }
+    int64_t k = args.depth;
+    for (int64_t left = args.matched; left > 0; left -= 2, k -= 2, b += 2 * kRow) {
+      for (int64_t line = 0; line < args.aheadLines; ++line, ahead += kLine) {
+        __builtin_prefetch(ahead, 0, 2);
+      }
+      opaque(bases, step, step3);
+      const char *x[kBases], *y[kBases];
+      move(bases[0], args.offsets[*order++], x);
+      move(bases[0], args.offsets[*order++], y);
+      twoWords(acc, x, y, step, step3, b);
+    }
+    for (; k > 0; --k, b += kRow) {
+      opaque(bases, step, step3);
+      const char* x[1][kBases];
+      move(bases[0], args.offsets[*order++], x[0]);
+      depthStep(acc, x, step, step3, b, 0);
+    }
+  }
+
+  static LW_INLINE void multiply(Acc (&acc)[R][P][NV], const MicroArgs& args) {
+    constexpr int kUnroll = stepsTogether<Dot>();
+    const char* ahead = args.ahead;
     const char* b = static_cast<const char*>(args.b);
     const char* rowStart = static_cast<const char*>(args.a);
     int64_t step = args.aPixel, step3 = 3 * args.aPixel;
@@ -139,6 +194,21 @@ struct MicroKernel {
           b += NV * V::kWidth * kWeightBytes;
         }
       }
+    }
+  }
+
+  static void run(const MicroArgs& args) {
+    Acc acc[R][P][NV];
+    LW_UNROLL for (int n = 0; n < NV; ++n) {
+      const Acc bias = Dot::start(args.bias + n * V::kWidth);
+      LW_UNROLL for (int r = 0; r < R; ++r) {
+        LW_UNROLL for (int p = 0; p < P; ++p) acc[r][p][n] = bias;
+      }
+    }
+    if constexpr (isMatched<Dot>()) {
+      multiplyMatched(acc, args);
+    } else {
+      multiply(acc, args);
     }
     if constexpr (Dot::kElements == 1) {
       storeTile(acc, args);
@@ -238,14 +308,15 @@ using MicroFunction = void (*)(const MicroArgs&);
 
 template <class Dot, int NV, int P>
 constexpr MicroFunction oneRow() {
-  if constexpr (P <= maxPixels(Dot::Vector::kRegisters, NV))
+  if constexpr (P <= maxPixels(Dot::Vector::kRegisters, NV) &&
+                (!isMatched<Dot>() || NV <= kMaxMatchedVectors))
     return &MicroKernel<Dot, 1, P, NV>::run;
   return nullptr;
 }
 
 template <class Dot, int NV, int P>
 constexpr MicroFunction twoRows() {
-  if constexpr (NV >= 2 && 2 * P <= maxPixels(Dot::Vector::kRegisters, NV)) {
+  if constexpr (!isMatched<Dot>() && NV >= 2 && 2 * P <= maxPixels(Dot::Vector::kRegisters, NV)) {
     return &MicroKernel<Dot, 2, P, NV>::run;
   }
   return nullptr;

@@ -34,6 +34,7 @@ constexpr TypedConvKernels typedConvKernels(const char* name, int spare = 0) {
           nullptr,
           nullptr,
           nullptr,
+          nullptr,
           peakOf<Dot>()};
 }
 
@@ -50,6 +51,7 @@ template <class Dot, class ShortsDot, class WideDot, class ExactDot>
 constexpr TypedConvKernels saturatingConvKernels(const char* name, int spare = 0) {
   TypedConvKernels kernels = byteConvKernels<Dot, ShortsDot>(name, spare);
   kernels.wide = &convDirect<typename Dot::Vector, WideDot>;
+  kernels.matched = &convDirect<typename Dot::Vector, MatchedDot<Dot>>;
   kernels.exactDepthwise = &convDepthwise<ExactDot>;
   return kernels;
 }

@@ -233,6 +233,11 @@ struct Avx2SaturatingBytesDot {
   static LW_INLINE Acc dot(Acc acc, Words x, Words w) {
     return Avx2ShortsDot::dot(acc, _mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1));
   }
+  // Both words' products, of which those of two pairs are added in 16 bits.
+  static LW_INLINE Acc dotTwo(Acc acc, Words x, Words w, Words y, Words v) {
+    const Words sum = _mm256_add_epi16(_mm256_maddubs_epi16(x, w), _mm256_maddubs_epi16(y, v));
+    return Avx2ShortsDot::dot(acc, sum, _mm256_set1_epi16(1));
+  }
 };
 
 struct Avx2ExactBytesDot {

@@ -56,6 +56,11 @@ class TypedConvolutionTactic : public Tactic {
         seconds = winogradCycles(shape) / (3e9 * context.workers);
         weights = 4 * static_cast<double>(shape.co * packedRows(shape, config));
       }
+      // Of a block's words, the more there are the more match, and take three quarters of the time.
+      if (method_ == ConvMethod::kMatched) {
+        const auto ofBlock = static_cast<double>(shape.kh * shape.kw * depthWords(shape, element_));
+        seconds *= 1.02 - 0.25 * std::max(0.0, 1 - 16 * config.vectors / ofBlock);
+      }
       // Candidates come best guess first; a later one must not win on a tie.
       c.seconds = (std::max(seconds, weights / 12e9) + 3e-6) * (1 + 0.02 * place++);
       auto add = [&](const Layout& from, const Layout& to, double factor) {
@@ -77,7 +82,7 @@ class TypedConvolutionTactic : public Tactic {
     }
   }
 
-  bool isDirect() const { return method_ == ConvMethod::kDirect || method_ == ConvMethod::kWide; }
+  bool isDirect() const { return cpu::isDirect(method_); }
 
   // Products, the transform of the input and that of the output.
   double winogradCycles(const ConvShape& s) const {
@@ -241,6 +246,9 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   registry.add(
       std::make_unique<BytesConvolutionTactic>(ConvMethod::kDepthwise, Element::kUInt8, bytes,
                                                vectors ? 0.3 * byteRate * bytes.width : 0.1));
+  if (bytes.matched)
+    registry.add(std::make_unique<BytesConvolutionTactic>(ConvMethod::kMatched, Element::kUInt8,
+                                                          bytes, byteRate * bytes.width));
   for (ConvMethod method : {ConvMethod::kWide, ConvMethod::kWinograd2, ConvMethod::kWinograd4})
     if (bytes.convolution(method, true))
       registry.add(std::make_unique<BytesConvolutionTactic>(method, Element::kUInt8, bytes,
