@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 
+#include "engine/checksum.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -122,7 +123,7 @@ std::array<std::span<const std::byte>, kPlanSections> readPlanSections(
       fail("has a malformed table: section {} does not lie where it must", kNames[i]);
     std::uint64_t padding = paddingAfter(entry.size);
     std::span<const std::byte> whole = bytes.subspan(offset, entry.size + padding);
-    if (entry.checksum != XXH3_64bits(whole.data(), whole.size()))
+    if (entry.checksum != checksum(whole))
       fail("is damaged: the checksum of section {} differs", kNames[i]);
     if (!isZero(whole.last(padding))) fail("has bytes behind section {}", kNames[i]);
     sections[i] = whole.first(entry.size);
