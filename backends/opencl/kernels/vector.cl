@@ -1,7 +1,23 @@
-// Channels-last tensors 16 bytes at a time: V is WIDTH neighbouring channels as floats.
+// Channels-last tensors 16 bytes at a time, of bytes 8: V is WIDTH neighbouring channels as floats.
 //
-// Defines: HALF, 1 where elements are half, 0 where they are float.
-#if HALF
+// Defines: BITS of an element, 8, 16 (half) or 32 (float).
+#if BITS == 8
+#define WIDTH 8
+#define LOWEST 0
+typedef uchar element;
+typedef float8 V;
+V loadVector(global const element* p, ulong at, int aligned) {
+  return convert_float8(aligned ? *(global const uchar8*)(p + at) : vload8(0, p + at));
+}
+void storeVector(V v, global element* p, ulong at, int aligned) {
+  const uchar8 bytes = convert_uchar8(v);
+  if (aligned)
+    *(global uchar8*)(p + at) = bytes;
+  else
+    vstore8(bytes, 0, p + at);
+}
+#elif BITS == 16
+#define LOWEST -INFINITY
 #define WIDTH 8
 typedef half element;
 typedef float8 V;
@@ -21,6 +37,7 @@ void storeVector(V v, global element* p, ulong at, int aligned) {
   *(global uint4*)(p + at) = as_uint4(parts);
 }
 #else
+#define LOWEST -INFINITY
 #define WIDTH 4
 typedef float element;
 typedef float4 V;

@@ -16,7 +16,7 @@ kernel void pool(global const element* in, ulong inAt, global element* out, ulon
   // The sums and what was rounded off them: a global average has many terms.
   V result = 0, lost = 0;
 #else
-  V result = -INFINITY;
+  V result = LOWEST;
 #endif
   for (int iy = top; iy < bottom; ++iy)
     for (int ix = left; ix < right; ++ix) {

@@ -19,7 +19,7 @@ namespace opencl {
 namespace {
 
 int widthOf(DataType type) {
-  return type == DataType::kFloat16 ? 8 : 4;
+  return type == DataType::kFloat32 ? 4 : 8;
 }
 
 /// The struct of the same name in kernels/vector.cl.
@@ -77,7 +77,8 @@ Launch launchOverPixels(std::shared_ptr<const Program> program, std::string kern
 }
 
 /// What the tactics of this file share: channels-last tensors of rank 3 or 4 whose channels fill
-/// vectors of 16 bytes, in float32 and, where the node may, float16.
+/// vectors of kernels/vector.cl, in float32 and, where the node may, float16; bytes where `bytes`
+/// says so.
 class VectorTactic : public Tactic {
  public:
   VectorTactic(const Device& device, std::string name) : device_(device), name_(std::move(name)) {}
@@ -85,14 +86,16 @@ class VectorTactic : public Tactic {
 
  protected:
   void add(const MatchContext& context, NodeId node, const FusedNodes& region,
-           double flopsPerOutput, std::string parameters, double factor,
+           double flopsPerOutput, std::string parameters, double factor, bool bytes,
            std::vector<Candidate>& candidates) const {
     auto infoOf = [&](ValueId id) { return context.shapes.values[static_cast<std::size_t>(id)]; };
     const TensorInfo in = infoOf(context.graph.node(node).inputs[0]), out = infoOf(region.output);
     const int rank = in.dims.rank();
-    if (in.type != DataType::kFloat32 || rank < 3 || rank > 4 || out.dims.volume() == 0) return;
-    for (DataType type : {DataType::kFloat32, DataType::kFloat16}) {
-      if (out.dims[1] % widthOf(type)) continue;
+    if (rank < 3 || rank > 4 || out.dims.volume() == 0) return;
+    for (DataType type : {DataType::kFloat32, DataType::kFloat16, DataType::kUInt8}) {
+      const bool isByte = type == DataType::kUInt8;
+      if (isByte && !bytes) continue;
+      if (in.type != (isByte ? type : DataType::kFloat32) || out.dims[1] % widthOf(type)) continue;
       if (type == DataType::kFloat16 &&
           !std::all_of(region.nodes.begin(), region.nodes.end(), [&](NodeId n) {
             return context.graph.computeType(n) == DataType::kFloat16;
@@ -120,7 +123,7 @@ class VectorTactic : public Tactic {
 };
 
 void defineElement(ProgramSource& source, DataType type) {
-  source.define("HALF", type == DataType::kFloat16);
+  source.define("BITS", 8 * static_cast<int>(sizeOf(type)));
 }
 
 class VectorPooling final : public VectorTactic {
@@ -135,7 +138,8 @@ class VectorPooling final : public VectorTactic {
         context.shapes.values[static_cast<std::size_t>(context.graph.node(id).inputs[0])].dims;
     if (in.rank() > 4) return;
     add(context, id, fusedNodes(context, id, [](const Activation&) { return false; }).front(),
-        static_cast<double>(resolveWindow(*a, in).kernel.volume()), "", 1, candidates);
+        static_cast<double>(resolveWindow(*a, in).kernel.volume()), "", 1,
+        a->type == PoolingType::kMax, candidates);
   }
 
   std::unique_ptr<Step> bind(const BindContext& c) const override {
@@ -166,7 +170,7 @@ class VectorResize final : public VectorTactic {
     const Dims out = resizedDims(*a, in.dims);
     if (in.dims.rank() < 3 || out[0] != in.dims[0] || out[1] != in.dims[1]) return;
     add(context, id, fusedNodes(context, id, [](const Activation&) { return false; }).front(), 1,
-        "", 1, candidates);
+        "", 1, true, candidates);
   }
 
   std::unique_ptr<Step> bind(const BindContext& c) const override {
@@ -217,7 +221,7 @@ class VectorDepthwise final : public VectorTactic {
       if (region.residual != kNone) break;
       for (int columns : {1, 2, 4})
         add(context, id, region, 2 * static_cast<double>(w.kernel[1] * w.kernel[2]),
-            fmt::format("columns={}", columns), columns == best ? 1 : 1.1, candidates);
+            fmt::format("columns={}", columns), columns == best ? 1 : 1.1, false, candidates);
     }
   }
 
