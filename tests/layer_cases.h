@@ -40,6 +40,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"quantize", quantizeCase, 40},
       {"quantized_convolution", quantizedConvolutionCase, 102},
       {"quantized_matrix", quantizedMatrixCase, 34},
+      {"quantized_picture", quantizedPictureCase, 34},
       {"reduce", reduceCase, 50},
       {"resize", resizeCase, 60},
       {"scale", scaleCase, 36},

@@ -33,6 +33,7 @@ struct Capabilities {
   bool subgroups = false;
   bool inlinePtx = false;     ///< PTX in asm statements
   int computeCapability = 0;  ///< of an NVIDIA device, 90 for 9.0; 0 elsewhere
+  bool emulatesPtx = false;   ///< runs kernels in PTX as OpenCL C, slowly: for tests
 };
 
 /// An OpenCL device with its context (one a device), compiled programs and memory. Safe for

@@ -15,6 +15,24 @@ namespace {
 constexpr int kMostDepthBytes = 128;  // of any tile
 constexpr std::int64_t kLocalBytes = 48 * 1024;
 
+/// An entry of each kind of arithmetic.
+template <class Make>
+const std::vector<ConvTile>& tilesOf(ConvMath math, Make make) {
+  static const std::array<std::vector<ConvTile>, 4> all = {
+      make(ConvMath::kBytes), make(ConvMath::kHalf), make(ConvMath::kTf32), make(ConvMath::kFloat)};
+  switch (math) {
+    case ConvMath::kBytes:
+      return all[0];
+    case ConvMath::kHalf:
+      return all[1];
+    case ConvMath::kTf32:
+      return all[2];
+    case ConvMath::kFloat:
+      break;
+  }
+  return all[3];
+}
+
 std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
   std::vector<ConvTile> tiles;
   auto add = [&](int pixels, int channels, int depthBytes, int stages, int flight) {
@@ -72,6 +90,14 @@ std::vector<ConvTile> makeTiles(ConvMath math) {
 
 }  // namespace
 
+int elementBytes(ConvMath math) {
+  return math == ConvMath::kBytes ? 1 : math == ConvMath::kHalf ? 2 : 4;
+}
+
+int chunkOf(ConvMath math) {
+  return 16 / elementBytes(math);
+}
+
 std::string ConvTile::name() const {
   return fmt::format("tile={}x{}x{} warp={}x{} stages={} flight={}", pixels, channels, depthBytes,
                      warpPixels, warpChannels, stages, flight);
@@ -96,23 +122,22 @@ std::vector<std::pair<std::string, std::string>> ConvTile::defines() const {
 }
 
 const std::vector<ConvTile>& convTiles(const ConvFamily& family) {
-  static const std::vector<ConvTile> half = makeTiles(ConvMath::kHalf),
-                                     tf32 = makeTiles(ConvMath::kTf32),
-                                     single = makeTiles(ConvMath::kFloat),
-                                     groupHalf = makeWarpgroupTiles(ConvMath::kHalf),
-                                     groupTf32 = makeWarpgroupTiles(ConvMath::kTf32),
-                                     patchHalf = makePatchTiles(ConvMath::kHalf),
-                                     patchTf32 = makePatchTiles(ConvMath::kTf32);
-  const ConvMath math = family.math;
-  if (family.unit == ConvUnit::kPatch) return math == ConvMath::kHalf ? patchHalf : patchTf32;
-  if (family.unit == ConvUnit::kWarpgroup) return math == ConvMath::kHalf ? groupHalf : groupTf32;
-  return math == ConvMath::kHalf ? half : math == ConvMath::kTf32 ? tf32 : single;
+  // Lambdas, as each has a table of its own.
+  switch (family.unit) {
+    case ConvUnit::kPatch:
+      return tilesOf(family.math, [](ConvMath math) { return makePatchTiles(math); });
+    case ConvUnit::kWarpgroup:
+      return tilesOf(family.math, [](ConvMath math) { return makeWarpgroupTiles(math); });
+    case ConvUnit::kWarp:
+      break;
+  }
+  return tilesOf(family.math, [](ConvMath math) { return makeTiles(math); });
 }
 
 bool suitsPatches(const ConvProblem& p, ConvMath math) {
   return p.strideY == 1 && p.strideX == 1 && p.dilationY == 1 && p.dilationX == 1 &&
-         p.outHeight == p.inHeight && p.outWidth == p.inWidth && !p.pointwise() && p.fixedPadding &&
-         p.inChannels % (math == ConvMath::kHalf ? 8 : 4) == 0;
+         p.outHeight == p.inHeight && p.outWidth == p.inWidth && !p.pointwise() &&
+         p.inChannels % chunkOf(math) == 0;
 }
 
 ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
@@ -131,21 +156,20 @@ ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
 }
 
 ChunkedConv::ChunkedConv(const ConvProblem& original, ConvMath math) : problem(original) {
-  const int chunk = math == ConvMath::kHalf ? 8 : 4;
-  paired = math == ConvMath::kHalf && original.inChannels <= 4 && original.strideX == 2 &&
-           original.dilationX == 1 && original.fixedPadding;
-  if (!paired) {
+  const int chunk = chunkOf(math);
+  channels = original.inChannels <= 4 ? 4 : 8;
+  if (original.strideX == 2 && original.dilationX == 1 && original.inChannels <= channels)
+    pixels = std::max(1, chunk / static_cast<int>(channels));
+  if (pixels == 1) {
     channels = problem.inChannels = (original.inChannels + chunk - 1) / chunk * chunk;
     asGiven = channels == original.inChannels;
     return;
   }
-  channels = 4;
-  extra = static_cast<int>(original.padX % 2);
-  problem.inChannels = 8;
-  problem.inWidth = (original.inWidth + 1) / 2;
-  problem.kernelWidth = (original.kernelWidth + extra + 1) / 2;
-  problem.strideX = 1;
-  problem.padX = (original.padX + extra) / 2;
+  problem.inChannels = chunk;
+  problem.kernelWidth = (original.kernelWidth + pixels - 1) / pixels;
+  problem.strideX = 1, problem.dilationX = pixels / 2;
+  problem.padX = 0;
+  problem.inWidth = problem.outWidth + (problem.kernelWidth - 1) * problem.dilationX;
 }
 
 int convWeightRows(std::int64_t channels) {
@@ -153,7 +177,7 @@ int convWeightRows(std::int64_t channels) {
 }
 
 int convWeightRow(std::int64_t depth, ConvMath math) {
-  int whole = kMostDepthBytes / (math == ConvMath::kHalf ? 2 : 4);
+  int whole = kMostDepthBytes / elementBytes(math);
   return static_cast<int>((depth + whole - 1) / whole * whole);
 }
 
@@ -171,7 +195,7 @@ std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& 
   const ConvProblem& p = chunked.problem;
   const bool patches = tile.unit == ConvUnit::kPatch;
   const std::int64_t row = convWeightRow(p.depth(), math), rows = convWeightRows(p.outChannels);
-  const std::int64_t chunk = 16 / tile.elementBytes(), chunks = tile.depthBytes / 16;
+  const std::int64_t chunk = chunkOf(math), chunks = tile.depthBytes / 16;
   // Over patches: blocks of channels, rows of the kernel, eights of output channels, taps of the
   // row, chunks of the block, the eight.
   const std::int64_t size =
@@ -183,8 +207,8 @@ std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& 
     for (std::int64_t c = 0; c < original.inChannels; ++c)
       for (std::int64_t y = 0; y < original.kernelHeight; ++y)
         for (std::int64_t x = 0; x < original.kernelWidth; ++x) {
-          const std::int64_t column = chunked.paired ? (x + chunked.extra) / 2 : x;
-          const std::int64_t channel = chunked.paired ? (x + chunked.extra) % 2 * 4 + c : c;
+          const std::int64_t column = x / chunked.pixels;
+          const std::int64_t channel = x % chunked.pixels * chunked.channels + c;
           const std::int64_t place = convWeightPlace(math, o), inBlock = channel / chunk;
           std::int64_t at = place * row + (y * p.kernelWidth + column) * p.inChannels + channel;
           if (patches) {
@@ -214,7 +238,7 @@ ConvCut ConvCut::parse(const ConvFamily& family, const std::string& text) {
 }
 
 std::int64_t convSteps(const ConvTile& tile, const ConvProblem& problem) {
-  const std::int64_t each = tile.depthBytes / tile.elementBytes();
+  const std::int64_t each = tile.depthBytes / elementBytes(tile.math);
   const std::int64_t depth = tile.unit == ConvUnit::kPatch ? problem.inChannels : problem.depth();
   return (depth + each - 1) / each;
 }
@@ -244,7 +268,7 @@ struct ConvCosts {
 };
 
 ConvCosts convCosts(const ConvTile& tile) {
-  const double width = tile.math == ConvMath::kHalf ? 2 : 1;
+  const double width = 4.0 / elementBytes(tile.math);
   if (tile.math == ConvMath::kFloat)
     return {230,  0,  0,     260 + 1.25 * tile.depthBytes, 1800 + 150.0 * tile.stages, 24,
             1500, 20, 2.8e12};
@@ -265,7 +289,7 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   // Over patches a step is a row of the kernel, and a patch comes once for all of them.
   const bool patches = t.unit == ConvUnit::kPatch;
   const double taps = patches ? static_cast<double>(p.kernelWidth) : 1;
-  const double elements = taps * t.depthBytes / t.elementBytes();
+  const double elements = taps * t.depthBytes / elementBytes(t.math);
   const double arithmetic = 2.0 * t.pixels * t.channels * elements / costs.flopsPerCycle;
   const double warps = t.threads() / 32.0;
   const double reads = t.unit == ConvUnit::kWarp ? warps * (t.warpPixels + t.warpChannels)
@@ -296,10 +320,11 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
                                (steps * alone + store + costs.startCycles));
   if (cut.splits > 1)
     cycles += costs.splitCycles + cut.splits * t.pixels * t.channels / costs.splitPerCycle;
-  const double bytes = t.elementBytes() * (static_cast<double>(p.images * p.inHeight * p.inWidth) *
-                                               static_cast<double>(p.inChannels) +
-                                           static_cast<double>(p.pixels() * p.outChannels) +
-                                           static_cast<double>(p.depth() * p.outChannels));
+  const double bytes =
+      elementBytes(t.math) *
+      (static_cast<double>(p.images * p.inHeight * p.inWidth) * static_cast<double>(p.inChannels) +
+       static_cast<double>(p.pixels() * p.outChannels) +
+       static_cast<double>(p.depth() * p.outChannels));
   const double computing = cycles / kClock, moving = bytes / costs.bytesPerSecond;
   return kLaunch + std::max(computing, moving) + 0.35 * std::min(computing, moving);
 }

@@ -9,9 +9,12 @@
 /// up.
 namespace layerwise::opencl {
 
-/// What the kernel computes with: half products summed in float, TF32 products of floats, or
-/// floats.
-enum class ConvMath : std::uint8_t { kHalf = 16, kTf32 = 19, kFloat = 32 };
+/// What the kernel computes with: bytes summed in integers (layers/quantized_convolution.h), half
+/// products summed in float, TF32 products of floats, or floats.
+enum class ConvMath : std::uint8_t { kBytes = 8, kHalf = 16, kTf32 = 19, kFloat = 32 };
+int elementBytes(ConvMath math);
+/// Channels in 16 bytes.
+int chunkOf(ConvMath math);
 
 /// Who multiplies: a thread or the tensor core of a warp, by the kind of arithmetic (mma.sync), or
 /// the tensor cores of four warps together (wgmma; tensor core arithmetic only), step by step of
@@ -37,7 +40,6 @@ struct ConvTile {
   ConvUnit unit = ConvUnit::kWarp;
   int flight = 0;
 
-  int elementBytes() const { return math == ConvMath::kHalf ? 2 : 4; }
   int threads() const { return 32 * (pixels / warpPixels) * (channels / warpChannels); }
   std::string name() const;
   std::vector<std::pair<std::string, std::string>> defines() const;
@@ -65,6 +67,9 @@ struct ConvGeometry {
   float alpha, beta;
   std::int64_t inImage, outImage, residualImage;
   std::int32_t productIn, productOut;
+  std::uint32_t outside;
+  std::int32_t outputZero, residualZero;
+  float inverse, residualScale;
 };
 
 /// A convolution without groups over images; the fully connected layer is one over images of one
@@ -74,7 +79,6 @@ struct ConvProblem {
   std::int64_t inHeight = 1, inWidth = 1, outHeight = 1, outWidth = 1;
   std::int64_t kernelHeight = 1, kernelWidth = 1;
   std::int64_t strideY = 1, strideX = 1, dilationY = 1, dilationX = 1, padY = 0, padX = 0;
-  bool fixedPadding = true;  ///< padX is the same whatever the input's size
 
   std::int64_t pixels() const { return images * outHeight * outWidth; }
   std::int64_t depth() const { return kernelHeight * kernelWidth * inChannels; }
@@ -82,13 +86,12 @@ struct ConvProblem {
 };
 
 /// The same convolution in a form whose input channels fill whole chunks of 16 bytes: channels are
-/// filled up, and where four halves are enough for a pixel and the stride allows it, two pixels
-/// that lie side by side count as one of eight channels.
+/// filled up, and where a pixel of four (bytes: or eight) fills only a part and the stride is 2,
+/// the pixels that lie side by side from every other one on count as one, padding included.
 struct ChunkedConv {
   ChunkedConv(const ConvProblem& original, ConvMath math);
   ConvProblem problem;
-  bool paired = false;
-  int extra = 0;              ///< columns that the paired kernel begins before the original one
+  int pixels = 1;             ///< of the original width in a chunk
   std::int64_t channels = 0;  ///< of a pixel of the original width, filled up
   bool asGiven = false;       ///< the input needs no change
 };

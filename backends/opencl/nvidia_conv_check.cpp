@@ -12,13 +12,8 @@
 namespace layerwise::opencl {
 namespace {
 
-ConvTensor planes(int buffer, const Dims& dims) {
-  ConvTensor t;
-  t.view = {buffer, 0, DataType::kFloat32, dims,
-            denseStrides(Layout::linear(DataType::kFloat32), dims)};
-  t.image = t.view.strides[0], t.channel = t.view.strides[1];
-  t.row = t.view.strides[2], t.pixel = t.view.strides[3];
-  return t;
+ConvTensor tensor(int buffer, const Layout& layout, const Dims& dims) {
+  return convTensor({buffer, 0, layout.type, dims, denseStrides(layout, dims)});
 }
 
 double valueAt(const std::vector<std::byte>& raw, std::size_t index, DataType type) {
@@ -42,33 +37,49 @@ bool computes(const Device& device, const ConvTile& tile) {
   p.outHeight = (p.inHeight - 1) / stride + 1, p.outWidth = (p.inWidth - 1) / stride + 1;
   p.kernelHeight = p.kernelWidth = 3, p.strideY = p.strideX = stride, p.padY = p.padX = 1;
   std::mt19937 random(1);
-  // Few bits, so that products are exact in every type and the order of sums does not matter.
-  auto draw = [&](std::int64_t count) {
+  auto draw = [&](std::int64_t count, int least, int most) {
     std::vector<float> values(static_cast<std::size_t>(count));
-    for (float& v : values) v = static_cast<float>(static_cast<int>(random() % 17) - 8) / 8.0f;
+    for (float& v : values)
+      v = static_cast<float>(least +
+                             static_cast<int>(random() % static_cast<unsigned>(most - least + 1)));
     return values;
   };
-  std::vector<float> x = draw(p.images * p.inChannels * p.inHeight * p.inWidth),
-                     w = draw(p.outChannels * p.depth()), bias = draw(p.outChannels);
+  // All bytes, of which sums are exact; otherwise few bits, so that products are exact in every
+  // type and the order of sums does not matter.
+  const bool bytes = math == ConvMath::kBytes;
+  const std::int64_t inputs = p.images * p.inChannels * p.inHeight * p.inWidth;
+  std::vector<float> x = bytes ? draw(inputs, 0, 255) : draw(inputs, -8, 8),
+                     w = bytes ? draw(p.outChannels * p.depth(), -128, 127)
+                               : draw(p.outChannels * p.depth(), -8, 8),
+                     bias = draw(p.outChannels, -8, 8);
+  const std::vector<std::uint8_t> xBytes(x.begin(), bytes ? x.end() : x.begin());
+  QuantizedConvolution quantized;
+  quantized.inputZeroPoint = bytes ? 77 : 0;
+  const auto zero = static_cast<double>(quantized.inputZeroPoint);
   ConvBinding b;
   b.problem = p;
   b.cut.tile = tile;
   b.cut.splits = 2;
-  b.in = planes(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
+  b.in = tensor(1, Layout::linear(bytes ? DataType::kUInt8 : DataType::kFloat32),
+                {p.images, p.inChannels, p.inHeight, p.inWidth});
   const DataType type = math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32;
   const Dims outDims{p.images, p.outChannels, p.outHeight, p.outWidth};
-  b.out.view = {2, 0, type, outDims, denseStrides(Layout::channelsLast(type, 4), outDims)};
-  b.out.image = b.out.view.strides[0];
-  b.out.row = b.out.view.strides[2], b.out.pixel = b.out.view.strides[3];
+  b.out = tensor(2, Layout::channelsLast(type, 4), outDims);
   std::vector<std::byte> raw(static_cast<std::size_t>(outDims.volume()) * sizeOf(type));
   try {
     std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(device, b, *uploadConv(device, tile, p, w, bias));
+    const auto packed =
+        bytes ? uploadQuantizedConv(device, tile, p, w,
+                                    {quantized, std::vector<float>(bias.size(), 1), bias})
+              : uploadConv(device, tile, p, w, bias);
+    steps[0].step = bindNvidiaConv(device, b, *packed);
     ClExecutor executor(device, std::make_shared<ThreadPool>(1));
     executor.prepare(
         steps, {},
-        std::vector<IoBuffer>{{x.size() * sizeof(float), true, false}, {raw.size(), false, true}});
-    std::vector<void*> io{x.data(), raw.data()};
+        std::vector<IoBuffer>{{bytes ? xBytes.size() : x.size() * sizeof(float), true, false},
+                              {raw.size(), false, true}});
+    std::vector<void*> io{const_cast<std::uint8_t*>(xBytes.data()), raw.data()};
+    if (!bytes) io[0] = x.data();
     executor.run(steps, io, nullptr, {});
   } catch (const Error&) {
     return false;
@@ -84,12 +95,13 @@ bool computes(const Device& device, const ConvTile& tile) {
               for (std::int64_t kx = 0; kx < 3; ++kx) {
                 std::int64_t y = oy * stride - 1 + ky, xx = ox * stride - 1 + kx;
                 if (y < 0 || xx < 0 || y >= p.inHeight || xx >= p.inWidth) continue;
-                sum += static_cast<double>(x[static_cast<std::size_t>(
-                           ((n * p.inChannels + c) * p.inHeight + y) * p.inWidth + xx)]) *
+                sum += (static_cast<double>(x[static_cast<std::size_t>(
+                            ((n * p.inChannels + c) * p.inHeight + y) * p.inWidth + xx)]) -
+                        zero) *
                        w[static_cast<std::size_t>(((o * p.inChannels + c) * 3 + ky) * 3 + kx)];
               }
           // The sum is exact in float; a half holds 11 bits of it.
-          double got = valueAt(raw, at, type);
+          const double got = valueAt(raw, at, type);
           if (!(std::abs(got - sum) <= (math == ConvMath::kHalf ? std::abs(sum) / 2048 : 0)))
             return false;
         }
@@ -101,9 +113,10 @@ bool computes(const Device& device, const ConvTile& tile) {
 bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
   const Capabilities& can = device.capabilities();
   const bool groups = family.unit != ConvUnit::kWarp;
-  if (!can.inlinePtx || device.info().localBytes < 48 * 1024 ||
-      (groups ? can.computeCapability != 90 : can.computeCapability < 80))
-    return false;
+  const bool emulated = can.emulatesPtx && !groups;
+  const bool able =
+      can.inlinePtx && (groups ? can.computeCapability == 90 : can.computeCapability >= 80);
+  if ((!able && !emulated) || device.info().localBytes < 48 * 1024) return false;
   // One of each depth of a step.
   for (int depthBytes : {32, 64, 128}) {
     auto tile = std::find_if(convTiles(family).begin(), convTiles(family).end(), [&](auto& t) {

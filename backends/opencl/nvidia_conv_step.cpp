@@ -7,17 +7,15 @@
 
 #include "backends/opencl/activation_function.h"
 #include "backends/opencl/executor.h"
+#include "backends/opencl/kernel_types.h"
 #include "backends/opencl/nest.h"
 #include "backends/opencl/nvidia_wgmma.h"
 #include "layers/float16.h"
+#include "layers/spatial.h"
 #include "layerwise/thread_pool.h"
 
 namespace layerwise::opencl {
 namespace {
-
-DataType typeOf(ConvMath math) {
-  return math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32;
-}
 
 /// The kernel's struct of the same name.
 struct GatherGeometry {
@@ -25,15 +23,24 @@ struct GatherGeometry {
   cl_int height, width, channels;
   cl_int inWidth, inChannels;
   cl_int inRow, inPixel, inChannel;
-  cl_int unused;
+  cl_int outside;
   cl_long inImage;
+  cl_int step, padX;
+  cl_float inverse, zero;
 };
 
-/// Whether 16 bytes at any pixel and any whole chunk of channels may be accessed at once.
-bool isAligned(const ConvTensor& t) {
-  const auto chunk = static_cast<std::int64_t>(16 / sizeOf(t.view.type));
-  return t.view.byteOffset % 16 == 0 && t.image % chunk == 0 && t.row % chunk == 0 &&
-         t.pixel % chunk == 0;
+/// Whether so many bytes at any pixel and any channel that is a multiple of so many may be accessed
+/// at once.
+bool isAligned(const ConvTensor& t, std::int64_t bytes) {
+  const std::int64_t elements = bytes / static_cast<std::int64_t>(sizeOf(t.view.type));
+  return t.view.byteOffset % static_cast<std::size_t>(bytes) == 0 && t.image % elements == 0 &&
+         t.row % elements == 0 && t.pixel % elements == 0;
+}
+
+/// Whether the kernel's ends may access 8 channels at any pixel, 16 bytes at a time.
+bool takesVectors(const ConvTensor& t) {
+  return isAligned(t,
+                   std::min<std::int64_t>(16, 8 * static_cast<std::int64_t>(sizeOf(t.view.type))));
 }
 
 /// Whether all pixels of all images lie one stride apart.
@@ -56,7 +63,7 @@ struct ActivationText {
 };
 
 /// Most networks need one of two forms, so that few programs serve them.
-ActivationText activationText(const Activation* a, ConvMath math) {
+ActivationText activationText(const Activation* a, bool shortOutput) {
   ActivationText result;
   if (!a) return result;
   if (a->type == ActivationType::kRelu) {
@@ -66,13 +73,93 @@ ActivationText activationText(const Activation* a, ConvMath math) {
   ActivationFunction function = activationFunction(*a);
   result.alpha = function.alpha, result.beta = function.beta;
   if (a->type == ActivationType::kClip) return result;
-  result.text = a->type == ActivationType::kSilu && math == ConvMath::kHalf
+  result.text = a->type == ActivationType::kSilu && shortOutput
                     ? "quickSilu(x)"
                     : function.name + "(x, alpha, beta)";
   return result;
 }
 
 }  // namespace
+
+std::vector<std::pair<ConvCut, double>> convCutsToTry(const Device& device,
+                                                      const ConvFamily& family,
+                                                      const ConvProblem& problem) {
+  auto cuts = convCuts(family, ChunkedConv(problem, family.math).problem,
+                       static_cast<int>(device.info().computeUnits));
+  if (device.capabilities().emulatesPtx) {
+    // Small tiles, which compile sooner, whole and split.
+    int seen = 0;
+    std::erase_if(cuts, [&seen](const auto& cut) {
+      const int kind = cut.first.splits > 1 ? 2 : 1;
+      if (cut.first.tile.pixels * cut.first.tile.channels > 32 * 64 || (seen & kind)) return true;
+      seen |= kind;
+      return false;
+    });
+  }
+  // Measured ones beyond this many add nothing but time.
+  constexpr std::size_t kMost = 12;
+  if (cuts.size() > kMost) cuts.resize(kMost);
+  return cuts;
+}
+
+std::string convName(const ConvFamily& family) {
+  const std::string math = family.math == ConvMath::kBytes  ? "conv_u8"
+                           : family.math == ConvMath::kHalf ? "conv_f16"
+                           : family.math == ConvMath::kTf32 ? "conv_tf32"
+                                                            : "conv_f32";
+  return math + (family.unit == ConvUnit::kPatch       ? "_wgmma_patch"
+                 : family.unit == ConvUnit::kWarpgroup ? "_wgmma"
+                 : family.math == ConvMath::kFloat     ? "_cuda_core"
+                                                       : "_tensor_core");
+}
+
+double convGatherSeconds(const ConvProblem& p, ConvMath math) {
+  const ChunkedConv chunked(p, math);
+  if (chunked.asGiven) return 0;
+  const double pixels = static_cast<double>(p.images * p.inHeight * p.inWidth);
+  return 4e-6 + pixels * static_cast<double>(p.inChannels + chunked.problem.inChannels) * 4 / 2e12;
+}
+
+DataType convType(ConvMath math) {
+  return math == ConvMath::kBytes  ? DataType::kUInt8
+         : math == ConvMath::kHalf ? DataType::kFloat16
+                                   : DataType::kFloat32;
+}
+
+ConvTensor convTensor(const BufferView& view) {
+  ConvTensor t{.view = view, .image = view.strides[0], .channel = view.strides[1]};
+  const int rank = view.dims.rank();
+  if (rank > 2) t.pixel = view.strides[rank - 1];
+  if (rank > 3) t.row = view.strides[rank - 2];
+  // Strides that nothing takes, so that they neither look unaligned.
+  if (rank > 3 && view.dims[2] == 1) t.row = t.image;
+  if (rank > 2 && view.dims[rank - 1] == 1) t.pixel = rank > 3 ? t.row : t.image;
+  return t;
+}
+
+std::optional<ConvProblem> convProblem(const Convolution& a, const Dims& in) {
+  if (a.groups != 1 || in.rank() < 3 || in.rank() > 4) return std::nullopt;
+  const Window3 w(resolveWindow(a, in), in);
+  ConvProblem p;
+  p.images = in[0], p.inChannels = in[1], p.outChannels = a.outputs;
+  p.inHeight = w.in[1], p.inWidth = w.in[2], p.outHeight = w.out[1], p.outWidth = w.out[2];
+  p.kernelHeight = w.kernel[1], p.kernelWidth = w.kernel[2];
+  p.strideY = w.stride[1], p.strideX = w.stride[2];
+  p.dilationY = w.dilation[1], p.dilationX = w.dilation[2];
+  p.padY = w.pad[1], p.padX = w.pad[2];
+  return p;
+}
+
+ConvProblem convWeightProblem(const Convolution& a, std::int64_t weights) {
+  ConvProblem p;
+  p.outChannels = a.outputs;
+  p.kernelWidth = a.kernel[a.kernel.rank() - 1];
+  p.kernelHeight = a.kernel.rank() == 2 ? a.kernel[0] : 1;
+  p.inChannels = weights / (p.outChannels * p.kernelHeight * p.kernelWidth);
+  if (a.stride.rank()) p.strideX = a.stride[a.stride.rank() - 1];
+  if (a.dilation.rank()) p.dilationX = a.dilation[a.dilation.rank() - 1];
+  return p;
+}
 
 std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
@@ -92,13 +179,41 @@ std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTil
   }
   std::vector<float> padded(static_cast<std::size_t>(convWeightRows(problem.outChannels)), 0);
   std::copy(bias.begin(), bias.end(), padded.begin());
-  packed->bias = device.upload(padded, "a bias");
+  packed->constants = device.upload(padded, "a bias");
+  return packed;
+}
+
+std::shared_ptr<const PackedConv> uploadQuantizedConv(const Device& device, const ConvTile& tile,
+                                                      const ConvProblem& problem,
+                                                      const std::vector<float>& weights,
+                                                      const FoldedQuantization& folded) {
+  const std::vector<float> values = packConvWeights(problem, tile, weights.data());
+  std::vector<std::int8_t> bytes(values.size());
+  std::transform(values.begin(), values.end(), bytes.begin(),
+                 [](float value) { return static_cast<std::int8_t>(value); });
+  // Biases, what sums begin with, and scales.
+  const auto outputs = static_cast<std::size_t>(problem.outChannels),
+             rows = static_cast<std::size_t>(convWeightRows(problem.outChannels)),
+             depth = weights.size() / outputs;
+  std::vector<float> constants(3 * rows, 0);
+  std::copy(folded.bias.begin(), folded.bias.end(), constants.begin());
+  for (std::size_t o = 0; o < outputs; ++o) {
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < depth; ++i) sum += static_cast<int>(weights[o * depth + i]);
+    constants[rows + o] =
+        std::bit_cast<float>(static_cast<std::int32_t>(-folded.layer.inputZeroPoint * sum));
+    constants[2 * rows + o] = folded.scales[o];
+  }
+  auto packed = std::make_shared<PackedConv>();
+  packed->weights = device.upload(bytes, "packed weights");
+  packed->constants = device.upload(constants, "an output channel's constants");
+  packed->layer = folded.layer;
   return packed;
 }
 
 std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
                                      const PackedConv& packed) {
-  const DataType type = typeOf(b.cut.tile.math);
+  const DataType type = convType(b.cut.tile.math);
   const ChunkedConv chunked(b.problem, b.cut.tile.math);
   const ConvProblem& p = chunked.problem;
   const ConvTile& tile = b.cut.tile;
@@ -117,31 +232,40 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   g.weightRow = convWeightRow(p.depth(), b.cut.tile.math),
   g.weightRows = convWeightRows(p.outChannels);
   g.stepsPerSplit = convStepsPerSplit(b.cut, p);
-  g.vectors = isAligned(b.out) ? 1 : 0;
+  g.vectors = takesVectors(b.out) ? 1 : 0;
   g.flat = isFlat(b.out, p.images, p.outHeight, p.outWidth) ? 1 : 0;
-  ActivationText activation = activationText(b.activation, b.cut.tile.math);
+  ActivationText activation = activationText(b.activation, sizeOf(b.out.view.type) < sizeof(float));
   g.alpha = activation.alpha, g.beta = activation.beta;
+  const QuantizedConvolution& layer = packed.layer;
+  g.outputZero = toInt(layer.outputZeroPoint), g.residualZero = toInt(layer.residualZeroPoint);
+  g.inverse = 1 / static_cast<float>(layer.outputScale);
+  g.residualScale = static_cast<float>(layer.residualScale);
+  g.outside = 0x01010101u * static_cast<std::uint32_t>(layer.inputZeroPoint);
 
   Argument in = Argument::view(b.in.view);
-  if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 && isAligned(b.in)) {
+  if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 && isAligned(b.in, 16)) {
     g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
     if (p.strideY == 1 && p.strideX == 1 && isFlat(b.in, p.images, p.inHeight, p.inWidth))
       g.flat |= 4;
   } else {
     g.inPixel = toInt(p.inChannels), g.inRow = toInt(p.inChannels * p.inWidth);
     g.inImage = p.inHeight * p.inWidth * p.inChannels;
-    const auto chunk = static_cast<std::int64_t>(16 / sizeOf(type));
+    const std::int64_t chunk = chunkOf(b.cut.tile.math);
     GatherGeometry gather{};
     gather.chunks = toInt(p.images * g.inImage / chunk);
     gather.height = toInt(p.inHeight);
-    gather.width = toInt(chunked.paired ? 2 * p.inWidth : p.inWidth);
+    gather.width = toInt(p.inWidth);
     gather.channels = toInt(chunked.channels);
     gather.inWidth = toInt(b.problem.inWidth), gather.inChannels = toInt(b.problem.inChannels);
     gather.inRow = toInt(b.in.row), gather.inPixel = toInt(b.in.pixel);
     gather.inChannel = toInt(b.in.channel), gather.inImage = b.in.image;
+    gather.step = chunked.pixels > 1 ? 2 : 1;
+    gather.padX = chunked.pixels > 1 ? toInt(b.problem.padX) : 0;
+    gather.outside = toInt(layer.inputZeroPoint);
+    gather.inverse = b.inverse, gather.zero = b.zero;
     ProgramSource source{.file = "nvidia_conv_gather.cl"};
-    source.define("IN_HALF", b.in.view.type == DataType::kFloat16);
-    source.define("OUT_HALF", type == DataType::kFloat16);
+    source.define("IN_BITS", 8 * static_cast<int>(sizeOf(b.in.view.type)));
+    source.define("OUT_BITS", 8 * static_cast<int>(sizeOf(type)));
     in = Argument::workspace(0, sizeOf(type));
     workspace = static_cast<std::size_t>(p.images * g.inImage) * sizeOf(type);
     workspace = (workspace + 255) / 256 * 256;
@@ -171,17 +295,23 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   }
   for (auto& [name, value] : tile.defines()) source.define(name, value);
   source.define("SPLIT", b.cut.splits > 1);
+  source.define("EMULATED", device.capabilities().emulatesPtx);
+  source.define("FLOAT_OUTPUT", b.out.view.type == DataType::kFloat32);
+  source.define("FLOAT_RESIDUAL", b.residualPlace && b.residual.view.type == DataType::kFloat32);
   source.define("ACTIVATE(x, alpha, beta)", activation.text);
+  if (type == DataType::kUInt8) source.options = exactDivision(device);
+  // Compiling takes far longer than what tests compute.
+  if (device.capabilities().emulatesPtx) source.options += " -cl-opt-disable";
   if (tile.unit != ConvUnit::kWarp) openWgmma(source);
   Launch launch;
   launch.program = device.program(source);
   launch.kernel = "convolution";
-  launch.arguments = {in, Argument::memory(packed.weights), Argument::memory(packed.bias)};
+  launch.arguments = {in, Argument::memory(packed.weights), Argument::memory(packed.constants)};
   if (b.residualPlace) {
     g.residualPlace = b.residualPlace;
     g.residualRow = toInt(b.residual.row), g.residualPixel = toInt(b.residual.pixel);
     g.residualImage = b.residual.image;
-    if (isAligned(b.residual)) g.vectors |= 2;
+    if (takesVectors(b.residual)) g.vectors |= 2;
     if (isFlat(b.residual, p.images, p.outHeight, p.outWidth)) g.flat |= 2;
   }
   launch.arguments.push_back(Argument::view(b.residualPlace ? b.residual.view : b.out.view));

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backends/opencl/device.h"
 #include "backends/opencl/nvidia_conv.h"
 #include "backends/opencl/step.h"
-#include "layerwise/layers.h"
+#include "layers/quantized_convolution.h"
 
 namespace layerwise::opencl {
 
@@ -16,14 +17,31 @@ struct ConvTensor {
   std::int64_t image = 0, row = 0, pixel = 0, channel = 1;  ///< strides in elements
 };
 
-/// Weights and bias on the device, in the form that a tile's kernel reads.
+/// What the tensors of such a convolution are kept in.
+DataType convType(ConvMath math);
+/// A view's strides, of images in channels-last layout or any other, or of single pixels.
+ConvTensor convTensor(const BufferView& view);
+/// A convolution over an input of these dimensions; none where it has groups or more than two
+/// spatial axes. Throws Error naming the attribute.
+std::optional<ConvProblem> convProblem(const Convolution& attributes, const Dims& input);
+/// What packing depends on, where the weights are so many.
+ConvProblem convWeightProblem(const Convolution& attributes, std::int64_t weights);
+
+/// Weights on the device, in the form that a tile's kernel reads, and what it needs to know of
+/// output channels.
 struct PackedConv {
-  cl::Buffer weights, bias;
+  cl::Buffer weights, constants;
+  QuantizedConvolution layer;  ///< of bytes: what scales and biases belong to
 };
 std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias);
+/// Of bytes.
+std::shared_ptr<const PackedConv> uploadQuantizedConv(const Device& device, const ConvTile& tile,
+                                                      const ConvProblem& problem,
+                                                      const std::vector<float>& weights,
+                                                      const FoldedQuantization& folded);
 
 struct ConvBinding {
   ConvCut cut;
@@ -31,14 +49,30 @@ struct ConvBinding {
   ConvTensor in, out, residual;
   int residualPlace = 0;                   ///< 0: none, 1: before the activation, 2: after it
   const Activation* activation = nullptr;  ///< nullptr: none
+  float inverse = 0,
+        zero = 0;  ///< of an input in float32 that becomes bytes: 1 / scale, zero point
 };
 
 /// The launches of a convolution: the input brought into chunks where it is not, then the product.
 std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& binding,
                                      const PackedConv& packed);
 
+/// The cuts of a family that a tactic offers, with their times, and its name.
+std::vector<std::pair<ConvCut, double>> convCutsToTry(const Device& device,
+                                                      const ConvFamily& family,
+                                                      const ConvProblem& problem);
+std::string convName(const ConvFamily& family);
+/// Whether a network's pictures are offered as they come, in planes: the launch that brings them
+/// into chunks reads any layout.
+inline bool readsPlanes(const ConvProblem& p) {
+  return p.inChannels <= 4 && p.inWidth > 1;
+}
+/// The estimated time of that launch; 0 where none is needed.
+double convGatherSeconds(const ConvProblem& problem, ConvMath math);
+
 /// Whether the kernels compile and compute what they should on this device. Not known of any other
-/// device than NVIDIA's from compute capability 8.0, and for warpgroups of 9.0.
+/// device than NVIDIA's from compute capability 8.0, for warpgroups of 9.0, and of those that
+/// emulate the tensor cores of warps (Capabilities::emulatesPtx).
 bool nvidiaConvWorks(const Device& device, const ConvFamily& family);
 
 }  // namespace layerwise::opencl

@@ -1,5 +1,6 @@
 #include "backends/opencl/nvidia_wgmma.h"
 
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,21 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to) {
     text.replace(at, from.size(), to);
 }
 
+// Products of unsigned with signed bytes came with PTX 8.4.
+void raiseVersion(std::string& ptx) {
+  constexpr std::string_view kDirective = ".version ";
+  const std::size_t at = ptx.find(kDirective);
+  int major = 0, minor = 0;
+  if (at == std::string::npos ||
+      std::sscanf(ptx.c_str() + at + kDirective.size(), "%d.%d", &major, &minor) != 2)
+    return;
+  if (major < 8 || (major == 8 && minor < 4))
+    ptx.replace(at, ptx.find('\n', at) - at, ".version 8.4");
+}
+
 std::string opened(const std::string& binary) {
   std::string ptx = binary.substr(0, binary.find('\0'));
+  raiseVersion(ptx);
   replaceAll(ptx, ".target sm_90,", ".target sm_90a,");
   replaceAll(ptx, "/*W", "");
   replaceAll(ptx, "W*/", "");
@@ -24,7 +38,7 @@ std::string opened(const std::string& binary) {
 
 void openWgmma(ProgramSource& source) {
   source.editBinary = opened;
-  source.editName = "wgmma 1";
+  source.editName = "wgmma 2";
 }
 
 }  // namespace layerwise::opencl

@@ -7,8 +7,8 @@ namespace layerwise::opencl {
 /// Has a program that holds wgmma (kernels/nvidia_wgmma.cl) loaded by a side door. NVIDIA's
 /// compiler of OpenCL C targets sm_90 and refuses what only sm_90a has, but a program's binary is
 /// PTX text and the driver takes it back: the instructions stand there in comments "/*W ... W*/",
-/// which are opened, and the target becomes sm_90a. Where the driver does not play along, building
-/// throws.
+/// which are opened, and the target becomes sm_90a, the version 8.4 at least. Where the driver does
+/// not play along, building throws.
 void openWgmma(ProgramSource& source);
 
 }  // namespace layerwise::opencl

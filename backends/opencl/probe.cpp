@@ -1,5 +1,7 @@
 #include "backends/opencl/probe.h"
 
+#include <cstdlib>
+
 #include "layerwise/error.h"
 
 namespace layerwise::opencl {
@@ -54,6 +56,8 @@ Capabilities probe(const Device& device) {
     found.computeCapability = computeCapability(device.handle());
     found.inlinePtx = works(device, "INLINE_PTX");
   }
+  const char* emulate = std::getenv("LAYERWISE_OPENCL_EMULATE_PTX");
+  found.emulatesPtx = !found.inlinePtx && emulate && *emulate;
   return found;
 }
 

@@ -3,12 +3,6 @@
 namespace layerwise {
 namespace {
 
-/// The one node that uses a value, or kNone where there are others or the value leaves the graph.
-NodeId onlyConsumer(const Graph& graph, ValueId value) {
-  const std::vector<NodeId>& consumers = graph.value(value).consumers;
-  return consumers.size() == 1 && !graph.isOutput(value) ? consumers.front() : kNone;
-}
-
 /// The other input of a sum of two values of one shape; kNone where `node` is none.
 ValueId residualOf(const MatchContext& context, NodeId node, ValueId value) {
   const Node& n = context.graph.node(node);
@@ -21,6 +15,11 @@ ValueId residualOf(const MatchContext& context, NodeId node, ValueId value) {
 }
 
 }  // namespace
+
+NodeId onlyConsumer(const Graph& graph, ValueId value) {
+  const std::vector<NodeId>& consumers = graph.value(value).consumers;
+  return consumers.size() == 1 && !graph.isOutput(value) ? consumers.front() : kNone;
+}
 
 std::vector<FusedNodes> fusedNodes(const MatchContext& context, NodeId first,
                                    bool (*takes)(const Activation&)) {

@@ -16,6 +16,9 @@ struct FusedNodes {
   bool residualFirst = false;              ///< activation(x + residual)
 };
 
+/// The one node that uses a value, or kNone where there are others or the value leaves the graph.
+NodeId onlyConsumer(const Graph& graph, ValueId value);
+
 /// The regions that begin at `node`, the node alone first, with activations that `takes` accepts.
 /// Looks at values of one type and shape only.
 std::vector<FusedNodes> fusedNodes(const MatchContext& context, NodeId node,

@@ -132,6 +132,27 @@ inline LayerCase quantizedConvolutionCase(Random& r, int index) {
   return quantizedCase(r, index, randomConvolution(r, channels, dims), dims);
 }
 
+/// A picture in float32 and the first convolution of a network.
+inline LayerCase quantizedPictureCase(Random& r, int index) {
+  Channels channels(r);
+  channels.in = r.pick(1, 4), channels.groups = 1;
+  Dims dims = imageDims(r, channels.in, 2);
+  LayerCase made = quantizedCase(r, index, randomConvolution(r, channels, dims), dims);
+  made.inputs[0] = {.dims = dims, .low = -5, .high = 5};
+  auto quantize = defineOne(
+      Quantize{}, {{static_cast<float>(r.real(0.01, 0.05))}, {static_cast<float>(r.pick(0, 255))}});
+  auto behind = [=](auto define) {
+    return [=](Network& n, const std::vector<Tensor*>& in) {
+      std::vector<Tensor*> inputs = in;
+      inputs[0] = quantize(n, {in[0]})[0];
+      return define(n, inputs);
+    };
+  };
+  made.define = behind(made.define);
+  if (made.unrounded) made.unrounded = behind(made.unrounded);
+  return made;
+}
+
 /// What a fully connected layer becomes.
 inline LayerCase quantizedMatrixCase(Random& r, int index) {
   Convolution a{{.outputs = r.pick(1, 130), .kernel = {1, 1}}};

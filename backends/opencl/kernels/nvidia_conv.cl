@@ -4,12 +4,14 @@
 // cp.async some stages ahead, 16 bytes ("a chunk") at a time, chunks permuted within a row so that reads
 // are free of bank conflicts. A chunk lies within one tap, so the input's channels must fill whole chunks.
 //
-// Defines: TYPE (16: half in and out, sums in float; 19: float, products in TF32; 32: float), BM x BN the
+// Defines: TYPE (8: bytes, layers/quantized_convolution.h; 16: half in and out, sums in float; 19: float, products in TF32;
+// 32: float), BM x BN the
 // group's tile, WM x WN a warp's, BK_BYTES 64 or 128, STAGES, POINTWISE (one tap, no padding), SPLIT (depth
 // is shared by groups of dimension 2, the last of which adds up), ACTIVATE(x, alpha, beta), WGMMA (products
 // of warpgroups of 64 x BN, WM is 16 and WN is BN) and then FLIGHT (stages, 0 or 1, whose products may be under way while the
 // next one is waited for), PRODUCTS (dimension 2 counts pointwise convolutions with weights of their own).
 #include "nvidia_conv_common.cl"
+#include "nvidia_conv_residual.cl"
 #include "nvidia_wgmma.cl"
 
 #define BK (BK_BYTES / ELEMENT_BYTES)
@@ -62,21 +64,28 @@ ulong matrixAt(uint address) {
 #define ROWS_OF_THREAD (WM / 8)
 #define GROUPS_OF_THREAD (WN / 32)
 
-void loadMatrices(uint* r, uint from) {
+#if !EMULATED
+void loadMatrices(uint* r, local_address from) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(from)
                : "memory");
 }
-void multiplyTiles(float* c, const uint* a, const uint* b) {
-#if TYPE == 16
+void multiplyTiles(sum_t* c, const uint* a, const uint* b) {
+#if TYPE == 8
+#define SUM "+r"
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+#elif TYPE == 16
+#define SUM "+f"
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
 #else
+#define SUM "+f"
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
 #endif
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : SUM(c[0]), SUM(c[1]), SUM(c[2]), SUM(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+#endif
 #else
 // A thread computes THREAD_M x 8 of its warp's tile; its rows and columns are interleaved with those of
 // its neighbours such that a half warp's reads of 16 bytes need one access.
@@ -87,13 +96,13 @@ void multiplyTiles(float* c, const uint* a, const uint* b) {
 
 kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     global const element* in, ulong inOffset, global const element* weights, global const float* bias,
-    global const element* residual, ulong residualOffset,
+    global const residual_element* residual, ulong residualOffset,
 #if SPLIT
     global float* partial, ulong partialOffset, global int* counters,
 #endif
-    global element* out, ulong outOffset, const ConvGeometry g) {
+    global out_element* out, ulong outOffset, const ConvGeometry g) {
   local __attribute__((aligned(1024))) char stages[STAGES * STAGE_BYTES];
-  const uint stagesAt = localAddress(stages);
+  const local_address stagesAt = localAddress(stages);
   const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
   const int firstChannel = get_group_id(0) * BN, firstPixel = get_group_id(1) * BM;
   const int warpRow = (warp / WARPS_N) * WM, warpColumn = (warp % WARPS_N) * WN;
@@ -151,12 +160,12 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 
 #define COPY_STAGE(stage)                                                                              \
   {                                                                                                    \
-    const uint aTo = stagesAt + (stage) * STAGE_BYTES, bTo = aTo + BM * BK_BYTES;                      \
+    const local_address aTo = stagesAt + (stage) * STAGE_BYTES, bTo = aTo + BM * BK_BYTES;             \
     const bool inside = k < g.depth;                                                                   \
     TAP_OFFSET                                                                                         \
     _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i) {                                             \
       const bool ok = inside && A_VALID(i);                                                            \
-      copyChunk(aTo + place(copyRow + i * PASS_ROWS, chunk), ok ? aFrom[i] + tapOffset : nothing, ok ? 16 : 0); \
+      copyInput(aTo + place(copyRow + i * PASS_ROWS, chunk), aFrom[i] + tapOffset, ok, nothing, g.outside); \
     }                                                                                                  \
     _Pragma("unroll") for (int i = 0; i < B_PASSES; ++i) {                                             \
       if (BN % PASS_ROWS == 0 || copyRow + i * PASS_ROWS < BN)                                         \
@@ -184,7 +193,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
 
 #if TYPE != 32
-  float sum[M_TILES][N_TILES][4];
+  sum_t sum[M_TILES][N_TILES][4];
 #pragma unroll
   for (int i = 0; i < M_TILES; ++i)
 #pragma unroll
@@ -232,6 +241,16 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #if WGMMA
     // What a stage holds may be written over after the next barrier.
     WAIT_PRODUCTS(FLIGHT);
+#elif EMULATED && TYPE != 32
+    const local_address a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
+    for (int i = 0; i < M_TILES; ++i)
+      for (int j = 0; j < N_TILES; ++j)
+        for (int e = 0; e < 4; ++e) {
+          const int row = warpRow + i * 16 + (e >> 1) * 8 + (lane >> 2);
+          const int column = warpColumn + j * 8 + (lane & 3) * 2 + (e & 1);
+          for (int part = 0; part < ROW_CHUNKS; ++part)
+            sum[i][j][e] = multiplyChunks(a + place(row, part), b + place(column, part), sum[i][j][e]);
+        }
 #elif TYPE != 32
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
 #pragma unroll
@@ -278,11 +297,16 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #if WGMMA && FLIGHT
   WAIT_PRODUCTS(0);
 #endif
-// A thread's rows of results.
+// A thread's rows of results, and the first of 8 channels.
 #if TYPE != 32
 #define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
 #else
 #define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
+#endif
+#if TYPE != 32
+#define CHANNEL_OF(group) (firstChannel + warpColumn + (group) * 32 + (lane & 3) * 8)
+#else
+#define CHANNEL_OF(group) (firstChannel + warpColumn + threadColumn * 8)
 #endif
 #include "nvidia_conv_store.cl"
 }

@@ -7,11 +7,12 @@
 // is kept in planes of 16 bytes a position, without permutation. A step is a row of the kernel; its weights
 // are packed such that they are one piece for the copy engine, which one thread asks STAGES rows ahead.
 //
-// Defines: TYPE (16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
+// Defines: TYPE (8: bytes; 16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
 // BLOCK_BYTES 32 or 64, KERNEL_WIDTH, A_PASSES (chunks of 16 bytes of a patch that a thread copies, at most),
 // LOCAL_BYTES (stages, two patches, 16 bytes a stage), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
 // stepsPerSplit counting blocks of channels.
 #include "nvidia_conv_common.cl"
+#include "nvidia_conv_residual.cl"
 #include "nvidia_wgmma.cl"
 
 #define WM 16
@@ -54,17 +55,17 @@ void copyWeights(uint to, global const char* from, int bytes, uint barrierAt) {
 
 kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     global const element* in, ulong inOffset, global const char* weights, global const float* bias,
-    global const element* residual, ulong residualOffset,
+    global const residual_element* residual, ulong residualOffset,
 #if SPLIT
     global float* partial, ulong partialOffset, global int* counters,
 #endif
-    global element* out, ulong outOffset, const ConvGeometry g) {
+    global out_element* out, ulong outOffset, const ConvGeometry g) {
   local __attribute__((aligned(1024))) char stages[LOCAL_BYTES];
   const uint stagesAt = localAddress(stages), patchesAt = stagesAt + STAGES * STAGE_BYTES;
   const uint fullAt = stagesAt + LOCAL_BYTES - 16 * STAGES, emptyAt = fullAt + 8 * STAGES;
   const int thread = get_local_id(0), lane = thread & 31, warp = sameInWarp(thread >> 5);
   const int firstChannel = get_group_id(0) * BN, firstPosition = get_group_id(1) * BM;
-  const int warpRow = warp * WM, warpColumn = 0;
+  const int warpRow = warp * WM;
   const int blocks = (g.inChannels * ELEMENT_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES;
 #if SPLIT
   const int firstBlock = get_group_id(2) * g.stepsPerSplit, lastBlock = min(blocks, firstBlock + g.stepsPerSplit);
@@ -111,13 +112,13 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
       const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);                                                  \
       const bool ok = from[i] >= 0 && at < chunks;                                                        \
       if (row < g.patchRows)                                                                              \
-        copyChunk(to + row * 16, ok ? inAt + (from[i] + (long)at) * 16 : inAt, ok ? 16 : 0);              \
+        copyInput(to + row * 16, inAt + (from[i] + (long)at) * 16, ok, inAt, g.outside);                  \
     }                                                                                                     \
     commitCopies();                                                                                       \
   }
   COPY_PATCH(firstBlock)
 
-  float sum[M_TILES][N_TILES][4];
+  sum_t sum[M_TILES][N_TILES][4];
 #pragma unroll
   for (int j = 0; j < N_TILES; ++j)
 #pragma unroll
@@ -184,5 +185,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
                           : g.pixels;
   }
 #define PIXEL_OF(row) pixelOfRow[row]
+#define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
 #include "nvidia_conv_store.cl"
 }

@@ -8,7 +8,13 @@
   {
     global float4* mine = tilePartial + (long)get_group_id(2) * (sums / 4 * THREADS);
     int at = 0;
-#if TYPE != 32
+#if TYPE == 8
+#pragma unroll
+    for (int i = 0; i < M_TILES; ++i)
+#pragma unroll
+      for (int j = 0; j < N_TILES; ++j, ++at)
+        mine[at * THREADS] = as_float4((int4)(sum[i][j][0], sum[i][j][1], sum[i][j][2], sum[i][j][3]));
+#elif TYPE != 32
 #pragma unroll
     for (int i = 0; i < M_TILES; ++i)
 #pragma unroll
@@ -22,7 +28,7 @@
         mine[at * THREADS] = (float4)(sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
 #endif
   }
-  asm volatile("membar.gl;" ::: "memory");
+  showAll();
   local int* arrived = (local int*)stages;
   barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
   if (thread == 0) {
@@ -31,7 +37,7 @@
   }
   barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
   if (*arrived != splits - 1) return;
-  asm volatile("membar.gl;" ::: "memory");
+  showAll();
 #if TYPE != 32
 #define SUM_AT(at, e) sum[(at) / N_TILES][(at) % N_TILES][e]
 #else
@@ -44,62 +50,89 @@
   for (int s = 0; s < splits; ++s) {
 #pragma unroll
     for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at) {
-      float4 v;
-      asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
-                   : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-                   : "l"(tilePartial + at * THREADS)
-                   : "memory");
+#if TYPE == 8
+      const int4 v = as_int4(loadShared(tilePartial + at * THREADS));
+#else
+      const float4 v = loadShared(tilePartial + at * THREADS);
+#endif
       SUM_AT(at, 0) += v.x, SUM_AT(at, 1) += v.y, SUM_AT(at, 2) += v.z, SUM_AT(at, 3) += v.w;
     }
     tilePartial += sums / 4 * THREADS;
   }
 #endif
 
+#define LOAD_RESIDUAL(kept, row, channel)                                                                       \
+  kept = loadResidual(residual + residualOffset + (channel) +                                                   \
+                          pixelAt(min(PIXEL_OF(row), g.pixels - 1), g.flat & 2, g.imagePixels, g.width,         \
+                                  g.residualImage, g.residualRow, g.residualPixel),                             \
+                      (channel) + 8 <= g.channels && (g.vectors & 2), g.channels - (channel))
+#if TYPE == 8 && !FLOAT_RESIDUAL
+  // Of bytes a thread's residuals are asked for all at once, lest memory be asked for 32 bytes of a pixel at a time.
+  residual8 keptOf[GROUPS_OF_THREAD][ROWS_OF_THREAD];
+  if (g.residualPlace) {
+#pragma unroll
+    for (int row = 0; row < ROWS_OF_THREAD; ++row)
+#pragma unroll
+      for (int group = 0; group < GROUPS_OF_THREAD; ++group)
+        if (CHANNEL_OF(group) < g.channels) LOAD_RESIDUAL(keptOf[group][row], row, CHANNEL_OF(group));
+  }
+#endif
+
   // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
 #pragma unroll
   for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
-#if TYPE != 32
-    const int channel = firstChannel + warpColumn + group * 32 + (lane & 3) * 8;
-#else
-    const int channel = firstChannel + warpColumn + threadColumn * 8;
-#endif
+    const int channel = CHANNEL_OF(group);
     if (channel >= g.channels) continue;
-    const float4 biasLow = *(global const float4*)(bias + channel), biasHigh = *(global const float4*)(bias + channel + 4);
+    float biases[8];
+    loadConstants(biases, bias + channel);
+#if TYPE == 8
+    // What the exact sums begin with and their scales lie behind the biases.
+    float starts[8], scales[8];
+    loadConstants(starts, bias + g.weightRows + channel);
+    loadConstants(scales, bias + 2 * g.weightRows + channel);
+#endif
     const bool whole = channel + 8 <= g.channels;
+#if TYPE == 8 && !FLOAT_RESIDUAL
+    const residual8* kept = keptOf[group];
+#else
     // All of a thread's residuals are asked for before the first is used.
     residual8 kept[ROWS_OF_THREAD];
     if (g.residualPlace) {
 #pragma unroll
-      for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-        const int pixel = min(PIXEL_OF(row), g.pixels - 1);
-        kept[row] = loadResidual(residual + residualOffset + channel +
-                                     pixelAt(pixel, g.flat & 2, g.imagePixels, g.width, g.residualImage,
-                                             g.residualRow, g.residualPixel),
-                                 whole && (g.vectors & 2), g.channels - channel);
-      }
+      for (int row = 0; row < ROWS_OF_THREAD; ++row) LOAD_RESIDUAL(kept[row], row, channel);
     }
+#endif
 #pragma unroll
     for (int row = 0; row < ROWS_OF_THREAD; ++row) {
       float v[8];
       const int pixel = PIXEL_OF(row);
-#if TYPE != 32
-#pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = sum[row >> 1][group * 4 + (e >> 1)][(row & 1) * 2 + (e & 1)];
-#else
-#pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = sum[row][e];
-#endif
       if (pixel >= g.pixels) continue;
-      v[0] += biasLow.x, v[1] += biasLow.y, v[2] += biasLow.z, v[3] += biasLow.w;
-      v[4] += biasHigh.x, v[5] += biasHigh.y, v[6] += biasHigh.z, v[7] += biasHigh.w;
-      if (g.residualPlace == 1) addResidual(v, kept[row]);
+#if TYPE != 32
+#define SUM_OF(e) sum[row >> 1][group * 4 + ((e) >> 1)][(row & 1) * 2 + ((e) & 1)]
+#else
+#define SUM_OF(e) sum[row][e]
+#endif
+#pragma unroll
+      for (int e = 0; e < 8; ++e)
+#if TYPE == 8
+        v[e] = scaledSum(SUM_OF(e) + as_int(starts[e]), scales[e], biases[e]);
+#else
+        v[e] = SUM_OF(e) + biases[e];
+#endif
+      if (g.residualPlace == 1) addResidual(v, kept[row], g.residualZero, g.residualScale);
 #pragma unroll
       for (int e = 0; e < 8; ++e) v[e] = ACTIVATE(v[e], g.alpha, g.beta);
-      if (g.residualPlace == 2) addResidual(v, kept[row]);
-      global element* op = out + outOffset + channel +
+      if (g.residualPlace == 2) addResidual(v, kept[row], g.residualZero, g.residualScale);
+      global out_element* op = out + outOffset + channel +
                            pixelAt(pixel, g.flat & 1, g.imagePixels, g.width, g.outImage, g.outRow, g.outPixel);
       if (whole && (g.vectors & 1)) {
-#if TYPE == 16
+#if TYPE == 8 && !FLOAT_OUTPUT
+        uint bytes[8];
+#pragma unroll
+        for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255;
+        *(global uint2*)op = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,
+                                     bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);
+#elif TYPE == 16
         *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
 #else
         *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
@@ -109,7 +142,9 @@
 #pragma unroll
         for (int e = 0; e < 8; ++e)
           if (channel + e < g.channels) {
-#if TYPE == 16
+#if TYPE == 8 && !FLOAT_OUTPUT
+            op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
+#elif TYPE == 16
             op[e] = (ushort)toHalves(v[e], 0);
 #else
             op[e] = v[e];

@@ -2,12 +2,16 @@
 // compiler of OpenCL C targets sm_90 and refuses the instructions: they stand in comments of its PTX, which
 // openWgmma (nvidia_wgmma.cpp) opens before the driver assembles it.
 //
-// Defines: TYPE (16: half, 19: TF32), BN the columns of a product. Matrices are the instruction's 64-bit
+// Defines: TYPE (8: bytes, 16: half, 19: TF32), BN the columns of a product. Matrices are the instruction's 64-bit
 // descriptors.
 #if WGMMA
 #define LATER(text) "/*W " text " W*/"
 
+#if TYPE == 8
+#define SUMS4(j) "+r"(sum[0][j][0]), "+r"(sum[0][j][1]), "+r"(sum[0][j][2]), "+r"(sum[0][j][3])
+#else
 #define SUMS4(j) "+f"(sum[0][j][0]), "+f"(sum[0][j][1]), "+f"(sum[0][j][2]), "+f"(sum[0][j][3])
+#endif
 #define SUMS16(j) SUMS4(j), SUMS4(j + 1), SUMS4(j + 2), SUMS4(j + 3)
 #define SUMS32(j) SUMS16(j), SUMS16(j + 4)
 #define SUMS64(j) SUMS32(j), SUMS32(j + 8)
@@ -47,18 +51,21 @@
   "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
   "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
 #endif
-#if TYPE == 16
+#if TYPE == 8
+#define SHAPE_AND_TYPES "k32.s32.u8.s8"
+#define SIGNS ""
+#elif TYPE == 16
 #define SHAPE_AND_TYPES "k16.f32.f16.f16"
-#define SIGNS "1, 1, 0, 0"
+#define SIGNS ", 1, 1, 0, 0"
 #else
 #define SHAPE_AND_TYPES "k8.f32.tf32.tf32"
-#define SIGNS "1, 1"
+#define SIGNS ", 1, 1"
 #endif
 
 // 32 bytes of depth: sum += rows of a x rows of b, while the thread goes on.
 #define MULTIPLY_MATRICES(a, b)                                                                       \
   asm volatile(LATER("wgmma.mma_async.sync.aligned.m64n" COLUMNS SHAPE_AND_TYPES " {" REGISTERS "}, " \
-                     MATRICES ", 1, " SIGNS ";")                                                      \
+                     MATRICES ", 1" SIGNS ";")                                                        \
                : SUMS                                                                                 \
                : "l"(a), "l"(b)                                                                       \
                : "memory")

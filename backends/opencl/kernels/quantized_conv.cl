@@ -2,8 +2,7 @@
 // steps of layers/quantized_convolution.h one by one. Weights are [output][tap][group's input].
 #include "window.cl"
 #include "activation.cl"
-// Each step is rounded by itself.
-#pragma OPENCL FP_CONTRACT OFF
+#include "quantized_finish.cl"
 
 typedef struct {
   int groupInputs, groupOutputs, zero, outputZero, residualZero, channelsLast, total;
@@ -36,13 +35,13 @@ kernel void quantized_conv(global T0* y, ulong yAt, global const uchar* x, ulong
         for (int i = 0; i < q.groupInputs; ++i)
           sum += ((int)line[i * from.c] - q.zero) * (int)tap[i];
       }
-  float value = fma((float)sum, scales[p.c], bias[p.c]);
+  float value = scaledSum(sum, scales[p.c], bias[p.c]);
 #ifdef RESIDUAL
   V2 given = LOAD2(residual + residualAt, offsetOf(&other, p.n, p.c, p.z, p.y, p.x));
 #ifdef FLOAT_RESIDUAL
   float r = given;
 #else
-  float r = (float)((int)given - q.residualZero);
+  float r = unscaledResidual(given, q.residualZero);
 #endif
 #if RESIDUAL == 1
   value = fma(r, q.residualScale, value);
@@ -56,6 +55,6 @@ kernel void quantized_conv(global T0* y, ulong yAt, global const uchar* x, ulong
 #ifdef FLOAT_OUTPUT
   y[yAt + at] = value;
 #else
-  y[yAt + at] = convert_uchar_sat(rint(value * q.inverse) + (float)q.outputZero);
+  y[yAt + at] = (uchar)quantizedResult(value, q.inverse, q.outputZero);
 #endif
 }

@@ -9,27 +9,17 @@
 #include "backends/opencl/tactic_registry.h"
 #include "backends/shared/fused_region.h"
 #include "backends/shared/node_info.h"
-#include "layers/spatial.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
 namespace opencl {
 namespace {
 
-constexpr std::int64_t kStemChannels = 4;
-// Measured ones beyond this many add nothing but time.
-constexpr std::size_t kMostCuts = 12;
-
-bool hasFixedPadding(const Convolution& a) {
-  return a.paddingMode == PaddingMode::kExplicitRoundDown ||
-         a.paddingMode == PaddingMode::kExplicitRoundUp;
-}
-
 /// What packing depends on, read off the weights. A fully connected layer is a convolution whose
 /// kernel is as large as its input; the parameters say how large that is.
 ConvProblem weightProblem(const Node& node, const std::string& parameters) {
-  ConvProblem p;
   if (auto* f = node.as<FullyConnected>()) {
+    ConvProblem p;
     long height = 1, width = 1;
     const std::size_t at = parameters.find(" kernel=");
     if (at == std::string::npos ||
@@ -41,46 +31,19 @@ ConvProblem weightProblem(const Node& node, const std::string& parameters) {
     p.inChannels = node.weights[0].count / (p.outChannels * height * width);
     return p;
   }
-  const Convolution& a = *node.as<Convolution>();
-  p.outChannels = a.outputs;
-  p.kernelWidth = a.kernel[a.kernel.rank() - 1];
-  p.kernelHeight = a.kernel.rank() == 2 ? a.kernel[0] : 1;
-  p.inChannels = node.weights[0].count / (p.outChannels * p.kernelHeight * p.kernelWidth);
-  if (a.stride.rank()) p.strideX = a.stride[a.stride.rank() - 1];
-  if (a.dilation.rank()) p.dilationX = a.dilation[a.dilation.rank() - 1];
-  if (a.prePadding.rank()) p.padX = a.prePadding[a.prePadding.rank() - 1];
-  p.fixedPadding = hasFixedPadding(a);
-  return p;
+  return convWeightProblem(*node.as<Convolution>(), node.weights[0].count);
 }
 
 std::optional<ConvProblem> problemOf(const Node& node, const Dims& in) {
-  ConvProblem p;
   if (auto* f = node.as<FullyConnected>()) {
+    ConvProblem p;
     if (f->axis != 1 || in.rank() < 2 || in.rank() > 4) return std::nullopt;
     p.images = in[0], p.inChannels = in[1], p.outChannels = f->outputs;
     if (in.rank() > 2) p.inWidth = p.kernelWidth = in[in.rank() - 1];
     if (in.rank() > 3) p.inHeight = p.kernelHeight = in[2];
     return p;
   }
-  const Convolution& a = *node.as<Convolution>();
-  if (a.groups != 1 || in.rank() < 3 || in.rank() > 4) return std::nullopt;
-  Window3 w(resolveWindow(a, in), in);
-  p.images = in[0], p.inChannels = in[1], p.outChannels = a.outputs;
-  p.inHeight = w.in[1], p.inWidth = w.in[2], p.outHeight = w.out[1], p.outWidth = w.out[2];
-  p.kernelHeight = w.kernel[1], p.kernelWidth = w.kernel[2];
-  p.strideY = w.stride[1], p.strideX = w.stride[2];
-  p.dilationY = w.dilation[1], p.dilationX = w.dilation[2];
-  p.padY = w.pad[1], p.padX = w.pad[2];
-  p.fixedPadding = hasFixedPadding(a);
-  return p;
-}
-
-ConvTensor tensorOf(const BufferView& view) {
-  ConvTensor t{.view = view, .image = view.strides[0], .channel = view.strides[1]};
-  const int rank = view.dims.rank();
-  if (rank > 2) t.pixel = view.strides[rank - 1];
-  if (rank > 3) t.row = view.strides[rank - 2];
-  return t;
+  return convProblem(*node.as<Convolution>(), in);
 }
 
 /// Implicit GEMM on tensor cores (half) or in exact float32, with its epilogue: bias, activation,
@@ -91,15 +54,8 @@ class NvidiaConvolution final : public Tactic {
       : device_(device),
         family_(family),
         math_(family.math),
-        type_(math_ == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32),
-        name_(math_ == ConvMath::kHalf   ? "conv_f16"
-              : math_ == ConvMath::kTf32 ? "conv_tf32"
-                                         : "conv_f32") {
-    name_ += family.unit == ConvUnit::kPatch       ? "_wgmma_patch"
-             : family.unit == ConvUnit::kWarpgroup ? "_wgmma"
-             : math_ == ConvMath::kFloat           ? "_cuda_core"
-                                                   : "_tensor_core";
-  }
+        type_(convType(math_)),
+        name_(convName(family)) {}
 
   std::string_view name() const override { return name_; }
 
@@ -112,9 +68,7 @@ class NvidiaConvolution final : public Tactic {
     if (math_ == ConvMath::kTf32 && !context.graph.numerics.tf32) return;
     std::optional<ConvProblem> problem = problemOf(node, in.dims);
     if (!problem || problem->pixels() == 0 || problem->outChannels == 0) return;
-    auto cuts = convCuts(family_, ChunkedConv(*problem, math_).problem,
-                         static_cast<int>(device_.info().computeUnits));
-    if (cuts.size() > kMostCuts) cuts.resize(kMostCuts);
+    const auto cuts = convCutsToTry(device_, family_, *problem);
     for (const FusedNodes& region :
          fusedNodes(context, id, [](const Activation&) { return true; })) {
       if (math_ == ConvMath::kHalf &&
@@ -142,9 +96,9 @@ class NvidiaConvolution final : public Tactic {
     ConvBinding b;
     b.cut = ConvCut::parse(family_, c.candidate.parameters);
     b.problem = *problemOf(c.graph.node(c.candidate.nodes.front()), c.inputs[0].dims);
-    b.in = tensorOf(c.inputs[0]), b.out = tensorOf(c.outputs[0]);
+    b.in = convTensor(c.inputs[0]), b.out = convTensor(c.outputs[0]);
     if (region.residual != kNone) {
-      b.residual = tensorOf(c.inputs[1]);
+      b.residual = convTensor(c.inputs[1]);
       b.residualPlace = region.activation && !region.residualFirst ? 2 : 1;
     }
     b.activation = region.activation;
@@ -176,15 +130,9 @@ class NvidiaConvolution final : public Tactic {
     c.bytes = size * (in + weights + out * (region.residual == kNone ? 1 : 2));
     for (ValueId id : c.inputs) c.inputLayouts.push_back(last(id));
     c.outputLayouts = {last(region.output)};
-    c.seconds = seconds;
-    const ChunkedConv chunked(p, math_);
-    // The launch that fills up channels reads any layout.
-    const double gather = 4e-6 + (in + static_cast<double>(chunked.problem.inChannels) * in /
-                                           static_cast<double>(p.inChannels)) *
-                                     4 / 2e12;
-    if (!chunked.asGiven) c.seconds += gather;
+    c.seconds = seconds + convGatherSeconds(p, math_);
     candidates.push_back(c);
-    if (p.inChannels > kStemChannels || p.inWidth == 1) return;
+    if (!readsPlanes(p)) return;
     c.inputLayouts[0] = Layout::linear(DataType::kFloat32);
     candidates.push_back(c);
   }

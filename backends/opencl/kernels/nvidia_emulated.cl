@@ -1,0 +1,41 @@
+// nvidia_ptx.cl in OpenCL C: copies happen at once.
+#if EMULATED
+inline float leastOf(float a, float b) { return a < b || a != a ? a : b; }
+inline float mostOf(float a, float b) { return a > b || a != a ? a : b; }
+
+typedef local char* local_address;
+#define localAddress(p) (p)
+inline void copyChunk(local_address to, global const char* from, int bytes) {
+  *(local uint4*)to = bytes ? *(global const uint4*)from : (uint4)(0);
+}
+inline void fillChunk(local_address to, uint four) { *(local uint4*)to = (uint4)(four); }
+#define commitCopies()
+#define WAIT_COPIES(n)
+inline uint roundToTf32(uint bits) { return (bits + 0x1000u) & ~0x1fffu; }
+inline float fromHalf(ushort bits) { return vload_half(0, (const half*)&bits); }
+inline uint toHalves(float low, float high) {
+  ushort bits[2];
+  vstore_half(low, 0, (half*)bits);
+  vstore_half(high, 1, (half*)bits);
+  return bits[0] | (uint)bits[1] << 16;
+}
+#define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
+inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
+
+#if TYPE != 32
+// The product of a row of a and a row of b at the same place of the depth, 16 bytes each.
+inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum) {
+  for (int e = 0; e < CHUNK; ++e) {
+#if TYPE == 8
+    sum += (int)((local const uchar*)a)[e] * (int)((local const char*)b)[e];
+#elif TYPE == 16
+    sum = fma(vload_half(e, (local const half*)a), vload_half(e, (local const half*)b), sum);
+#else
+    const uint x = roundToTf32(((local const uint*)a)[e]);
+    sum = fma(as_float(x), ((local const float*)b)[e], sum);
+#endif
+  }
+  return sum;
+}
+#endif
+#endif

@@ -1,0 +1,65 @@
+// What the convolutions on NVIDIA devices need of PTX (nvidia_emulated.cl has the same in OpenCL C).
+#if !EMULATED
+// Unlike fmin and fmax these keep a NaN.
+float leastOf(float a, float b) {
+  float least;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(least) : "f"(a), "f"(b));
+  return least;
+}
+float mostOf(float a, float b) {
+  float most;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(most) : "f"(a), "f"(b));
+  return most;
+}
+
+typedef uint local_address;
+local_address localAddress(local char* p) { return (uint)(ulong)p; }
+
+void copyChunk(local_address to, global const char* from, int bytes) {
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+void fillChunk(local_address to, uint four) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(to), "r"(four) : "memory");
+}
+void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+#define WAIT_COPIES_TEXT(n) asm volatile("cp.async.wait_group " #n ";" ::: "memory")
+#define WAIT_COPIES(n) WAIT_COPIES_TEXT(n)
+// The tensor cores cut off what TF32 lacks.
+uint roundToTf32(uint bits) {
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(as_float(bits)));
+  return bits;
+}
+void roundChunk(local_address at) {
+  uint v[4];
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
+               : "r"(at)
+               : "memory");
+#pragma unroll
+  for (int e = 0; e < 4; ++e) v[e] = roundToTf32(v[e]);
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3])
+               : "memory");
+}
+
+float fromHalf(ushort bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+uint toHalves(float low, float high) {
+  uint bits;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
+}
+// Global memory in order: what was written before is seen by all before what is written after.
+void showAll() { asm volatile("membar.gl;" ::: "memory"); }
+// Past the first-level cache.
+float4 loadShared(global const float4* from) {
+  float4 v;
+  asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+               : "l"(from)
+               : "memory");
+  return v;
+}
+#endif
