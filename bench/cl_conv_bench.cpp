@@ -3,7 +3,7 @@
 // that follow one another, beside what the cost model says. Results are compared with the first
 // tile's.
 //
-//   cl_conv_bench fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]
+//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]
 //
 // A line a layer with the best of each family, of the CUTS that the cost model thinks best; where
 // CUTS is given also a line each of them.
@@ -47,17 +47,19 @@ ConvProblem problemOf(const cpu::Layer& layer, std::int64_t batch) {
 class Case {
  public:
   Case(const Device& device, const ConvProblem& problem, ConvMath math)
-      : device_(device),
-        problem_(problem),
-        type_(math == ConvMath::kHalf ? DataType::kFloat16 : DataType::kFloat32) {
+      : device_(device), problem_(problem), type_(convType(math)) {
     const ConvProblem& p = problem_;
     in_ = tensor(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
     out_ = tensor(2, {p.images, p.outChannels, p.outHeight, p.outWidth});
     weights_ = random(p.outChannels * p.depth());
+    if (type_ == DataType::kUInt8)
+      for (float& w : weights_) w = std::rint(w * 127);
+    quantized_.inputZeroPoint = 128;
     const std::vector<float> x = random(in_.view.dims.volume());
     input_.resize(x.size() * sizeOf(type_));
     for (std::size_t i = 0; i < x.size(); ++i) {
       const std::uint16_t half = halfFromFloat(x[i]);
+      if (type_ == DataType::kUInt8) input_[i] = static_cast<std::byte>(128 + 127 * x[i]);
       if (type_ == DataType::kFloat16) std::memcpy(&input_[i * 2], &half, 2);
       if (type_ == DataType::kFloat32) std::memcpy(&input_[i * 4], &x[i], 4);
     }
@@ -70,11 +72,19 @@ class Case {
     b.cut = cut, b.problem = problem_, b.in = in_, b.out = out_;
     const Activation relu{ActivationType::kRelu};
     b.activation = &relu;
+    const auto outputs = static_cast<std::size_t>(problem_.outChannels);
+    const std::vector<float> bias(outputs, 0.1f);
+    std::shared_ptr<const PackedConv> packed;
+    if (type_ == DataType::kUInt8) {
+      // Results that fill some quarter of the bytes' range.
+      const float scale = 64 / (73.0f * 73 * std::sqrt(static_cast<float>(problem_.depth())));
+      packed = uploadQuantizedConv(device_, cut.tile, problem_, weights_,
+                                   {quantized_, std::vector<float>(outputs, scale), bias});
+    } else {
+      packed = uploadConv(device_, cut.tile, problem_, weights_, bias);
+    }
     std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(
-        device_, b,
-        *uploadConv(device_, cut.tile, problem_, weights_,
-                    std::vector<float>(static_cast<std::size_t>(problem_.outChannels), 0.1f)));
+    steps[0].step = bindNvidiaConv(device_, b, *packed);
     std::fill(output_.begin(), output_.end(), std::byte{0xff});
     std::vector<void*> io{input_.data(), output_.data()};
     executor.prepare(
@@ -92,10 +102,8 @@ class Case {
 
  private:
   ConvTensor tensor(int buffer, const Dims& dims) const {
-    ConvTensor t;
-    t.view = {buffer, 0, type_, dims, denseStrides(Layout::channelsLast(type_, 4), dims)};
-    t.image = t.view.strides[0], t.row = t.view.strides[2], t.pixel = t.view.strides[3];
-    return t;
+    const Layout layout = Layout::channelsLast(type_, 4);
+    return convTensor({buffer, 0, type_, dims, denseStrides(layout, dims)});
   }
   std::vector<float> random(std::int64_t count) {
     std::vector<float> values(static_cast<std::size_t>(count));
@@ -105,8 +113,9 @@ class Case {
   double difference() {
     std::vector<float> values(output_.size() / sizeOf(type_));
     for (std::size_t i = 0; i < values.size(); ++i) {
-      std::uint16_t half;
-      std::memcpy(&half, &output_[i * sizeOf(type_)], 2);
+      std::uint16_t half = 0;
+      if (type_ == DataType::kUInt8) values[i] = static_cast<float>(output_[i]);
+      if (type_ == DataType::kFloat16) std::memcpy(&half, &output_[i * 2], 2);
       if (type_ == DataType::kFloat16) values[i] = halfToFloat(half);
       if (type_ == DataType::kFloat32) std::memcpy(&values[i], &output_[i * 4], 4);
     }
@@ -126,13 +135,15 @@ class Case {
   DataType type_;
   std::mt19937 engine_{1};
   ConvTensor in_, out_;
+  QuantizedConvolution quantized_;
   std::vector<float> weights_;
   std::vector<std::byte> input_, output_;
   std::vector<float> expected_;
 };
 
 int work(const std::vector<std::string>& words) {
-  const ConvMath math = words[0] == "fp16"   ? ConvMath::kHalf
+  const ConvMath math = words[0] == "int8"   ? ConvMath::kBytes
+                        : words[0] == "fp16" ? ConvMath::kHalf
                         : words[0] == "tf32" ? ConvMath::kTf32
                                              : ConvMath::kFloat;
   const std::int64_t batch = std::stoll(words[2]);
@@ -170,7 +181,8 @@ int work(const std::vector<std::string>& words) {
       for (std::size_t i = 0; i < cuts.size(); ++i) {
         const auto& [cut, guess] = cuts[i];
         auto [seconds, error] = c.measure(executor, cut, 6);
-        if (!(error <= 4e-3)) fmt::print("WRONG {:.2g} {} {}\n", error, name, cut.text());
+        if (!(error <= (math == ConvMath::kBytes ? 0 : 4e-3)))
+          fmt::print("WRONG {:.2g} {} {}\n", error, name, cut.text());
         if (all)
           fmt::print("  {} {} {} {:.2f} {:.2f}\n", name, static_cast<int>(family.unit), cut.text(),
                      seconds * 1e6, guess * 1e6);
@@ -198,7 +210,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     if (words.size() >= 3) return layerwise::opencl::work(words);
-    fmt::print(stderr, "cl_conv_bench fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]\n");
+    fmt::print(stderr, "cl_conv_bench int8|fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }

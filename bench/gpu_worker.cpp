@@ -1,13 +1,13 @@
 // Layerwise's side of bench/gpu: builds an engine for a device and runs it when it is told to.
 //
-//   gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16 LEVEL INPUT.f32 NxCxHxW OUTPUT
-//   OUTPUT.f32
-//              [OPTION=VALUE...]
+//   gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16|int8 LEVEL INPUT.f32 NxCxHxW
+//              OUTPUT OUTPUT.f32 [OPTION=VALUE...]
 //
-// It runs once, writes the output named OUTPUT as plain float32 and prints a line of JSON. Then it
-// answers each line "run ROUNDS RUNS" on standard input with ROUNDS numbers: milliseconds a run, of
-// RUNS that follow one another on the device, inputs and outputs staying there. A line "profile"
-// gives the steps with their milliseconds, one a line, and an empty line.
+// int8 is calibrated on the first images of the input; what stays in floating point is kept in
+// float16. It runs once, writes the output named OUTPUT as plain float32 and prints a line of JSON.
+// Then it answers each line "run ROUNDS RUNS" on standard input with ROUNDS numbers: milliseconds a
+// run, of RUNS that follow one another on the device, inputs and outputs staying there. A line
+// "profile" gives the steps with their milliseconds, one a line, and an empty line.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/calibration_images.h"
 #include "engine/engine_state.h"
 #include "engine/network_state.h"
 #include "layerwise/builder.h"
@@ -44,15 +45,6 @@ Dims parseShape(const std::string& text) {
     at += used + 1;
   }
   return dims;
-}
-
-std::vector<float> readFloats(const std::string& path, std::int64_t count) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(values.size() * sizeof(float)));
-  if (!file) throw Error(ErrorCode::kBadFile, fmt::format("[{}] is too short", path));
-  return values;
 }
 
 /// The least of several runs, step by step.
@@ -92,7 +84,8 @@ int work(const std::vector<std::string>& words) {
   }
   BuilderConfig config;
   config.device = words[2];
-  if (words[3] == "fp16") config.precision = DataType::kFloat16;
+  const bool int8 = words[3] == "int8";
+  if (words[3] == "fp16" || int8) config.precision = DataType::kFloat16;
   config.tf32 = words[3] == "tf32";
   config.winograd = words[3] != "fp32-direct";
   config.optimizationLevel = std::stoi(words[4]);
@@ -103,13 +96,23 @@ int work(const std::vector<std::string>& words) {
   std::erase_if(const_cast<NetworkState&>(network.state()).outputs,
                 [&](const auto& output) { return output.second != words[7]; });
   config.profile = defaultProfile(network);
-  config.profile.inputs["images"] = {shape, shape, shape};
+  Dims single = shape;
+  single[0] = 1;
+  config.profile.inputs["images"] = {int8 ? single : shape, shape, shape};
+  std::unique_ptr<Calibrator> calibrator;
+  if (int8) {
+    constexpr std::size_t kCalibrationImages = 8;
+    calibrator = makeCalibrator(CalibrationMethod::kMinMax,
+                                calibrationImages(words[5], single, kCalibrationImages));
+    config.int8 = true;
+    config.calibrator = calibrator.get();
+  }
   const double start = now();
   const auto engine = buildEngine(network, config);
   const double built = now();
 
   const Engine::State& state = engine->state();
-  std::vector<float> image = readFloats(words[5], shape.volume());
+  std::vector<float> image = readFloats(words[5], static_cast<std::size_t>(shape.volume()));
   std::vector<std::vector<std::byte>> memory;
   std::vector<void*> io;
   std::vector<Dims> dims;
@@ -184,9 +187,8 @@ int main(int argc, char** argv) {
   try {
     if (words.size() >= 9) return work(words);
     fmt::print(stderr,
-               "gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16 LEVEL INPUT.f32 "
-               "NxCxHxW OUTPUT "
-               "OUTPUT.f32 [OPTION=VALUE...]\n");
+               "gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16|int8 LEVEL "
+               "INPUT.f32 NxCxHxW OUTPUT OUTPUT.f32 [OPTION=VALUE...]\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/calibration_images.h"
 #include "layerwise/builder.h"
 #include "layerwise/engine.h"
 #include "layerwise/error.h"
@@ -51,28 +52,6 @@ long peakKb() {
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
   throw Error(ErrorCode::kIo, "[/proc/self/status] has no VmHWM");
-}
-
-std::vector<float> readFloats(const std::string& path, std::size_t count) {
-  std::vector<float> values(count);
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(count * sizeof(float)));
-  if (!file || file.peek() != std::ifstream::traits_type::eof())
-    throw Error(ErrorCode::kBadFile, fmt::format("[{}] does not hold {} floats", path, count));
-  return values;
-}
-
-/// The images of a file as batches of one, for the input `images`.
-CalibrationSource calibrationImages(const std::string& path, const Dims& dims) {
-  const auto image = static_cast<std::size_t>(dims.volume());
-  const std::size_t count = std::filesystem::file_size(path) / (image * sizeof(float));
-  return [=, values = readFloats(path, count * image),
-          next = std::size_t{0}](CalibrationBatch& batch) mutable {
-    if (next == count) return false;
-    batch.inputs["images"] = {values.data() + image * next++, dims};
-    return true;
-  };
 }
 
 /// The dimensions of one image.
