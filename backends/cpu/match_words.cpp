@@ -1,6 +1,7 @@
 #include "backends/cpu/match_words.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "layers/byte_pairs.h"
@@ -11,39 +12,62 @@ namespace {
 // What is tried for a row before it stays alone.
 constexpr int kTries = 64;
 
-// Of each pair of weights, what it may add and what it may take away.
+constexpr int64_t kVectorBytes = 16;
+typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
+typedef int16_t Shorts __attribute__((vector_size(kVectorBytes)));
+
+// Of each pair of weights, what it may add and what it may take away: 128 at most, a byte each in
+// the place of the pair.
 class Loads {
  public:
   Loads(const int8_t* rows, int64_t count, int64_t lanes)
-      : pairs_(2 * lanes), loads_(static_cast<size_t>(2 * pairs_ * count)) {
-    int16_t* to = loads_.data();
-    for (int64_t i = 0; i < count * pairs_; ++i, rows += 2, to += 2) {
-      to[0] = static_cast<int16_t>(std::max<int>(rows[0], 0) + std::max<int>(rows[1], 0));
-      to[1] = static_cast<int16_t>(-std::min<int>(rows[0], 0) - std::min<int>(rows[1], 0));
+      : rowBytes_(4 * lanes), loads_(static_cast<size_t>(count * rowBytes_)) {
+    for (int64_t i = 0; i < count * rowBytes_; i += kVectorBytes) {
+      Shorts pairs;
+      std::memcpy(&pairs, rows + i, sizeof pairs);
+      const Shorts even = (pairs << 8) >> 8, odd = pairs >> 8;
+      const Shorts most = (even & (even > 0)) + (odd & (odd > 0));
+      const Shorts least = (even & (even < 0)) + (odd & (odd < 0));
+      const Shorts both = most | (-least << 8);
+      std::memcpy(loads_.data() + i, &both, sizeof both);
     }
   }
-  int16_t largest(int64_t row) const { return *std::max_element(of(row), of(row) + 2 * pairs_); }
-  bool fit(int64_t row, int64_t other) const {
-    const int16_t *a = of(row), *b = of(other);
-    int16_t beyond = -1;
-    for (int64_t i = 0; i < 2 * pairs_; ++i) {
-      beyond = static_cast<int16_t>(beyond & (a[i] + b[i] - BytePairs::kMost - 1));
+  uint8_t largest(int64_t row) const {
+    Bytes largest = {};
+    for (int64_t i = 0; i < rowBytes_; i += kVectorBytes) {
+      const Bytes loads = at(row, i);
+      largest = loads > largest ? loads : largest;
     }
-    return beyond < 0;
+    uint8_t all = 0;
+    for (int64_t i = 0; i < kVectorBytes; ++i) all = std::max<uint8_t>(all, largest[i]);
+    return all;
+  }
+  bool fit(int64_t row, int64_t other) const {
+    Bytes beyond = {};
+    for (int64_t i = 0; i < rowBytes_; i += kVectorBytes) {
+      beyond |= reinterpret_cast<Bytes>(at(row, i) > BytePairs::kMost - at(other, i));
+    }
+    uint64_t halves[2];
+    std::memcpy(halves, &beyond, sizeof halves);
+    return !(halves[0] | halves[1]);
   }
 
  private:
-  const int16_t* of(int64_t row) const { return loads_.data() + row * 2 * pairs_; }
+  Bytes at(int64_t row, int64_t byte) const {
+    Bytes loads;
+    std::memcpy(&loads, loads_.data() + row * rowBytes_ + byte, sizeof loads);
+    return loads;
+  }
 
-  int64_t pairs_;
-  std::vector<int16_t> loads_;
+  int64_t rowBytes_;
+  std::vector<uint8_t> loads_;
 };
 
 }  // namespace
 
 WordOrder matchWords(const int8_t* rows, int64_t count, int64_t lanes) {
   const Loads loads(rows, count, lanes);
-  std::vector<int16_t> largest;
+  std::vector<uint8_t> largest;
   for (int64_t i = 0; i < count; ++i) largest.push_back(loads.largest(i));
   // The heaviest have the least choice and choose first, the heaviest that fits.
   std::vector<uint16_t> left(static_cast<size_t>(count)), alone;

@@ -194,7 +194,9 @@ class BytesConvolutionTactic final : public TypedConvolutionTactic {
     const FoldedQuantization folded = foldedQuantization(node);
     packConvBytes(shape, config, weights, folded.scales.data(), folded.bias.data(),
                   static_cast<int>(a.inputZeroPoint), packed->data());
-    packed->pairsFit = pairsFitSixteenBits(shape, config, weights);
+    // Where other methods ask for it, takes() has looked.
+    if (method() == ConvMethod::kDepthwise)
+      packed->pairsFit = pairsFitSixteenBits(shape, config, weights);
     return packed;
   }
 
