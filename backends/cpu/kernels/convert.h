@@ -87,7 +87,7 @@ void writeResults(const Epilogue& epilogue, const Conversion& conversion, Result
   const bool before = epilogue.residual == ResidualPlace::kBeforeActivation;
   const ResultWriter<V, out> write(conversion);
   const ResidualReader<V> residual(conversion);
-  withActivation<V>(epilogue, [&](const auto& activation) {
+  const auto rows = [&](const auto& activation) {
     for (int64_t p = 0; p < r.pixels; ++p) {
       for (int64_t i = 0; i < r.channels; i += V::kWidth) {
         typename V::Reg x;
@@ -106,7 +106,11 @@ void writeResults(const Epilogue& epilogue, const Conversion& conversion, Result
       if (r.residual) r.residual += r.residualPixel;
       r.out += r.outPixel;
     }
-  });
+  };
+  if constexpr (out != Element::kFloat32) {
+    if (epilogue.activation == Activation::kSilu) return rows(ReducedSilu<V>(epilogue));
+  }
+  withActivation<V>(epilogue, rows);
 }
 
 // Every result of a reduced type is in that type or float32.

@@ -32,6 +32,21 @@ struct Avx2 {
   static LW_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
   static LW_INLINE Reg mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
   static LW_INLINE Reg div(Reg a, Reg b) { return _mm256_div_ps(a, b); }
+  // To about two ulps for b of usual size: an estimate of 1 / b and a step of Newton's.
+  static LW_INLINE Reg quotient(Reg a, Reg b) {
+    const Reg r = _mm256_rcp_ps(b);
+    return mul(a, mul(r, fnma(b, r, set1(2.0f))));
+  }
+  // What x is above the next integer; 0 for infinity.
+  static LW_INLINE Reg fraction(Reg x) {
+    return _mm256_max_ps(_mm256_sub_ps(x, _mm256_floor_ps(x)), _mm256_setzero_ps());
+  }
+  // a 2^floor(x) for a from about 1 to 2 and x below 127; below -126 some number near 0.
+  static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) {
+    const __m256i n =
+        _mm256_max_epi32(_mm256_cvtps_epi32(_mm256_floor_ps(x)), _mm256_set1_epi32(-126));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(n, 23)));
+  }
   static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm256_fnmadd_ps(a, b, c); }
   static LW_INLINE Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }

@@ -35,6 +35,17 @@ struct Avx512 {
   static LW_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
   static LW_INLINE Reg mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
   static LW_INLINE Reg div(Reg a, Reg b) { return _mm512_div_ps(a, b); }
+  // To about two ulps for b of usual size: an estimate of 1 / b and a step of Newton's.
+  static LW_INLINE Reg quotient(Reg a, Reg b) {
+    const Reg r = _mm512_rcp14_ps(b);
+    return mul(a, mul(r, fnma(b, r, set1(2.0f))));
+  }
+  // What x is above the next integer; 0 for infinity.
+  static LW_INLINE Reg fraction(Reg x) {
+    return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  // a 2^floor(x)
+  static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) { return _mm512_scalef_ps(a, x); }
   static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
   static LW_INLINE Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }

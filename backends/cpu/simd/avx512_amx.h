@@ -42,18 +42,7 @@ struct Avx512Amx : Avx512 {
   static LW_INLINE void storeBFloat16Pair(uint16_t* p, Reg first, Reg second) {
     _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(second, first));
   }
-  // To about an ulp for quotients of usual size, in a third of the time: an estimate of 1 / b and a
-  // step of Newton's.
-  static LW_INLINE Reg div(Reg a, Reg b) {
-    const Reg r = _mm512_rcp14_ps(b), q = mul(a, r);
-    return fma(fnma(b, q, a), r, q);
-  }
-  // What x is above the next integer; 0 for infinity.
-  static LW_INLINE Reg fraction(Reg x) {
-    return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-  }
-  // a 2^floor(x)
-  static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) { return _mm512_scalef_ps(a, x); }
+  static LW_INLINE Reg div(Reg a, Reg b) { return quotient(a, b); }
   // The first n bytes, n up to 64, and zeros.
   static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
     const __mmask64 mask = n >= 64 ? ~0ull : (1ull << n) - 1;

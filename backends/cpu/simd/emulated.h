@@ -62,6 +62,19 @@ struct Emulated {
   static LW_INLINE Reg sub(Reg a, Reg b) { return a - b; }
   static LW_INLINE Reg mul(Reg a, Reg b) { return a * b; }
   static LW_INLINE Reg div(Reg a, Reg b) { return a / b; }
+  static LW_INLINE Reg quotient(Reg a, Reg b) { return a / b; }
+  static LW_INLINE Reg fraction(Reg x) {
+    for (int i = 0; i < W; ++i) x[i] = __builtin_isinf(x[i]) ? 0 : x[i] - __builtin_floorf(x[i]);
+    return x;
+  }
+  static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) {
+    for (int i = 0; i < W; ++i) {
+      // Outside of this range of exponents all is 0 or infinite.
+      const float n = __builtin_fmaxf(-300, __builtin_fminf(300, __builtin_floorf(x[i])));
+      a[i] = __builtin_ldexpf(a[i], static_cast<int>(n));
+    }
+    return a;
+  }
   static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return a * b + c; }
   static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return c - a * b; }
   static LW_INLINE Reg max(Reg a, Reg b) { return a > b ? a : b; }

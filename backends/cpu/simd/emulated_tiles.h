@@ -36,20 +36,6 @@ struct EmulatedTiles {
       storeBFloat16(p, first, kWidth);
       storeBFloat16(p + kWidth, second, kWidth);
     }
-    static LW_INLINE Reg fraction(Reg x) {
-      for (int i = 0; i < kWidth; ++i) {
-        x[i] = __builtin_isinf(x[i]) ? 0 : x[i] - __builtin_floorf(x[i]);
-      }
-      return x;
-    }
-    static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) {
-      for (int i = 0; i < kWidth; ++i) {
-        // Outside of this range of exponents all is 0 or infinite.
-        const float n = __builtin_fmaxf(-300, __builtin_fminf(300, __builtin_floorf(x[i])));
-        a[i] = __builtin_ldexpf(a[i], static_cast<int>(n));
-      }
-      return a;
-    }
     static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
       Reg x = {};
       for (int64_t i = 0; i < (n < 64 ? n : 64); ++i) {

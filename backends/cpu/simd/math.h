@@ -149,6 +149,25 @@ struct ActivationFunction {
   }
 };
 
+// x / (1 + exp(-x)) for results of 8 or 16 bits: about as good as the function of float32, in two
+// thirds of the instructions. 2^t = 2^floor(t) p(t - floor(t)), p a minimax polynomial (1.5e-7).
+template <class V>
+struct ReducedSilu {
+  using Reg = typename V::Reg;
+  LW_INLINE explicit ReducedSilu(const Epilogue&) {}
+  LW_INLINE Reg operator()(Reg x) const {
+    x = V::max(V::set1(-87.0f), x);  // beyond it the result is -0, and 2^t infinite
+    const Reg t = V::mul(x, V::set1(-1.44269504088896341f)), f = V::fraction(t);
+    Reg p = V::set1(1.8775777e-3f);
+    p = V::fma(p, f, V::set1(8.989342e-3f));
+    p = V::fma(p, f, V::set1(5.5826314e-2f));
+    p = V::fma(p, f, V::set1(2.4015363e-1f));
+    p = V::fma(p, f, V::set1(6.931531e-1f));
+    p = V::fma(p, f, V::set1(9.9999994e-1f));
+    return V::quotient(x, V::add(V::set1(1.0f), V::timesPowerOfTwo(p, t)));
+  }
+};
+
 // Calls body(function) with the activation as a type, so that its loops know it.
 template <class V, class Body>
 LW_INLINE void withActivation(const Epilogue& e, const Body& body) {
