@@ -24,13 +24,10 @@ void reference(const Convolution& a, const ReferenceContext& c) {
             for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
               for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
                 for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-                  std::int64_t iz = oz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
-                  std::int64_t iy = oy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
-                  std::int64_t ix = ox * w.stride[2] - w.pad[2] + kx * w.dilation[2];
-                  if (iz < 0 || iz >= w.in[0] || iy < 0 || iy >= w.in[1] || ix < 0 || ix >= w.in[2])
-                    continue;
+                  std::int64_t at = w.offsetUnder({kz, ky, kx}, {oz, oy, ox}, w.in);
+                  if (at < 0) continue;
                   std::int64_t first = n * in[1] + o / groupOut * groupIn;
-                  const double* source = x + first * plane + (iz * w.in[1] + iy) * w.in[2] + ix;
+                  const double* source = x + first * plane + at;
                   const double* tap =
                       k + o * groupIn * taps + (kz * w.kernel[1] + ky) * w.kernel[2] + kx;
                   for (std::int64_t i = 0; i < groupIn; ++i)

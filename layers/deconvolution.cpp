@@ -30,14 +30,10 @@ void reference(const Deconvolution& a, const ReferenceContext& c) {
               for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
                 for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
                   for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-                    std::int64_t oz = iz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
-                    std::int64_t oy = iy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
-                    std::int64_t ox = ix * w.stride[2] - w.pad[2] + kx * w.dilation[2];
-                    if (oz < 0 || oz >= w.out[0] || oy < 0 || oy >= w.out[1] || ox < 0 ||
-                        ox >= w.out[2])
-                      continue;
+                    std::int64_t at = w.offsetUnder({kz, ky, kx}, {iz, iy, ix}, w.out);
+                    if (at < 0) continue;
                     std::int64_t channel = n * a.outputs + i / groupIn * groupOut + o;
-                    y[channel * plane + (oz * w.out[1] + oy) * w.out[2] + ox] +=
+                    y[channel * plane + at] +=
                         value *
                         k[(i * groupOut + o) * taps + (kz * w.kernel[1] + ky) * w.kernel[2] + kx];
                   }

@@ -100,6 +100,7 @@ void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
   const Dims& in = c.inputs[0].info.dims;
   Window3 w(resolveWindow(geometry, in), in);
   std::int64_t groupIn = in[1] / geometry.groups, groupOut = geometry.outputs / geometry.groups;
+  std::int64_t plane = w.in[0] * w.in[1] * w.in[2];
   const double* x = c.inputs[0].values.data();
   const double* kernel = c.weights[0].values.data();
   const double* residual = c.inputs.size() > 1 ? c.inputs[1].values.data() : nullptr;
@@ -118,15 +119,10 @@ void reference(const QuantizedConvolution& a, const ReferenceContext& c) {
               for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
                 for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
                   for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx, ++tap) {
-                    std::int64_t iz = oz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
-                    std::int64_t iy = oy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
-                    std::int64_t ix = ox * w.stride[2] - w.pad[2] + kx * w.dilation[2];
-                    if (iz < 0 || iz >= w.in[0] || iy < 0 || iy >= w.in[1] || ix < 0 ||
-                        ix >= w.in[2])
-                      continue;
+                    std::int64_t at = w.offsetUnder({kz, ky, kx}, {oz, oy, ox}, w.in);
+                    if (at < 0) continue;
                     std::int64_t channel = n * in[1] + o / groupOut * groupIn + i;
-                    auto value = static_cast<std::int64_t>(
-                        x[((channel * w.in[0] + iz) * w.in[1] + iy) * w.in[2] + ix]);
+                    auto value = static_cast<std::int64_t>(x[channel * plane + at]);
                     sum += (value - a.inputZeroPoint) * static_cast<std::int64_t>(*tap);
                   }
             *y++ = finish(sum, static_cast<std::size_t>(o), residual ? *residual++ : 0);

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 #include "layerwise/dims.h"
 #include "layerwise/layers.h"
 
@@ -28,6 +32,20 @@ struct Window3 {
       dilation[i] = axis < 0 ? 1 : w.dilation[axis];
       out[i] = axis < 0 ? 1 : w.output[axis];
     }
+  }
+
+  using Place = std::array<std::int64_t, 3>;
+  /// What lies under `tap` of the window at `place`, as a row-major offset in a volume of `sizes`;
+  /// -1 outside of it. A transposed convolution's window lies over the output.
+  std::int64_t offsetUnder(const Place& tap, const Place& place,
+                           const std::int64_t (&sizes)[3]) const {
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::int64_t at = place[i] * stride[i] - pad[i] + tap[i] * dilation[i];
+      if (at < 0 || at >= sizes[i]) return -1;
+      offset = offset * sizes[i] + at;
+    }
+    return offset;
   }
 };
 

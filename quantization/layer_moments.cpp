@@ -79,12 +79,8 @@ Eigen::MatrixXf LayerMoments::gather(std::span<const float> input, const Dims& d
       for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
         for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
           for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-            std::int64_t iz = oz * w.stride[0] - w.pad[0] + kz * w.dilation[0];
-            std::int64_t iy = oy * w.stride[1] - w.pad[1] + ky * w.dilation[1];
-            std::int64_t ix = ox * w.stride[2] - w.pad[2] + kx * w.dilation[2];
-            bool inside =
-                iz >= 0 && iz < w.in[0] && iy >= 0 && iy < w.in[1] && ix >= 0 && ix < w.in[2];
-            *column++ = inside ? x[(iz * w.in[1] + iy) * w.in[2] + ix] : 0;
+            std::int64_t under = w.offsetUnder({kz, ky, kx}, {oz, oy, ox}, w.in);
+            *column++ = under < 0 ? 0 : x[under];
           }
   }
   return columns;
