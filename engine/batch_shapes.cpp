@@ -9,13 +9,18 @@ namespace layerwise {
 
 BatchShapes::BatchShapes(const Graph& graph, std::vector<Dims> inputDims)
     : graph_(graph), inputDims_(std::move(inputDims)), whole_(inferShapes(graph, inputDims_)) {
-  if (inputDims_.empty() || inputDims_[0].empty() || inputDims_[0][0] < 2) return;
-  batch_ = inputDims_[0][0];
+  if (!inputDims_.empty() && !inputDims_[0].empty())
+    batch_ = std::max<std::int64_t>(1, inputDims_[0][0]);
+}
+
+bool BatchShapes::divide() {
+  if (batch_ == 1) return false;
   try {
-    single_ = infer(1);
+    single_ = &of(1);
   } catch (const Error&) {
-    batch_ = 1;
+    return false;
   }
+  return true;
 }
 
 ShapeTable BatchShapes::infer(std::int64_t images) const {
@@ -33,22 +38,22 @@ const ShapeTable& BatchShapes::of(std::int64_t images) {
 }
 
 bool BatchShapes::isBatched(ValueId value) const {
-  if (batch_ == 1) return false;
-  Dims one = dims(single_, value);
+  if (!single_) return false;
+  Dims one = dims(*single_, value);
   if (one.empty() || one[0] != 1) return false;
   one[0] = batch_;
   return one == dims(whole_, value);
 }
 
 bool BatchShapes::isImageByImage(const Node& node) const {
-  if (batch_ == 1) return false;
+  if (!single_) return false;
   std::vector<TensorInfo> inputs;
   bool readsBatch = false;
   for (ValueId id : node.inputs) {
     inputs.push_back(whole_.values[static_cast<std::size_t>(id)]);
     if (isBatched(id))
       readsBatch = true;
-    else if (!(dims(single_, id) == dims(whole_, id)))
+    else if (!(dims(*single_, id) == dims(whole_, id)))
       return false;
   }
   return readsBatch &&

@@ -14,15 +14,18 @@ class BatchShapes {
   /// The batch is the first axis of the first input, and of the others that have as many there.
   BatchShapes(const Graph& graph, std::vector<Dims> inputDims);
 
-  /// 1 where the graph cannot be divided: there is one image, or the shapes of one are illegal.
   std::int64_t batch() const { return batch_; }
   const ShapeTable& whole() const { return whole_; }
   /// For so many images of the batch; kept.
   const ShapeTable& of(std::int64_t images);
-  /// Whether a value's first axis is the batch and its other axes do not depend on it.
+  /// Finds out what the batch changes. False where it cannot be divided: there is one image, or the
+  /// shapes of one are illegal.
+  bool divide();
+  /// Behind divide() alone; false where that was. Whether a value's first axis is the batch and its
+  /// other axes do not depend on it.
   bool isBatched(ValueId value) const;
-  /// Whether a node may run on a part of the batch: what it writes for an image depends, of all
-  /// batched values, on what it reads of that image alone.
+  /// Likewise. Whether a node may run on a part of the batch: what it writes for an image depends,
+  /// of all batched values, on what it reads of that image alone.
   bool isImageByImage(const Node& node) const;
 
  private:
@@ -34,8 +37,9 @@ class BatchShapes {
   const Graph& graph_;
   std::vector<Dims> inputDims_;
   std::int64_t batch_ = 1;
-  ShapeTable whole_, single_;
+  ShapeTable whole_;
   std::map<std::int64_t, ShapeTable> parts_;
+  const ShapeTable* single_ = nullptr;  ///< of one image, once divided
 };
 
 }  // namespace layerwise

@@ -345,7 +345,7 @@ class ProgramBinder {
   void divideBatch() {
     const auto count = static_cast<int>(actions_.size());
     segments_ = {{0, count, shapes_.batch()}};
-    if (order_ == BatchOrder::kWhole || shapes_.batch() == 1 || backend_.nearBytes() == 0) return;
+    if (order_ == BatchOrder::kWhole || backend_.nearBytes() == 0 || !shapes_.divide()) return;
     std::vector<BatchAction> actions;
     for (const Action& action : actions_) actions.push_back(describe(action));
     std::vector<bool> external;

@@ -194,6 +194,30 @@ TEST(Engine, LanesOfABatchGiveWhatSharedStepsGive) {
   expectClose(run(*engine->createContext(), x, dims, "z"), net.reference("z", x, dims));
 }
 
+TEST(Engine, ABatchThatCannotBeDividedKeepsItsWork) {
+  constexpr std::int64_t kBatch = 4;
+  Network network;
+  Tensor& x = network.addInput("x", DataType::kFloat32, {kBatch, 8, 16, 16});
+  std::vector<float> weights = randomValues(8 * 8 * 9, 1);
+  auto& conv = network.addConvolution(x, 8, {3, 3}, network.keep(weights));
+  conv->setPadding({1, 1});
+  // No shape for another batch: the sizes are given.
+  auto& rows = network.addShuffle(conv.output());
+  rows->setReshape({kBatch, 8 * 16 * 16});
+  network.markOutput(rows.output(), "y");
+  auto engine = buildEngine(network, {.threads = 2, .optimizationLevel = 0});
+  const Engine::State& state = engine->state();
+  auto program = state.program({{kBatch, 8, 16, 16}}, 2);
+  double computed = 0, counted = 0;
+  for (const BoundStep& step : program->steps) {
+    EXPECT_EQ(step.lane, BoundStep::kNoLane);
+    computed += step.flops;
+  }
+  for (const Region& region : state.selection.regions) counted += region.chosen.flops;
+  EXPECT_GT(counted, 0);
+  EXPECT_EQ(computed, counted);
+}
+
 TEST(Engine, AnErrorInALaneIsThrownAndTheContextGoesOn) {
   Dims dims{4, 3, 72, 88};
   SmallNet net(dims);
