@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/workers.h"
 #include "engine/engine_state.h"
 #include "layers/reference_tensor.h"
 #include "layerwise/engine.h"
@@ -20,10 +20,6 @@ namespace layerwise {
 namespace {
 
 constexpr int kRounds = 41;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// A program with memory of its own, and what its runs took.
 class Runner {
@@ -46,9 +42,9 @@ class Runner {
   }
 
   void run(std::int64_t times) {
-    const double start = now();
+    const double start = cpu::seconds();
     for (std::int64_t i = 0; i < times; ++i) executor_->run(program_->steps, io_, nullptr, {});
-    seconds_.push_back(now() - start);
+    seconds_.push_back(cpu::seconds() - start);
   }
   double median() {
     std::sort(seconds_.begin(), seconds_.end());

@@ -20,11 +20,13 @@ class Planner {
         batch_(resources.batch),
         workers_(resources.workers),
         near_(static_cast<double>(resources.nearBytes)),
+        imageBytes_(actions.size(), 0),
         firstUse_(external.size(), kNever),
         lastUse_(external.size(), -1) {
     for (int i = 0; i < count(); ++i)
       for (const auto* list : {&action(i).reads, &action(i).writes})
         for (const BatchAction::Access& access : *list) {
+          imageBytes_[static_cast<std::size_t>(i)] += access.imageBytes;
           auto tensor = static_cast<std::size_t>(access.tensor);
           firstUse_[tensor] = external[tensor] ? -1 : std::min(firstUse_[tensor], i);
           lastUse_[tensor] = external[tensor] ? kNever : i;
@@ -62,11 +64,8 @@ class Planner {
   const BatchAction& action(int i) const { return actions_[static_cast<std::size_t>(i)]; }
 
   /// How much of a step's tensors is far, 0 to 1, when each of some workers has so many images.
-  double farShare(const BatchAction& step, double images) const {
-    double bytes = 0;
-    for (const auto* list : {&step.reads, &step.writes})
-      for (const BatchAction::Access& access : *list) bytes += access.imageBytes;
-    const double times = bytes * images / near_;
+  double farShare(int step, double images) const {
+    const double times = imageBytes_[static_cast<std::size_t>(step)] * images / near_;
     return std::clamp((times - 1) / (kFarFrom - 1), 0.0, 1.0);
   }
 
@@ -82,7 +81,7 @@ class Planner {
     double seconds = lanes ? kBarrier : 0;
     std::vector<double> kept(static_cast<std::size_t>(count()), 0);  // by the last to read it
     for (int i = first; i < count() && action(i).imageByImage; ++i) {
-      const double share = farShare(action(i), atATime);
+      const double share = farShare(i, atATime);
       for (const BatchAction::Access& read : action(i).reads) {
         const bool inside = firstUse_[static_cast<std::size_t>(read.tensor)] >= first;
         seconds += farImage * read.imageBytes * (inside ? share : 1);
@@ -114,6 +113,7 @@ class Planner {
   std::int64_t batch_;
   int workers_;
   double near_;
+  std::vector<double> imageBytes_;       ///< by action: what an image's tensors take
   std::vector<int> firstUse_, lastUse_;  ///< by tensor
   std::vector<Best> best_;               ///< by the number of actions that are covered
 };

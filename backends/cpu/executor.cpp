@@ -76,7 +76,7 @@ void CpuExecutor::findBlocks(std::span<const BoundStep> steps) {
 }
 
 void CpuExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
-                          std::span<const IoBuffer> io) {
+                          std::span<const IoBuffer>) {
   WeightMemory::trim();
   findBlocks(steps);
   std::size_t workspace = 0, laneWorkspace = 0, scratch = 0, phases = 0;
@@ -103,7 +103,7 @@ void CpuExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory&
       buffer = AlignedBuffer(laneBytes_ + laneWorkspace);
   if (progress_.size() < phases) progress_ = std::vector<Progress>(phases);
   if (claims_.size() < phases * workers) claims_ = std::vector<Claims>(phases * workers);
-  buffers_.assign(workers, std::vector<std::byte*>(io.size() + 2));
+  buffers_.resize(workers);
 }
 
 std::size_t CpuExecutor::memoryBytes() const {
