@@ -118,6 +118,31 @@ struct Avx2 {
       for (int i = 0; i < n; ++i) p[i] = all[i];
     }
   }
+  // Of words that four vectors hold: bytes clamped to [0, 255], one vector after the other.
+  static LW_INLINE Index rowsOf(Index a, Index b, Index c, Index d) {
+    // Within 128 bits the vectors' halves lie side by side.
+    const Index mixed = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    return _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
+  static LW_INLINE void storeRow(uint8_t* p, Index a, Index b, Index c, Index d) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rowsOf(a, b, c, d));
+  }
+  // The same in two rows that are `step` apart: a and b side by side, then c and d.
+  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
+    const Index rows = rowsOf(a, b, c, d);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(rows));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(rows, 1));
+  }
+  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
+                                      Index d) {
+    const Index rows = rowsOf(a, b, c, d);
+    const __m128d low = _mm_castsi128_pd(_mm256_castsi256_si128(rows));
+    const __m128d high = _mm_castsi128_pd(_mm256_extracti128_si256(rows, 1));
+    _mm_storel_pd(reinterpret_cast<double*>(p), low);
+    _mm_storeh_pd(reinterpret_cast<double*>(p + step), low);
+    _mm_storel_pd(reinterpret_cast<double*>(p + 2 * step), high);
+    _mm_storeh_pd(reinterpret_cast<double*>(p + 3 * step), high);
+  }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

@@ -158,6 +158,31 @@ struct Emulated {
   static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
     for (int i = 0; i < (n < W ? n : W); ++i) p[i] = static_cast<uint8_t>(x[i]);
   }
+  static LW_INLINE uint8_t narrow(int x) {
+    return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
+  }
+  // Of words that four vectors hold: bytes clamped to [0, 255], one vector after the other.
+  static LW_INLINE void storeRow(uint8_t* p, Index a, Index b, Index c, Index d) {
+    storeFourRows(p, W, a, b, c, d);
+  }
+  // The same in two rows that are `step` apart: a and b side by side, then c and d.
+  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
+    for (int i = 0; i < W; ++i) {
+      p[i] = narrow(a[i]);
+      p[W + i] = narrow(b[i]);
+      p[step + i] = narrow(c[i]);
+      p[step + W + i] = narrow(d[i]);
+    }
+  }
+  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
+                                      Index d) {
+    for (int i = 0; i < W; ++i) {
+      p[i] = narrow(a[i]);
+      p[step + i] = narrow(b[i]);
+      p[2 * step + i] = narrow(c[i]);
+      p[3 * step + i] = narrow(d[i]);
+    }
+  }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
     Shorts x = {};
@@ -237,8 +262,7 @@ struct Emulated {
   // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
   static void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
     for (int i = 0; i < (n < 4 * W ? n : 4 * W); ++i) {
-      const int word = x[i / 4 % 4][i / 16 * 4 + i % 4];
-      p[i] = static_cast<uint8_t>(word < 0 ? 0 : word > 255 ? 255 : word);
+      p[i] = narrow(x[i / 4 % 4][i / 16 * 4 + i % 4]);
     }
   }
   static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }

@@ -12,26 +12,6 @@ namespace {
 // Manual. What the processor answers with an invalid-opcode fault traps here.
 struct EmulatedTiles {
   struct Vector : Emulated<16> {
-    static LW_INLINE void narrow(uint8_t* p, Index words) {
-      for (int i = 0; i < kWidth; ++i) {
-        const int x = words[i];
-        p[i] = static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
-      }
-    }
-    static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
-                                        Index d) {
-      narrow(p, a);
-      narrow(p + step, b);
-      narrow(p + 2 * step, c);
-      narrow(p + 3 * step, d);
-    }
-    static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
-                                       Index d) {
-      narrow(p, a);
-      narrow(p + kWidth, b);
-      narrow(p + step, c);
-      narrow(p + step + kWidth, d);
-    }
     static LW_INLINE void storeBFloat16Pair(uint16_t* p, Reg first, Reg second) {
       storeBFloat16(p, first, kWidth);
       storeBFloat16(p + kWidth, second, kWidth);
