@@ -8,28 +8,45 @@ namespace layerwise {
 
 /// The weights that processors without an instruction for four bytes take two at a time: vpmaddubsw
 /// adds the products of two unsigned and two signed bytes in 16 bits, and saturates. A pair are
-/// neighbouring input channels of one tap, the first an even one; depthwise, neighbouring taps.
-/// Whatever the activations are, a pair fits where its weights of one sign are at most kMost
-/// together.
+/// neighbouring input channels of one tap, the first an even one; depthwise, neighbouring taps, or
+/// those of a column in the first and the last of three rows. Whatever the activations are, a pair
+/// fits where its weights of one sign are at most kMost together.
 struct BytePairs {
   static constexpr int kMost = 32767 / 255;
+  enum class Order { kChannels, kTaps, kOuterRows };
   std::size_t channels;  ///< of a group's input
   std::size_t taps;
-  bool depthwise = false;
+  Order order = Order::kChannels;
+
+  static Order depthwiseOrder(std::int64_t kernelRows) {
+    return kernelRows == 3 ? Order::kOuterRows : Order::kTaps;
+  }
 
   /// The other one of weight i's pair; i counts the weights of an output channel, channel by
   /// channel.
   std::optional<std::size_t> partner(std::size_t i) const {
-    std::size_t tap = i % taps, channel = i / taps;
-    if (depthwise) return (tap ^ 1) < taps ? std::optional(i - tap + (tap ^ 1)) : std::nullopt;
+    std::size_t tap = i % taps, channel = i / taps, apart = taps / 3 * 2;
+    switch (order) {
+      case Order::kTaps:
+        return (tap ^ 1) < taps ? std::optional(i - tap + (tap ^ 1)) : std::nullopt;
+      case Order::kOuterRows:
+        if (tap + apart < taps) return i + apart;
+        return tap >= apart ? std::optional(i - apart) : std::nullopt;
+      case Order::kChannels:
+        break;
+    }
     return (channel ^ 1) < channels ? std::optional((channel ^ 1) * taps + tap) : std::nullopt;
   }
   /// Of the weights of an output channel.
   bool allFit(const std::int8_t* weights) const {
-    std::size_t step = depthwise ? 1 : taps, count = depthwise ? taps : channels;
-    for (std::size_t i = 0; i + 1 < count; i += 2)
-      for (std::size_t at = i * step; at < (i + 1) * step; ++at)
-        if (!fits(weights[at], weights[at + step])) return false;
+    if (order == Order::kChannels) {
+      for (std::size_t i = 0; i + 1 < channels; i += 2)
+        for (std::size_t at = i * taps; at < (i + 1) * taps; ++at)
+          if (!fits(weights[at], weights[at + taps])) return false;
+      return true;
+    }
+    for (std::size_t i = 0; i < channels * taps; ++i)
+      if (auto other = partner(i); other && !fits(weights[i], weights[*other])) return false;
     return true;
   }
   static bool fits(int a, int b) {

@@ -17,7 +17,11 @@ BytePairs pairsOf(const Node& layer, std::size_t depth) {
   auto* convolution = layer.as<Convolution>();
   if (!convolution) return {depth, 1};
   auto taps = static_cast<std::size_t>(convolution->kernel.volume());
-  return {depth / taps, taps, depth == taps && convolution->groups > 1};
+  BytePairs pairs{depth / taps, taps};
+  const Dims& kernel = convolution->kernel;
+  if (depth == taps && convolution->groups > 1)
+    pairs.order = BytePairs::depthwiseOrder(kernel.rank() == 2 ? kernel[0] : 1);
+  return pairs;
 }
 
 /// The nearest to q that fits beside `other`.

@@ -302,8 +302,11 @@ class TypedCase {
   Tensor input{Element::kUInt8, {}, 0}, added{Element::kUInt8, {}, 0};
 };
 
+// Those to test; none: any but Winograd's.
+using Methods = std::vector<ConvMethod>;
+
 ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool pairsFit,
-                     bool winograd) {
+                     const Methods& methods) {
   ConvConfig c;
   do {
     c = ConvConfig{};
@@ -314,12 +317,13 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool pair
     c.twoRows = test.pick(0, 1);
     if (kernels.wide && test.pick(0, 1)) c.method = ConvMethod::kWide;
     if (kernels.matched && test.pick(0, 2) == 0) c.method = ConvMethod::kMatched;
-    if (test.isDepthwise() && test.pick(0, 1)) {
-      c.method = ConvMethod::kDepthwise;
-      c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
+    if (test.isDepthwise() && test.pick(0, 1)) c.method = ConvMethod::kDepthwise;
+    if (!methods.empty()) {
+      c.method =
+          methods[static_cast<size_t>(test.pick(0, static_cast<int64_t>(methods.size()) - 1))];
     }
-    if (const int64_t m = 2 * test.pick(1, 2); winograd) {
-      c.method = m == 2 ? ConvMethod::kWinograd2 : ConvMethod::kWinograd4;
+    if (c.method == ConvMethod::kDepthwise) {
+      c.vectors = static_cast<uint8_t>(elementsPerWord(test.element));
     }
     c.copyInput = test.pick(0, 1);
     c.stripPixels = test.pick(0, 1) * test.pick(1, 60);
@@ -328,12 +332,13 @@ ConvConfig configFor(TypedCase& test, const TypedConvKernels& kernels, bool pair
   return c;
 }
 
-void checkAll(TypedCase& test, bool pairsFit, bool winograd = false) {
+void checkAll(TypedCase& test, bool pairsFit, const Methods& methods = {}) {
   for (const TypedConvKernels* kernels : kernelsOf(test.element)) {
-    if (winograd && !kernels->winograd4) continue;
+    const auto exists = [&](ConvMethod m) { return kernels->convolution(m, pairsFit); };
+    if (!std::all_of(methods.begin(), methods.end(), exists)) continue;
     for (int attempt = 0; attempt < 3; ++attempt) {
       const bool fit = pairsFit && attempt > 0;
-      const ConvConfig config = configFor(test, *kernels, fit, winograd);
+      const ConvConfig config = configFor(test, *kernels, fit, methods);
       SCOPED_TRACE(std::string(kernels->name) + " " + convMethodName(config.method) + " vectors " +
                    std::to_string(config.vectors) + " pixels " + std::to_string(config.pixels) +
                    " two rows " + std::to_string(config.twoRows) + " copy " +
@@ -378,6 +383,42 @@ TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
   checkRandomCases(Element::kBFloat16);
 }
 
+// The shapes that have kernels of their own, with numbers of channels that fill parts of vectors.
+TEST(TypedConvKernels, DepthwiseBytesMatchThePlainLoop) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 120 && !HasFailure(); ++i) {
+    ConvShape shape;
+    TypedCase test(Element::kUInt8, shape, random);
+    const auto pick = [&](std::initializer_list<int64_t> values) {
+      return values.begin()[test.pick(0, static_cast<int64_t>(values.size()) - 1)];
+    };
+    ConvShape& s = test.shape;
+    s.n = pick({1, 2});
+    s.h = pick({1, 2, 3, 7, 8, 17}), s.w = pick({1, 2, 4, 7, 10, 19});
+    s.groups = s.ci = s.co = pick({1, 8, 16, 20, 32, 40, 64, 70, 96, 144});
+    s.kh = s.kw = 3;
+    s.sh = s.sw = pick({1, 1, 2, 2, 3});
+    s.dh = s.dw = pick({1, 1, 1, 2});
+    s.pt = pick({1, 2, 4}), s.pl = pick({1, 2, 3}), s.pb = pick({1, 2, 3}), s.pr = pick({1, 2, 5});
+    if (s.h > 4 && s.w > 4) s.pt = pick({0, 1}), s.pl = pick({0, 1}), s.pr = pick({0, 1});
+    if (s.outH() < 1 || s.outW() < 1) continue;
+    const bool plain = test.pick(0, 2) != 0;  // bytes that need no more than scales and clamps
+    if (plain) {
+      test.epilogue = makeEpilogue(Activation::kClip);
+    } else {
+      test.epilogue = makeEpilogue(static_cast<Activation>(i % kActivations));
+      test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
+    }
+    test.conversion.output = plain || test.pick(0, 1) ? Element::kUInt8 : Element::kFloat32;
+    test.conversion.residual = test.pick(0, 1) ? Element::kUInt8 : Element::kFloat32;
+    test.chooseViews(test.pick(0, 1));
+    const int largest = test.pick(0, 1) ? 127 : 64;
+    if (test.pick(0, 1)) test.leastByte = 250;
+    test.prepare(largest);
+    checkAll(test, largest == 64, {ConvMethod::kDepthwise});
+  }
+}
+
 TEST(TypedConvKernels, BytesByWinogradMatchThePlainLoop) {
   std::mt19937 random(7);
   for (int i = 0; i < 60 && !HasFailure(); ++i) {
@@ -401,7 +442,7 @@ TEST(TypedConvKernels, BytesByWinogradMatchThePlainLoop) {
     if (extreme) test.leastByte = 250;
     test.prepare(127, extreme);
     ASSERT_TRUE(test.winogradFits());
-    checkAll(test, false, true);
+    checkAll(test, false, {ConvMethod::kWinograd2, ConvMethod::kWinograd4});
   }
 }
 

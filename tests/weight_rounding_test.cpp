@@ -153,8 +153,8 @@ TEST(WeightRounding, MakesErrorsGoodWhereInputsHangTogether) {
   }
 }
 
-// Neighbouring input channels, or taps of a depthwise kernel, of which no two of one sign are more
-// than 128 together; and the noise stays near that of weights that nothing limits.
+// Neighbouring input channels, or the outer rows of a depthwise kernel, of which no two of one sign
+// are more than 128 together; and the noise stays near that of weights that nothing limits.
 TEST(WeightRounding, KeepsPairsWithinSixteenBits) {
   struct Case {
     std::int64_t channels, kernel, groups;
@@ -183,10 +183,10 @@ TEST(WeightRounding, KeepsPairsWithinSixteenBits) {
       const std::int64_t taps = c.kernel * c.kernel, inputs = c.channels / c.groups;
       for (std::int64_t o = 0; o < outputs; ++o) {
         const std::int8_t* row = q.values.data() + o * inputs * taps;
-        const std::int64_t runs = inputs == 1 ? 1 : taps, length = inputs == 1 ? taps : inputs;
-        for (std::int64_t r = 0; r < runs; ++r)
-          for (std::int64_t i = 0; i + 1 < length; i += 2) {
-            const int a = row[i * runs + r], b = row[(i + 1) * runs + r];
+        const std::int64_t apart = inputs == 1 ? taps / 3 * 2 : taps;
+        for (std::int64_t i = 0; i + 1 < std::max<std::int64_t>(inputs, 2); i += 2)
+          for (std::int64_t r = 0; r < (inputs == 1 ? taps / 3 : taps); ++r) {
+            const int a = row[i * taps + r], b = row[i * taps + r + apart];
             unfit[fitPairs] += a * b > 0 && std::abs(a + b) > 128;
           }
       }

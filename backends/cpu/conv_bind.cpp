@@ -153,7 +153,7 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.strips = divideUp(p.outH, p.strip);
   p.chunks = divideUp(p.blockCount, p.chunk);
   p.tiles = s.n * p.strips * p.chunks;
-  p.scratchFloats = kTileFloats + 16;  // and a vector of border
+  p.scratchFloats = kTileFloats + 32;  // and a vector of border, and place for another
 }
 
 }  // namespace

@@ -78,10 +78,40 @@ constexpr bool isReducedDepthwise(const ConvConfig& c) {
   return c.method == ConvMethod::kDepthwise && c.element != Element::kFloat32;
 }
 
-// Rows of weights in a packed block. Depthwise, a word of bytes holds taps of a channel; bfloat16
-// is multiplied as float32.
+// Depthwise, a word of bytes holds taps of a channel: neighbouring ones, or, where the kernel has
+// three rows, those of a column in this order; the last place is empty.
+constexpr int64_t kRowsOfWord[4] = {0, 2, 1, 3};
+struct DepthwiseTap {
+  bool exists;
+  int64_t ky, kx;
+};
+constexpr int64_t depthwiseWords(const ConvShape& s) {
+  return s.kh == 3 ? s.kw : divideUp(s.kh * s.kw, 4);
+}
+constexpr DepthwiseTap depthwiseTap(const ConvShape& s, int64_t word, int64_t place) {
+  if (s.kh == 3) return {kRowsOfWord[place] < 3, kRowsOfWord[place], word};
+  const int64_t tap = 4 * word + place;
+  return {tap < s.kh * s.kw, tap / s.kw, tap % s.kw};
+}
+
+constexpr bool isThreeByThree(const ConvShape& s) {
+  return s.kh == 3 && s.kw == 3;
+}
+
+// Depthwise, as many times the channels of a block of bytes are in its vectors.
+constexpr int64_t depthwiseParts(int64_t width, int64_t channels) {
+  int64_t parts = 1;
+  while (parts < width / 4 && 2 * parts * channels <= 4 * width) parts *= 2;
+  return parts;
+}
+
+// Rows of weights in a packed block. Depthwise 3x3 of bytes, other words follow for a second row of
+// results; bfloat16 is multiplied as float32.
 constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
-  if (isReducedDepthwise(c)) return divideUp(s.kh * s.kw, c.element == Element::kUInt8 ? 4 : 1);
+  if (isReducedDepthwise(c)) {
+    if (c.element == Element::kBFloat16) return s.kh * s.kw;
+    return depthwiseWords(s) * (isThreeByThree(s) ? 2 : 1);
+  }
   const int64_t output = winogradOutput(c.method);
   // Weights widen on their way to the registers: words of two bytes.
   if (c.method == ConvMethod::kWide) {

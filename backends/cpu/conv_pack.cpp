@@ -60,7 +60,8 @@ void packRows(const ConvShape& s, const Block& b, const From* weights, float* to
   }
 }
 
-// Where the sums of a block's channel o are: see interleave() of the vectors, and BFloat16Pairs.
+// Where the sums of a block's channel o are: see interleaveShorts() of the kernels, and
+// BFloat16Pairs.
 int64_t laneOf(const ConvConfig& c, int64_t o) {
   if (!isReducedDepthwise(c)) return o;
   if (c.element == Element::kBFloat16) return o % 2 * c.width + o / 2;
@@ -68,17 +69,41 @@ int64_t laneOf(const ConvConfig& c, int64_t o) {
   return o / 4 % 4 * c.width + part * 4 + o % 4;
 }
 
-// A word holds neighbouring taps of one channel.
+// The same of bytes, where vectors may hold a channel several times: visit(o, lane).
+template <class Visit>
+void forEachLane(const ConvConfig& c, const Block& b, const Visit& visit) {
+  if (!isReducedDepthwise(c)) {
+    for (int64_t o = 0; o < b.channels; ++o) visit(o, o);
+    return;
+  }
+  const int64_t parts = depthwiseParts(c.width, b.channels), step = b.lanes / parts;
+  for (int64_t i = 0; i < parts; ++i) {
+    for (int64_t o = 0; o < b.channels; ++o) visit(o, laneOf(c, i * step + o));
+  }
+}
+
+// A word holds taps of one channel.
 void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const int8_t* weights,
               float* to) {
-  constexpr int64_t kElements = sizeof(float);
   auto* elements = reinterpret_cast<int8_t*>(to);
-  for (int64_t o = 0; o < b.channels; ++o) {
-    for (int64_t k = 0; k < s.kh * s.kw; ++k) {
-      const int64_t word = k / kElements * b.lanes + laneOf(c, o);
-      elements[word * kElements + k % kElements] = weights[o * s.kh * s.kw + k];
+  const int64_t words = depthwiseWords(s);
+  forEachLane(c, b, [&](int64_t o, int64_t lane) {
+    const auto put = [&](int64_t word, int64_t place, int64_t ky, int64_t kx) {
+      elements[4 * (word * b.lanes + lane) + place] = weights[(o * s.kh + ky) * s.kw + kx];
+    };
+    for (int64_t word = 0; word < words; ++word) {
+      for (int64_t place = 0; place < 4; ++place) {
+        const DepthwiseTap tap = depthwiseTap(s, word, place);
+        if (tap.exists) put(word, place, tap.ky, tap.kx);
+      }
     }
-  }
+    if (!isThreeByThree(s)) return;
+    // For the second row of results, as DepthwiseRows says.
+    constexpr int64_t kPlaces[2][3] = {{2, 1, 3}, {0, 3, 1}};
+    for (int64_t ky = 0; ky < 3; ++ky) {
+      for (int64_t kx = 0; kx < 3; ++kx) put(words + kx, kPlaces[s.sh == 2][ky], ky, kx);
+    }
+  });
 }
 
 void packBlockOfBytes(const ConvShape& s, const ConvConfig& c, const Block& b,
@@ -183,16 +208,14 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
   forEachBlock(s, c, [&](const Block& b) {
     const int8_t* of = weights + b.firstOut * terms;
     std::fill_n(packed, headerRows(c.element) * b.lanes, 0.0f);
-    std::copy_n(scale + b.firstOut, b.channels, packed);
-    packed += b.lanes;
-    if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
-    packed += b.lanes;
-    for (int64_t o = 0; o < b.channels; ++o) {
+    forEachLane(c, b, [&](int64_t o, int64_t lane) {
+      packed[lane] = scale[b.firstOut + o];
+      if (bias) packed[b.lanes + lane] = bias[b.firstOut + o];
       const SignedSums sums = kernels.sums(of + o * terms, terms);
       const int start = -inputZero * static_cast<int>(sums.positive + sums.negative);
-      std::memcpy(packed + laneOf(c, o), &start, sizeof start);
-    }
-    packed += b.lanes;
+      std::memcpy(packed + 2 * b.lanes + lane, &start, sizeof start);
+    });
+    packed += headerRows(c.element) * b.lanes;
     if (c.method == ConvMethod::kMatched) {
       packMatched(s, c, b, kernels, of, packed);
     } else {
@@ -203,8 +226,8 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
 }
 
 bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* weights) {
-  const BytePairs pairs{static_cast<size_t>(s.ci / s.groups), static_cast<size_t>(s.kh * s.kw),
-                        isReducedDepthwise(c)};
+  BytePairs pairs{static_cast<size_t>(s.ci / s.groups), static_cast<size_t>(s.kh * s.kw)};
+  if (isReducedDepthwise(c)) pairs.order = BytePairs::depthwiseOrder(s.kh);
   const size_t terms = pairs.channels * pairs.taps;
   for (int64_t o = 0; o < s.co; ++o, weights += terms) {
     if (!pairs.allFit(weights)) return false;

@@ -191,36 +191,56 @@ struct Avx2 {
     }
   }
 
-  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
-  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
-  static LW_INLINE Index loadAll(const char* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  // Within each 16 bytes, bytes or pairs of them from a and b in turn: of the first eight of
+  // either, and of the last.
+  static LW_INLINE void interleaveBytes(Index a, Index b, Index& low, Index& high) {
+    low = _mm256_unpacklo_epi8(a, b);
+    high = _mm256_unpackhi_epi8(a, b);
   }
-  static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
-    const Index a = loadAll(p[0]), b = loadAll(p[1]), c = loadAll(p[2]), d = loadAll(p[3]);
-    const Index lowAb = _mm256_unpacklo_epi8(a, b), highAb = _mm256_unpackhi_epi8(a, b);
-    const Index lowCd = _mm256_unpacklo_epi8(c, d), highCd = _mm256_unpackhi_epi8(c, d);
-    out[0] = _mm256_unpacklo_epi16(lowAb, lowCd);
-    out[1] = _mm256_unpackhi_epi16(lowAb, lowCd);
-    out[2] = _mm256_unpacklo_epi16(highAb, highCd);
-    out[3] = _mm256_unpackhi_epi16(highAb, highCd);
+  static LW_INLINE void interleaveShorts(Index a, Index b, Index& low, Index& high) {
+    low = _mm256_unpacklo_epi16(a, b);
+    high = _mm256_unpackhi_epi16(a, b);
+  }
+  // A vector of parts of as many bytes.
+  static LW_INLINE Index loadParts(const char* const (&p)[1]) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p[0]));
+  }
+  static LW_INLINE Index loadParts(const char* const (&p)[2]) {
+    return _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(p[1]),
+                               reinterpret_cast<const __m128i*>(p[0]));
+  }
+  // Of each of as many parts of a vector the first n bytes.
+  template <int parts>
+  static LW_INLINE void storeParts(char* const (&p)[parts], Index x, int n) {
+    constexpr int kBytes = 32 / parts;
+    if (n < kBytes) {
+      char all[32];
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), x);
+      LW_UNROLL for (int i = 0; i < parts; ++i) copyFirst<kBytes / 2>(p[i], all + i * kBytes, n);
+    } else if constexpr (parts == 1) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p[0]), x);
+    } else {
+      _mm256_storeu2_m128i(reinterpret_cast<__m128i*>(p[1]), reinterpret_cast<__m128i*>(p[0]), x);
+    }
+  }
+  // Fewer than twice `size` bytes, in pieces that may overlap.
+  template <int size>
+  static LW_INLINE void copyFirst(char* to, const char* from, int n) {
+    if (n >= size) {
+      __builtin_memcpy(to, from, size);
+      __builtin_memcpy(to + n - size, from + n - size, size);
+    } else if constexpr (size > 1) {
+      copyFirst<size / 2>(to, from, n);
+    }
   }
   // Writes the 16-byte parts of a vector `step` words apart.
   static LW_INLINE void storeParts(float* p, Index x, int step) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(x));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(x, 1));
   }
-  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
-  static LW_INLINE void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
-    const Index bytes =
-        _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
-    if (n >= 4 * kWidth) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
-    } else {
-      uint8_t all[32];
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), bytes);
-      for (int i = 0; i < n; ++i) p[i] = all[i];
-    }
+  // Undoes the interleaving of four for words that it clamps to [0, 255].
+  static LW_INLINE Index packInterleaved(const Index (&x)[4]) {
+    return _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
   }
   static LW_INLINE Index bitsOf(Reg x) { return _mm256_castps_si256(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }

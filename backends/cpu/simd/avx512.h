@@ -169,17 +169,54 @@ struct Avx512 {
     }
   }
 
-  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
-  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
-  static LW_INLINE void interleave(const char* const* p, Index (&out)[4]) {
-    const Index a = _mm512_loadu_si512(p[0]), b = _mm512_loadu_si512(p[1]);
-    const Index c = _mm512_loadu_si512(p[2]), d = _mm512_loadu_si512(p[3]);
-    const Index lowAb = _mm512_unpacklo_epi8(a, b), highAb = _mm512_unpackhi_epi8(a, b);
-    const Index lowCd = _mm512_unpacklo_epi8(c, d), highCd = _mm512_unpackhi_epi8(c, d);
-    out[0] = _mm512_unpacklo_epi16(lowAb, lowCd);
-    out[1] = _mm512_unpackhi_epi16(lowAb, lowCd);
-    out[2] = _mm512_unpacklo_epi16(highAb, highCd);
-    out[3] = _mm512_unpackhi_epi16(highAb, highCd);
+  // Within each 16 bytes, bytes or pairs of them from a and b in turn: of the first eight of
+  // either, and of the last.
+  static LW_INLINE void interleaveBytes(Index a, Index b, Index& low, Index& high) {
+    low = _mm512_unpacklo_epi8(a, b);
+    high = _mm512_unpackhi_epi8(a, b);
+  }
+  static LW_INLINE void interleaveShorts(Index a, Index b, Index& low, Index& high) {
+    low = _mm512_unpacklo_epi16(a, b);
+    high = _mm512_unpackhi_epi16(a, b);
+  }
+  // A vector of parts of as many bytes.
+  static LW_INLINE Index loadParts(const char* const (&p)[1]) { return _mm512_loadu_si512(p[0]); }
+  static LW_INLINE Index loadParts(const char* const (&p)[2]) {
+    const __m512i first = _mm512_castsi256_si512(load256(p[0]));
+    return _mm512_inserti64x4(first, load256(p[1]), 1);
+  }
+  static LW_INLINE Index loadParts(const char* const (&p)[4]) {
+    Index x = _mm512_castsi128_si512(load128(p[0]));
+    x = _mm512_inserti32x4(x, load128(p[1]), 1);
+    x = _mm512_inserti32x4(x, load128(p[2]), 2);
+    return _mm512_inserti32x4(x, load128(p[3]), 3);
+  }
+  static LW_INLINE __m256i load256(const char* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static LW_INLINE __m128i load128(const char* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  }
+  // Of each of as many parts of a vector the first n bytes.
+  template <int parts>
+  static LW_INLINE void storeParts(char* const (&p)[parts], Index x, int n) {
+    constexpr int kBytes = 64 / parts;
+    if (n < kBytes) {
+      const __mmask64 some = (1ull << n) - 1;
+      LW_UNROLL for (int i = 0; i < parts; ++i) {
+        _mm512_mask_storeu_epi8(p[i] - i * kBytes, some << i * kBytes, x);
+      }
+    } else if constexpr (parts == 1) {
+      _mm512_storeu_si512(p[0], x);
+    } else if constexpr (parts == 2) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p[0]), _mm512_castsi512_si256(x));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p[1]), _mm512_extracti64x4_epi64(x, 1));
+    } else {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p[0]), _mm512_castsi512_si128(x));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p[1]), _mm512_extracti32x4_epi32(x, 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p[2]), _mm512_extracti32x4_epi32(x, 2));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p[3]), _mm512_extracti32x4_epi32(x, 3));
+    }
   }
   // Writes the 16-byte parts of a vector `step` words apart.
   static LW_INLINE void storeParts(float* p, Index x, int step) {
@@ -188,15 +225,9 @@ struct Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(x, 2));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(x, 3));
   }
-  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
-  static LW_INLINE void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
-    const Index bytes =
-        _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3]));
-    if (n >= 4 * kWidth) {
-      _mm512_storeu_si512(p, bytes);
-    } else {
-      _mm512_mask_storeu_epi8(p, (1ull << n) - 1, bytes);
-    }
+  // Undoes the interleaving of four for words that it clamps to [0, 255].
+  static LW_INLINE Index packInterleaved(const Index (&x)[4]) {
+    return _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3]));
   }
   static LW_INLINE Index bitsOf(Reg x) { return _mm512_castps_si512(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }

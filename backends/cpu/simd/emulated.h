@@ -240,16 +240,45 @@ struct Emulated {
     }
   }
 
-  // Words of the bytes that four vectors hold in one place. Where a vector consists of 16-byte
-  // parts, out[j] has in word k of part l the bytes 4 (4 l + j) + k.
-  static void interleave(const char* const* p, Index (&out)[4]) {
-    for (int j = 0; j < 4; ++j) {
-      for (int lane = 0; lane < W; ++lane) {
-        const int byte = 4 * (4 * (lane / 4) + j) + lane % 4;
-        const char word[4] = {p[0][byte], p[1][byte], p[2][byte], p[3][byte]};
-        int value;
-        __builtin_memcpy(&value, word, sizeof value);
-        out[j][lane] = value;
+  // Within each 16 bytes, bytes or pairs of them from a and b in turn: of the first eight of
+  // either, and of the last.
+  static LW_INLINE void interleaveBytes(Index a, Index b, Index& low, Index& high) {
+    interleaveElements<1>(a, b, low, high);
+  }
+  static LW_INLINE void interleaveShorts(Index a, Index b, Index& low, Index& high) {
+    interleaveElements<2>(a, b, low, high);
+  }
+  template <int bytes>
+  static void interleaveElements(Index a, Index b, Index& low, Index& high) {
+    const auto copy = [](Index& to, int place, const Index& from, int at) {
+      __builtin_memcpy(reinterpret_cast<char*>(&to) + place,
+                       reinterpret_cast<const char*>(&from) + at, bytes);
+    };
+    for (int part = 0; part < 4 * W; part += 16) {
+      for (int i = 0; i < 8; i += bytes) {
+        copy(low, part + 2 * i, a, part + i);
+        copy(low, part + 2 * i + bytes, b, part + i);
+        copy(high, part + 2 * i, a, part + 8 + i);
+        copy(high, part + 2 * i + bytes, b, part + 8 + i);
+      }
+    }
+  }
+  // A vector of parts of as many bytes.
+  template <int parts>
+  static Index loadParts(const char* const (&p)[parts]) {
+    Index x;
+    for (int i = 0; i < parts; ++i) {
+      __builtin_memcpy(reinterpret_cast<char*>(&x) + i * (4 * W / parts), p[i], 4 * W / parts);
+    }
+    return x;
+  }
+  // Of each of as many parts of a vector the first n bytes.
+  template <int parts>
+  static void storeParts(char* const (&p)[parts], Index x, int n) {
+    constexpr int kBytes = 4 * W / parts;
+    for (int i = 0; i < parts; ++i) {
+      for (int k = 0; k < (n < kBytes ? n : kBytes); ++k) {
+        p[i][k] = reinterpret_cast<const char*>(&x)[i * kBytes + k];
       }
     }
   }
@@ -259,11 +288,13 @@ struct Emulated {
       __builtin_memcpy(p + part * step, reinterpret_cast<const int*>(&x) + 4 * part, 16);
     }
   }
-  // Undoes interleave() of four for words clamped to [0, 255]: the first n bytes.
-  static void storeInterleaved(uint8_t* p, const Index (&x)[4], int n) {
-    for (int i = 0; i < (n < 4 * W ? n : 4 * W); ++i) {
-      p[i] = narrow(x[i / 4 % 4][i / 16 * 4 + i % 4]);
+  // Undoes the interleaving of four for words that it clamps to [0, 255].
+  static Index packInterleaved(const Index (&x)[4]) {
+    Index bytes;
+    for (int i = 0; i < 4 * W; ++i) {
+      reinterpret_cast<uint8_t*>(&bytes)[i] = narrow(x[i / 4 % 4][i / 16 * 4 + i % 4]);
     }
+    return bytes;
   }
   static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }
