@@ -74,14 +74,14 @@ void AnchorHead::decode(const Level& level, std::int64_t anchor, std::int64_t y,
   const float* size = level.anchors.data() + 2 * anchor;
   auto square = [](float v) { return v * v; };
   const std::int64_t length = rowSize();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float* from = cell + i * cellStride;
-    if (channelStride == 1)
-      std::copy_n(from, length, rows + i * length);
-    else
-      for (std::int64_t c = 0; c < length; ++c) rows[i * length + c] = from[c * channelStride];
+  if (channelStride == 1) {
+    applySigmoid(cell, cellStride, rows, length, count, length);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t c = 0; c < length; ++c)
+        rows[i * length + c] = cell[i * cellStride + c * channelStride];
+    applySigmoid({rows, static_cast<std::size_t>(count * length)});
   }
-  applySigmoid({rows, static_cast<std::size_t>(count * length)});
   for (std::int64_t i = 0; i < count; ++i, rows += length, cell += cellStride) {
     rows[0] = (rows[0] * 2.0f + (static_cast<float>(x + i) - 0.5f)) * stride;
     rows[1] = (rows[1] * 2.0f + (static_cast<float>(y) - 0.5f)) * stride;

@@ -51,32 +51,46 @@ std::int64_t DistanceHead::cells(std::span<const TensorInfo> inputs) const {
   return total;
 }
 
-void DistanceHead::decodeBox(std::int64_t stride, std::int64_t y, std::int64_t x, const float* cell,
-                             std::int64_t channelStride, float box[4]) const {
-  // Each side is the expectation over the softmax of its bins.
-  float sides[4], exponents[4 * kMaxBins];
-  for (std::int64_t i = 0; i < 4 * bins; ++i) exponents[i] = cell[i * channelStride];
-  for (std::int64_t i = 0; i < 4; ++i) {
-    float* own = exponents + i * bins;
-    const float most = *std::max_element(own, own + bins);
-    for (std::int64_t j = 0; j < bins; ++j) own[j] -= most;
+void DistanceHead::decodeBoxes(std::int64_t stride, std::int64_t y, std::int64_t x,
+                               std::int64_t count, const float* cell, std::int64_t channelStride,
+                               std::int64_t cellStride, float boxes[4][kCells]) const {
+  // Each side is the expectation over the softmax of its bins. Cells lie side by side throughout.
+  float sides[4][kCells], exponents[4 * kMaxBins][kCells];
+  if (channelStride == 1) {
+    std::fill_n(exponents[0], 4 * bins * kCells, 0.0f);
+    transpose(cell, cellStride, exponents[0], kCells, count, 4 * bins);
+  } else {
+    for (std::int64_t i = 0; i < 4 * bins; ++i)
+      for (std::int64_t k = 0; k < kCells; ++k)
+        exponents[i][k] = k < count ? cell[i * channelStride + k * cellStride] : 0.0f;
   }
-  applyExp({exponents, static_cast<std::size_t>(4 * bins)});
-  for (std::int64_t i = 0; i < 4; ++i) {
-    float sum = 0.0f, weighted = 0.0f;
-    for (std::int64_t j = 0; j < bins; ++j) {
-      const float e = exponents[i * bins + j];
-      sum += e;
-      weighted += e * static_cast<float>(j);
+  for (std::int64_t side = 0; side < 4; ++side) {
+    float(*own)[kCells] = exponents + side * bins;
+    float most[kCells];
+    std::copy_n(own[0], kCells, most);
+    for (std::int64_t j = 1; j < bins; ++j)
+      for (std::int64_t k = 0; k < kCells; ++k) most[k] = std::max(most[k], own[j][k]);
+    for (std::int64_t j = 0; j < bins; ++j)
+      for (std::int64_t k = 0; k < kCells; ++k) own[j][k] -= most[k];
+  }
+  applyExp({exponents[0], static_cast<std::size_t>(4 * bins * kCells)});
+  for (std::int64_t side = 0; side < 4; ++side) {
+    float sum[kCells] = {}, weighted[kCells] = {};
+    for (std::int64_t j = 0; j < bins; ++j)
+      for (std::int64_t k = 0; k < kCells; ++k) {
+        const float e = exponents[side * bins + j][k];
+        sum[k] += e;
+        weighted[k] += e * static_cast<float>(j);
+      }
+    for (std::int64_t k = 0; k < kCells; ++k) sides[side][k] = weighted[k] / sum[k];
+  }
+  for (int axis = 0; axis < 2; ++axis)
+    for (std::int64_t k = 0; k < kCells; ++k) {
+      const float centre = static_cast<float>(axis == 0 ? x + k : y) + 0.5f;
+      const float low = centre - sides[axis][k], high = centre + sides[axis + 2][k];
+      boxes[axis][k] = (low + high) / 2.0f * static_cast<float>(stride);
+      boxes[axis + 2][k] = (high - low) * static_cast<float>(stride);
     }
-    sides[i] = weighted / sum;
-  }
-  const float centre[2] = {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
-  for (int axis = 0; axis < 2; ++axis) {
-    const float low = centre[axis] - sides[axis], high = centre[axis] + sides[axis + 2];
-    box[axis] = (low + high) / 2.0f * static_cast<float>(stride);
-    box[axis + 2] = (high - low) * static_cast<float>(stride);
-  }
 }
 
 }  // namespace layerwise

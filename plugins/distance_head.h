@@ -25,10 +25,15 @@ struct DistanceHead {
   /// Cells of all levels; throws Error where the inputs are not this head's maps.
   std::int64_t cells(std::span<const TensorInfo> maps) const;
 
-  /// Centre x, y, width, height in input pixels of the cell at (x, y), whose first distance logit
-  /// is `cell`, in single precision as the original.
-  void decodeBox(std::int64_t stride, std::int64_t y, std::int64_t x, const float* cell,
-                 std::int64_t channelStride, float box[4]) const;
+  /// The most cells that decodeBoxes takes at once.
+  static constexpr std::int64_t kCells = 16;
+
+  /// Decodes `count` cells from column x of row y on, in single precision, as the original does.
+  /// `cell` is the first one's first distance logit; channels and cells lie the strides apart.
+  /// boxes[i][k] is cell k's: centre x, y, width, height in input pixels.
+  void decodeBoxes(std::int64_t stride, std::int64_t y, std::int64_t x, std::int64_t count,
+                   const float* cell, std::int64_t channelStride, std::int64_t cellStride,
+                   float boxes[4][kCells]) const;
 };
 
 }  // namespace layerwise

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layerwise/error.h"
 #include "plugins/anchor_head.h"
 
@@ -8,7 +10,7 @@ namespace {
 
 /// "yolov5_decode": YOLOv5's decoded head, N x rows x (5 + classes + masks): centre x, y, width,
 /// height in input pixels, objectness, class scores, mask coefficients; rows by level, anchor, y,
-/// x. Inputs: the head's maps (AnchorHead). A task is one level of one image.
+/// x. Inputs: the head's maps (AnchorHead). A task is one row of cells of one image.
 class Yolov5Decode final : public Plugin {
  public:
   explicit Yolov5Decode(const Fields& fields) : head_(AnchorHead::from(fields)) {}
@@ -29,36 +31,41 @@ class Yolov5Decode final : public Plugin {
   TensorFormat inputFormat(int) const override { return TensorFormat::kStrided; }
 
   std::int64_t tasks(std::span<const TensorInfo> inputs) const override {
-    std::int64_t perImage = 0;
-    for (std::size_t i = 0; i < head_.levels.size(); ++i)
-      perImage += head_.levels[i].anchorCount() * inputs[i].dims[2];
-    return inputs[0].dims[0] * perImage;
+    std::int64_t lines = 0;
+    for (const TensorInfo& map : inputs) lines += map.dims[2];
+    return inputs[0].dims[0] * lines;
   }
   void run(std::int64_t task, std::span<const TensorView> inputs,
            std::span<const TensorView> outputs, std::span<std::byte>) const override {
     const std::int64_t images = outputs[0].dims[0], image = task % images;
-    std::int64_t line = task / images;  // of all levels' and anchors' rows of cells
-    float* row = outputs[0].as<float>() + image * outputs[0].dims[1] * head_.rowSize();
-    for (std::size_t i = 0; i < head_.levels.size(); ++i) {
-      const AnchorHead::Level& level = head_.levels[i];
-      const TensorView& map = inputs[i];
-      const std::int64_t height = map.dims[2], width = map.dims[3];
-      if (line >= level.anchorCount() * height) {
-        line -= level.anchorCount() * height;
-        row += head_.rows(level, map.dims) * head_.rowSize();
-        continue;
-      }
-      const Dims& s = map.strides;
-      const std::int64_t anchor = line / height, y = line % height;
-      const float* first =
-          map.as<float>() + image * s[0] + anchor * head_.rowSize() * s[1] + y * s[2];
-      head_.decode(level, anchor, y, 0, width, first, s[1], s[3],
-                   row + line * width * head_.rowSize());
-      return;
+    std::int64_t y = task / images;  // of the rows of all levels
+    float* rows = outputs[0].as<float>() + image * outputs[0].dims[1] * head_.rowSize();
+    std::size_t i = 0;
+    for (; y >= inputs[i].dims[2]; ++i) {
+      y -= inputs[i].dims[2];
+      rows += head_.rows(head_.levels[i], inputs[i].dims) * head_.rowSize();
+    }
+    const AnchorHead::Level& level = head_.levels[i];
+    const std::int64_t height = inputs[i].dims[2], width = inputs[i].dims[3];
+    const Dims& s = inputs[i].strides;
+    const float* first = inputs[i].as<float>() + image * s[0] + y * s[2];
+    // A few cells at a time, so that the map is read once, from its beginning to its end.
+    for (std::int64_t x = 0; x < width; x += kCells) {
+      prefetch(first + (x + kCells) * s[3], kCells * s[3]);
+      for (std::int64_t anchor = 0; anchor < level.anchorCount(); ++anchor)
+        head_.decode(level, anchor, y, x, std::min(kCells, width - x),
+                     first + anchor * head_.rowSize() * s[1] + x * s[3], s[1], s[3],
+                     rows + ((anchor * height + y) * width + x) * head_.rowSize());
     }
   }
 
  private:
+  static constexpr std::int64_t kCells = 32;
+  static void prefetch(const float* from, std::int64_t count) {
+    constexpr std::int64_t kLine = 64 / sizeof(float);
+    for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(from + i);
+  }
+
   AnchorHead head_;
 };
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layerwise/error.h"
 #include "layerwise/vector_math.h"
 #include "plugins/distance_head.h"
@@ -34,8 +36,13 @@ class Yolov8Decode final : public Plugin {
     for (std::size_t i = 0; i < head_.maps(); i += 2) lines += inputs[i].dims[2];
     return inputs[0].dims[0] * lines;
   }
+  std::size_t scratchBytes(std::span<const TensorInfo> inputs) const override {
+    std::int64_t width = 0;
+    for (std::size_t i = 0; i < head_.maps(); i += 2) width = std::max(width, inputs[i].dims[3]);
+    return static_cast<std::size_t>(width * head_.classes) * sizeof(float);
+  }
   void run(std::int64_t task, std::span<const TensorView> inputs,
-           std::span<const TensorView> outputs, std::span<std::byte>) const override {
+           std::span<const TensorView> outputs, std::span<std::byte> scratch) const override {
     const std::int64_t images = outputs[0].dims[0], image = task % images;
     const std::int64_t cells = outputs[0].dims[2];
     std::int64_t y = task / images;  // of the rows of all levels
@@ -49,16 +56,27 @@ class Yolov8Decode final : public Plugin {
     const Dims &d = distances.strides, &s = classes.strides;
     const std::int64_t width = classes.dims[3];
     out += y * width;
-    for (std::int64_t x = 0; x < width; ++x) {
-      float box[4];
-      head_.decodeBox(head_.strides[level], y, x,
-                      distances.as<float>() + image * d[0] + y * d[2] + x * d[3], d[1], box);
-      for (std::int64_t i = 0; i < 4; ++i) out[i * cells + x] = box[i];
-      const float* logits = classes.as<float>() + image * s[0] + y * s[2] + x * s[3];
-      for (std::int64_t c = 0; c < head_.classes; ++c) out[(4 + c) * cells + x] = logits[c * s[1]];
+    const float* firstDistance = distances.as<float>() + image * d[0] + y * d[2];
+    constexpr std::int64_t kCells = DistanceHead::kCells;
+    for (std::int64_t x = 0; x < width; x += kCells) {
+      const std::int64_t count = std::min(kCells, width - x);
+      float boxes[4][kCells];
+      head_.decodeBoxes(head_.strides[level], y, x, count, firstDistance + x * d[3], d[1], d[3],
+                        boxes);
+      for (std::int64_t i = 0; i < 4; ++i) std::copy_n(boxes[i], count, out + i * cells + x);
     }
-    for (std::int64_t c = 0; c < head_.classes; ++c)
-      applySigmoid({out + (4 + c) * cells, static_cast<std::size_t>(width)});
+    // The scores by cell, then by class.
+    const float* logits = classes.as<float>() + image * s[0] + y * s[2];
+    auto* scores = reinterpret_cast<float*>(scratch.data());
+    if (s[1] == 1) {
+      applySigmoid(logits, s[3], scores, head_.classes, width, head_.classes);
+    } else {
+      for (std::int64_t c = 0; c < head_.classes; ++c)
+        for (std::int64_t x = 0; x < width; ++x)
+          scores[x * head_.classes + c] = logits[c * s[1] + x * s[3]];
+      applySigmoid({scores, static_cast<std::size_t>(width * head_.classes)});
+    }
+    transpose(scores, head_.classes, out + 4 * cells, cells, width, head_.classes);
   }
 
  private:

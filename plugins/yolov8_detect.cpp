@@ -41,8 +41,11 @@ class Yolov8Detect final : public DetectionPlugin {
         if (!candidate) continue;
         rows.resize(rows.size() + rowSize);
         float* row = rows.data() + rows.size() - rowSize;
-        head_.decodeBox(stride, y, x, distances.as<float>() + image * d[0] + y * d[2] + x * d[3],
-                        d[1], row);
+        float boxes[4][DistanceHead::kCells];
+        head_.decodeBoxes(stride, y, x, 1,
+                          distances.as<float>() + image * d[0] + y * d[2] + x * d[3], d[1], d[3],
+                          boxes);
+        for (int i = 0; i < 4; ++i) row[i] = boxes[i][0];
         row[4] = 1.0f;
         for (std::int64_t c = 0; c < head_.classes; ++c) row[5 + c] = logits[c * s[1]];
         applySigmoid({row + 5, static_cast<std::size_t>(head_.classes)});

@@ -43,7 +43,7 @@ struct Maps {
     std::mt19937 random(7);
     std::normal_distribution<float> normal(0, 1.5f);
     for (const Dims& dims :
-         {Dims{kBatch, kAnchors * kRow, 6, 8}, Dims{kBatch, kAnchors * kRow, 3, 4}}) {
+         {Dims{kBatch, kAnchors * kRow, 2, 37}, Dims{kBatch, kAnchors * kRow, 3, 4}}) {
       buffers.emplace_back(DataType::kFloat32, dims);
       for (std::int64_t i = 0; i < dims.volume(); ++i) buffers.back().floats()[i] = normal(random);
     }
@@ -96,16 +96,44 @@ std::vector<Buffer> runPlugin(const Plugin& plugin, const std::vector<TensorView
   for (const TensorInfo& info : plugin.outputs(infos(inputs)))
     outputs.emplace_back(info.type, info.dims);
   for (const Buffer& output : outputs) views.push_back(output.view);
+  std::vector<std::byte> scratch(plugin.scratchBytes(infos(inputs)));
   for (std::int64_t task = plugin.tasks(infos(inputs)); task-- > 0;)
-    plugin.run(task, inputs, views, {});
+    plugin.run(task, inputs, views, scratch);
   return outputs;
+}
+
+/// The same maps channels last, with a gap behind each pixel.
+std::vector<Buffer> channelsLast(const std::vector<Buffer>& maps) {
+  std::vector<Buffer> moved;
+  for (const Buffer& map : maps) {
+    const TensorView& v = map.view;
+    const std::int64_t pixel = v.dims[1] + 5;
+    const Dims strides{v.dims[2] * v.dims[3] * pixel, 1, v.dims[3] * pixel, pixel};
+    Buffer& to = moved.emplace_back(v.type, Dims{v.dims[0] * strides[0]});
+    std::fill_n(to.floats(), v.dims[0] * strides[0], 99.0f);
+    std::int64_t i = 0;
+    for (std::int64_t n = 0; n < v.dims[0]; ++n)
+      for (std::int64_t c = 0; c < v.dims[1]; ++c)
+        for (std::int64_t y = 0; y < v.dims[2]; ++y)
+          for (std::int64_t x = 0; x < v.dims[3]; ++x)
+            to.floats()[n * strides[0] + c + y * strides[2] + x * strides[3]] = v.as<float>()[i++];
+    to.view.dims = v.dims;
+    to.view.strides = strides;
+  }
+  return moved;
+}
+
+std::vector<TensorView> viewsOf(const std::vector<Buffer>& buffers) {
+  std::vector<TensorView> views;
+  for (const Buffer& buffer : buffers) views.push_back(buffer.view);
+  return views;
 }
 
 TEST(Yolov5Decode, IsTheFormula) {
   Maps maps;
   auto plugin = createPlugin("yolov5_decode", 1, headFields());
   std::vector<Buffer> out = runPlugin(*plugin, {maps.buffers[0].view, maps.buffers[1].view});
-  ASSERT_EQ(out[0].view.dims, (Dims{kBatch, kAnchors * (48 + 12), kRow}));
+  ASSERT_EQ(out[0].view.dims, (Dims{kBatch, kAnchors * (2 * 37 + 12), kRow}));
   for (std::int64_t n = 0; n < kBatch; ++n) {
     const std::vector<float> expected = decodeImage(maps, n);
     for (std::size_t i = 0; i < expected.size(); ++i)
@@ -113,6 +141,13 @@ TEST(Yolov5Decode, IsTheFormula) {
                   1e-4)
           << n << " " << i;
   }
+}
+
+TEST(Yolov5Decode, ReadsStridedMaps) {
+  Maps maps;
+  auto plugin = createPlugin("yolov5_decode", 1, headFields());
+  EXPECT_EQ(runPlugin(*plugin, viewsOf(channelsLast(maps.buffers)))[0].memory,
+            runPlugin(*plugin, viewsOf(maps.buffers))[0].memory);
 }
 
 class Yolov5Detect : public testing::Test {
@@ -181,23 +216,7 @@ TEST_F(Yolov5Detect, FiltersClasses) {
 
 TEST_F(Yolov5Detect, ReadsStridedMaps) {
   std::vector<Buffer> dense = run();
-  // Channels last, with a gap behind each pixel.
-  std::vector<std::vector<float>> memory;
-  for (Buffer& buffer : maps_.buffers) {
-    TensorView& v = buffer.view;
-    const std::int64_t pixel = v.dims[1] + 5;
-    const Dims strides{v.dims[2] * v.dims[3] * pixel, 1, v.dims[3] * pixel, pixel};
-    auto& moved = memory.emplace_back(static_cast<std::size_t>(strides[0] * v.dims[0]), 99.0f);
-    std::int64_t i = 0;
-    for (std::int64_t n = 0; n < v.dims[0]; ++n)
-      for (std::int64_t c = 0; c < v.dims[1]; ++c)
-        for (std::int64_t y = 0; y < v.dims[2]; ++y)
-          for (std::int64_t x = 0; x < v.dims[3]; ++x)
-            moved[static_cast<std::size_t>(n * strides[0] + c + y * strides[2] + x * strides[3])] =
-                v.as<float>()[i++];
-    v.strides = strides;
-    v.data = moved.data();
-  }
+  maps_.buffers = channelsLast(maps_.buffers);
   std::vector<Buffer> strided = run();
   EXPECT_EQ(strided[0].memory, dense[0].memory);
   EXPECT_EQ(strided[1].memory, dense[1].memory);
@@ -246,7 +265,7 @@ TEST_F(Yolov5Detect, RefusesOtherShapes) {
 class Yolov8 : public testing::Test {
  protected:
   static constexpr std::int64_t kBins = 4;
-  static constexpr std::int64_t kCells = 6 * 8 + 3 * 4;
+  static constexpr std::int64_t kFirstCells = 6 * 19, kCells = kFirstCells + 3 * 4;
 
   Yolov8() {
     fields_.set("classes", kClasses);
@@ -254,16 +273,11 @@ class Yolov8 : public testing::Test {
     fields_.set("strides", std::vector<std::int64_t>{8, 16});
     std::mt19937 random(3);
     std::normal_distribution<float> normal(0, 1.5f);
-    for (const Dims& dims : {Dims{kBatch, 4 * kBins, 6, 8}, Dims{kBatch, kClasses, 6, 8},
+    for (const Dims& dims : {Dims{kBatch, 4 * kBins, 6, 19}, Dims{kBatch, kClasses, 6, 19},
                              Dims{kBatch, 4 * kBins, 3, 4}, Dims{kBatch, kClasses, 3, 4}}) {
       maps_.emplace_back(DataType::kFloat32, dims);
       for (std::int64_t i = 0; i < dims.volume(); ++i) maps_.back().floats()[i] = normal(random);
     }
-  }
-  std::vector<TensorView> views() const {
-    std::vector<TensorView> result;
-    for (const Buffer& map : maps_) result.push_back(map.view);
-    return result;
   }
   /// The formula of the head in double precision: 4 + classes values of one cell.
   std::vector<double> cell(std::int64_t image, std::size_t level, std::int64_t y,
@@ -295,7 +309,7 @@ class Yolov8 : public testing::Test {
 };
 
 TEST_F(Yolov8, DecodeIsTheFormula) {
-  std::vector<Buffer> out = runPlugin(*createPlugin("yolov8_decode", 1, fields_), views());
+  std::vector<Buffer> out = runPlugin(*createPlugin("yolov8_decode", 1, fields_), viewsOf(maps_));
   ASSERT_EQ(out[0].view.dims, (Dims{kBatch, 4 + kClasses, kCells}));
   for (std::int64_t n = 0; n < kBatch; ++n)
     for (std::size_t level = 0; level < 2; ++level) {
@@ -303,7 +317,7 @@ TEST_F(Yolov8, DecodeIsTheFormula) {
       for (std::int64_t y = 0; y < dims[2]; ++y)
         for (std::int64_t x = 0; x < dims[3]; ++x) {
           const std::vector<double> expected = cell(n, level, y, x);
-          const std::int64_t place = (level ? 48 : 0) + y * dims[3] + x;
+          const std::int64_t place = (level ? kFirstCells : 0) + y * dims[3] + x;
           for (std::int64_t c = 0; c < 4 + kClasses; ++c)
             ASSERT_NEAR(out[0].floats()[(n * (4 + kClasses) + c) * kCells + place],
                         expected[static_cast<std::size_t>(c)], 1e-4);
@@ -311,13 +325,20 @@ TEST_F(Yolov8, DecodeIsTheFormula) {
     }
 }
 
+TEST_F(Yolov8, DecodeReadsStridedMaps) {
+  auto plugin = createPlugin("yolov8_decode", 1, fields_);
+  EXPECT_EQ(runPlugin(*plugin, viewsOf(channelsLast(maps_)))[0].memory,
+            runPlugin(*plugin, viewsOf(maps_))[0].memory);
+}
+
 TEST_F(Yolov8, DetectIsDecodeAndSuppressionWithoutObjectness) {
-  std::vector<Buffer> decoded = runPlugin(*createPlugin("yolov8_decode", 1, fields_), views());
+  std::vector<Buffer> decoded =
+      runPlugin(*createPlugin("yolov8_decode", 1, fields_), viewsOf(maps_));
   fields_.set("capacity", kCapacity);
   Buffer options(DataType::kFloat32, {5}), filter(DataType::kFloat32, {kClasses});
   std::copy_n(std::array{0.7f, 0.5f, 20.0f, 0.0f, 1.0f}.begin(), 5, options.floats());
   std::fill_n(filter.floats(), kClasses, 1.0f);
-  std::vector<TensorView> inputs = views();
+  std::vector<TensorView> inputs = viewsOf(maps_);
   inputs.insert(inputs.end(), {options.view, filter.view});
   std::vector<Buffer> out = runPlugin(*createPlugin("yolov8_detect", 1, fields_), inputs);
   for (std::int64_t n = 0; n < kBatch; ++n) {

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
+
+#include "tests/page_end.h"
 
 namespace layerwise {
 namespace {
@@ -46,6 +49,54 @@ TEST(VectorMath, TouchesNothingBehindTheValues) {
   applySigmoid({x.data(), 21});
   EXPECT_NE(x[20], 2.0f);
   for (std::size_t i = 21; i < x.size(); ++i) EXPECT_EQ(x[i], 2.0f);
+}
+
+TEST(VectorMath, RowsOfAMatrix) {
+  for (std::int64_t length : {1, 5, 16, 85})
+    for (std::int64_t gap : {0, 1, 40})
+      for (std::int64_t rows : {0, 1, 2, 20}) {
+        const std::int64_t fromStep = length + gap, toStep = length + 3;
+        const std::size_t count =
+            rows == 0 ? 0 : static_cast<std::size_t>((rows - 1) * fromStep + length);
+        const std::vector<float> x = sample(count);
+        // Nothing behind the last number may be read.
+        const test::PageEnd memory(count * sizeof(float));
+        auto* from = reinterpret_cast<float*>(memory.data());
+        std::copy(x.begin(), x.end(), from);
+        std::vector<float> out(static_cast<std::size_t>(rows * toStep), -1.0f);
+        applySigmoid(from, fromStep, out.data(), toStep, rows, length);
+        applySigmoid(from, fromStep, from, fromStep, rows, length);
+        for (std::int64_t r = 0; r < rows; ++r)
+          for (std::int64_t i = 0; i < toStep; ++i) {
+            const float value = out[static_cast<std::size_t>(r * toStep + i)];
+            if (i >= length) {
+              ASSERT_EQ(value, -1.0f);
+              continue;
+            }
+            float alone = x[static_cast<std::size_t>(r * fromStep + i)];
+            applySigmoid({&alone, 1});
+            ASSERT_EQ(value, alone);
+            ASSERT_EQ(from[r * fromStep + i], alone);
+          }
+      }
+}
+
+TEST(VectorMath, TransposesAnyMatrix) {
+  for (std::int64_t rows : {1, 7, 16, 33})
+    for (std::int64_t columns : {1, 5, 16, 80}) {
+      const std::int64_t fromStep = columns + 2, toStep = rows + 1;
+      const std::vector<float> x =
+          sample(static_cast<std::size_t>((rows - 1) * fromStep + columns));
+      const test::PageEnd memory(x.size() * sizeof(float));
+      auto* from = reinterpret_cast<float*>(memory.data());
+      std::copy(x.begin(), x.end(), from);
+      std::vector<float> out(static_cast<std::size_t>(columns * toStep), 99.0f);
+      transpose(from, fromStep, out.data(), toStep, rows, columns);
+      for (std::int64_t c = 0; c < columns; ++c)
+        for (std::int64_t r = 0; r < toStep; ++r)
+          ASSERT_EQ(out[static_cast<std::size_t>(c * toStep + r)],
+                    r < rows ? from[r * fromStep + c] : 99.0f);
+    }
 }
 
 TEST(VectorMath, Extremes) {

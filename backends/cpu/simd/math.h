@@ -6,12 +6,11 @@
 namespace layerwise::cpu {
 namespace {
 
-// exp(x) to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial in r (coefficients
-// as in Cephes' expf). NaN stays NaN; results saturate at exp(-87.3) and exp(88.7).
+// exp(x) for x between -87.3 and 88.7 to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, and a
+// polynomial in r (coefficients as in Cephes' expf).
 template <class V>
-LW_INLINE typename V::Reg expApprox(typename V::Reg x) {
+LW_INLINE typename V::Reg boundedExp(typename V::Reg x) {
   using Reg = typename V::Reg;
-  x = V::min(V::set1(88.72283f), V::max(V::set1(-87.33654f), x));
   const Reg n = V::round(V::mul(x, V::set1(1.44269504088896341f)));
   const Reg r = V::fnma(n, V::set1(-2.12194440e-4f), V::fnma(n, V::set1(0.693359375f), x));
   Reg p = V::set1(1.9875691500e-4f);
@@ -24,10 +23,18 @@ LW_INLINE typename V::Reg expApprox(typename V::Reg x) {
   return V::scale(p, n);
 }
 
+// NaN stays NaN; results saturate at exp(-87.3) and exp(88.7).
+template <class V>
+LW_INLINE typename V::Reg expApprox(typename V::Reg x) {
+  return boundedExp<V>(V::min(V::set1(88.72283f), V::max(V::set1(-87.33654f), x)));
+}
+
+// Results saturate at exp(-87): nothing on the way is denormal, which costs a hundred cycles.
 template <class V>
 LW_INLINE typename V::Reg sigmoidApprox(typename V::Reg x) {
   const auto one = V::set1(1.0f);
-  return V::div(one, V::add(one, expApprox<V>(V::sub(V::zero(), x))));
+  x = V::min(V::set1(87.0f), V::max(V::set1(-87.0f), V::sub(V::zero(), x)));
+  return V::div(one, V::add(one, boundedExp<V>(x)));
 }
 
 // Cephes' tanhf: a polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel.

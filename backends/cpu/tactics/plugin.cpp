@@ -122,8 +122,15 @@ class PluginTactic final : public Tactic {
     for (const TensorInfo& output : info.outputs)
       candidate.outputLayouts.push_back(Layout::linear(output.type));
     candidate.seconds = candidate.bytes / 1e9;
+    if (!strided) {
+      candidates.push_back(std::move(candidate));
+      return;
+    }
+    // Plugins that take any strides interpret maps, cell by cell: a cell's channels lie together
+    // where they are innermost, and convolutions write them so.
+    constexpr double kApart = 2;
     candidates.push_back(candidate);
-    if (!strided) return;
+    candidates.back().seconds *= kApart;
     for (std::size_t i = 0; i < info.inputs.size(); ++i)
       if (layer->plugin->inputFormat(static_cast<int>(i)) == TensorFormat::kStrided)
         candidate.inputLayouts[i] =
