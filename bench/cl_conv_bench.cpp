@@ -1,7 +1,7 @@
-// Convolutions on NVIDIA's devices through OpenCL, layers of known networks (channels-last, ReLU
-// fused, no groups) with every tile: microseconds by the device's clock, the least of some runs
-// that follow one another, beside what the cost model says. Results are compared with the first
-// tile's.
+// Convolutions on NVIDIA's devices through OpenCL, layers of known networks (channels-last, but
+// pictures in planes of float32; ReLU fused, no groups) with every tile: microseconds by the
+// device's clock, the least of some runs that follow one another, beside what the cost model says.
+// Results are compared with the first tile's.
 //
 //   cl_conv_bench int8|fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]
 //
@@ -49,19 +49,22 @@ class Case {
   Case(const Device& device, const ConvProblem& problem, ConvMath math)
       : device_(device), problem_(problem), type_(convType(math)) {
     const ConvProblem& p = problem_;
-    in_ = tensor(1, {p.images, p.inChannels, p.inHeight, p.inWidth});
-    out_ = tensor(2, {p.images, p.outChannels, p.outHeight, p.outWidth});
+    const DataType inType = readsPlanes(p) ? DataType::kFloat32 : type_;
+    in_ = tensor(1, readsPlanes(p) ? Layout::linear(inType) : Layout::channelsLast(inType, 4),
+                 {p.images, p.inChannels, p.inHeight, p.inWidth});
+    out_ = tensor(2, Layout::channelsLast(type_, 4),
+                  {p.images, p.outChannels, p.outHeight, p.outWidth});
     weights_ = random(p.outChannels * p.depth());
     if (type_ == DataType::kUInt8)
       for (float& w : weights_) w = std::rint(w * 127);
     quantized_.inputZeroPoint = 128;
     const std::vector<float> x = random(in_.view.dims.volume());
-    input_.resize(x.size() * sizeOf(type_));
+    input_.resize(x.size() * sizeOf(inType));
     for (std::size_t i = 0; i < x.size(); ++i) {
       const std::uint16_t half = halfFromFloat(x[i]);
-      if (type_ == DataType::kUInt8) input_[i] = static_cast<std::byte>(128 + 127 * x[i]);
-      if (type_ == DataType::kFloat16) std::memcpy(&input_[i * 2], &half, 2);
-      if (type_ == DataType::kFloat32) std::memcpy(&input_[i * 4], &x[i], 4);
+      if (inType == DataType::kUInt8) input_[i] = static_cast<std::byte>(128 + 127 * x[i]);
+      if (inType == DataType::kFloat16) std::memcpy(&input_[i * 2], &half, 2);
+      if (inType == DataType::kFloat32) std::memcpy(&input_[i * 4], &x[i], 4);
     }
     output_.resize(static_cast<std::size_t>(out_.view.dims.volume()) * sizeOf(type_));
   }
@@ -72,6 +75,7 @@ class Case {
     b.cut = cut, b.problem = problem_, b.in = in_, b.out = out_;
     const Activation relu{ActivationType::kRelu};
     b.activation = &relu;
+    b.inverse = 127, b.zero = 128;
     const auto outputs = static_cast<std::size_t>(problem_.outChannels);
     const std::vector<float> bias(outputs, 0.1f);
     std::shared_ptr<const PackedConv> packed;
@@ -101,9 +105,8 @@ class Case {
   }
 
  private:
-  ConvTensor tensor(int buffer, const Dims& dims) const {
-    const Layout layout = Layout::channelsLast(type_, 4);
-    return convTensor({buffer, 0, type_, dims, denseStrides(layout, dims)});
+  static ConvTensor tensor(int buffer, const Layout& layout, const Dims& dims) {
+    return convTensor({buffer, 0, layout.type, dims, denseStrides(layout, dims)});
   }
   std::vector<float> random(std::int64_t count) {
     std::vector<float> values(static_cast<std::size_t>(count));
@@ -172,7 +175,7 @@ int work(const std::vector<std::string>& words) {
     std::string line;
     double bestOfAll = 1e9;
     for (const ConvFamily& family : families) {
-      auto cuts = convCuts(family, ChunkedConv(problem, math).problem, multiprocessors);
+      auto cuts = convCuts(family, ChunkedConv(problem, family).problem, multiprocessors);
       if (cuts.empty()) continue;
       if (cuts.size() > most) cuts.resize(most);
       double best = 1e9;

@@ -62,7 +62,10 @@ std::vector<ConvTile> makePatchTiles(ConvMath math) {
                                                       {64, 128, 32, 3},
                                                       {64, 64, 32, 3},
                                                       {64, 32, 64, 3},
-                                                      {128, 32, 64, 3}})
+                                                      {128, 32, 64, 3},
+                                                      {256, 64, 32, 2},
+                                                      {256, 32, 32, 3},
+                                                      {128, 32, 32, 3}})
     tiles.push_back(
         {math, pixels, channels, 16, channels, blockBytes, stages, ConvUnit::kPatch, 1});
   return tiles;
@@ -143,21 +146,38 @@ bool suitsPatches(const ConvProblem& p, ConvMath math) {
 ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
   const std::int64_t reachY = p.kernelHeight - 1, reachX = p.kernelWidth - 1;
   const std::int64_t chunks = tile.depthBytes / 16;
+  const int patches = convSteps(tile, p) > 1 ? 2 : 1;
   linePositions = p.inWidth + std::max(p.padX, reachX - p.padX);
   imageLines = p.inHeight + std::max(p.padY, reachY - p.padY);
   positions = ((p.images - 1) * imageLines + p.inHeight) * linePositions;
-  rows = tile.pixels + reachY * linePositions + reachX;
+  // What lies between the rows that a few outputs reach is left out.
+  patchLine = std::min(linePositions, tile.pixels + reachX);
+  rows = tile.pixels + reachY * patchLine + reachX;
   // Neighbouring chunks of a position in other banks.
   planeBytes = ((rows + 1) / 4 * 4 + 2) * 16;
   localBytes = tile.stages * (tile.channels * tile.depthBytes * p.kernelWidth + 16) +
-               2 * chunks * planeBytes;
+               patches * chunks * planeBytes;
   localBytes = (localBytes + 4095) / 4096 * 4096;  // few forms
   passes = (rows * chunks + tile.threads() - 1) / tile.threads();
 }
 
-ChunkedConv::ChunkedConv(const ConvProblem& original, ConvMath math) : problem(original) {
-  const int chunk = chunkOf(math);
+ChunkedConv::ChunkedConv(const ConvProblem& original, const ConvFamily& family)
+    : problem(original) {
+  const int chunk = chunkOf(family.math);
   channels = original.inChannels <= 4 ? 4 : 8;
+  if (family.unit == ConvUnit::kPatch && channels == 4 && original.fixedPadding &&
+      original.strideY == 2 && original.strideX == 2 && original.dilationY == 1 &&
+      original.dilationX == 1) {
+    lines = pixels = 2;
+    shiftY = static_cast<int>(original.padY % 2), shiftX = static_cast<int>(original.padX % 2);
+    problem.inChannels = channels * lines * pixels;
+    problem.strideY = problem.strideX = 1;
+    problem.kernelHeight = (original.kernelHeight + shiftY + 1) / 2;
+    problem.kernelWidth = (original.kernelWidth + shiftX + 1) / 2;
+    problem.padY = (original.padY + shiftY) / 2, problem.padX = (original.padX + shiftX) / 2;
+    problem.inHeight = (original.inHeight + 1) / 2, problem.inWidth = (original.inWidth + 1) / 2;
+    return;
+  }
   if (original.strideX == 2 && original.dilationX == 1 && original.inChannels <= channels)
     pixels = std::max(1, chunk / static_cast<int>(channels));
   if (pixels == 1) {
@@ -191,7 +211,7 @@ int convWeightPlace(ConvMath math, int channel) {
 std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,
                                    const float* weights) {
   const ConvMath math = tile.math;
-  ChunkedConv chunked(original, math);
+  const ChunkedConv chunked(original, {math, tile.unit});
   const ConvProblem& p = chunked.problem;
   const bool patches = tile.unit == ConvUnit::kPatch;
   const std::int64_t row = convWeightRow(p.depth(), math), rows = convWeightRows(p.outChannels);
@@ -207,12 +227,14 @@ std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& 
     for (std::int64_t c = 0; c < original.inChannels; ++c)
       for (std::int64_t y = 0; y < original.kernelHeight; ++y)
         for (std::int64_t x = 0; x < original.kernelWidth; ++x) {
-          const std::int64_t column = x / chunked.pixels;
-          const std::int64_t channel = x % chunked.pixels * chunked.channels + c;
+          const std::int64_t tapY = y + chunked.shiftY, tapX = x + chunked.shiftX;
+          const std::int64_t line = tapY / chunked.lines, column = tapX / chunked.pixels;
+          const std::int64_t part = tapY % chunked.lines * chunked.pixels + tapX % chunked.pixels;
+          const std::int64_t channel = part * chunked.channels + c;
           const std::int64_t place = convWeightPlace(math, o), inBlock = channel / chunk;
-          std::int64_t at = place * row + (y * p.kernelWidth + column) * p.inChannels + channel;
+          std::int64_t at = place * row + (line * p.kernelWidth + column) * p.inChannels + channel;
           if (patches) {
-            at = (inBlock / chunks * p.kernelHeight + y) * (rows / 8) + place / 8;
+            at = (inBlock / chunks * p.kernelHeight + line) * (rows / 8) + place / 8;
             at = (at * p.kernelWidth + column) * chunks + inBlock % chunks;
             at = (at * 8 + place % 8) * chunk + channel % chunk;
           }

@@ -61,9 +61,9 @@ struct ConvGeometry {
   std::int32_t residualRow, residualPixel;
   std::int32_t weightRow, weightRows;
   std::int32_t stepsPerSplit;
-  std::int32_t images, kernelHeight, linePositions, imageLines, patchRows, planeBytes;
-  std::int32_t vectors, flat;
-  std::int32_t residualPlace;
+  std::int32_t images, kernelHeight, linePositions, imageLines, patchLine, patchRows, planeBytes;
+  std::int32_t pictureHeight, pictureWidth, pictureChannel;
+  float pictureInverse, pictureZero;
   float alpha, beta;
   std::int64_t inImage, outImage, residualImage;
   std::int32_t productIn, productOut;
@@ -79,6 +79,7 @@ struct ConvProblem {
   std::int64_t inHeight = 1, inWidth = 1, outHeight = 1, outWidth = 1;
   std::int64_t kernelHeight = 1, kernelWidth = 1;
   std::int64_t strideY = 1, strideX = 1, dilationY = 1, dilationX = 1, padY = 0, padX = 0;
+  bool fixedPadding = true;  ///< whatever the input's size
 
   std::int64_t pixels() const { return images * outHeight * outWidth; }
   std::int64_t depth() const { return kernelHeight * kernelWidth * inChannels; }
@@ -88,18 +89,25 @@ struct ConvProblem {
 /// The same convolution in a form whose input channels fill whole chunks of 16 bytes: channels are
 /// filled up, and where a pixel of four (bytes: or eight) fills only a part and the stride is 2,
 /// the pixels that lie side by side from every other one on count as one, padding included.
+/// Over patches a picture's squares of 2 x 2 pixels ("cells") count as one at a stride of 2, which
+/// leaves a stride of 1.
 struct ChunkedConv {
-  ChunkedConv(const ConvProblem& original, ConvMath math);
+  ChunkedConv(const ConvProblem& original, const ConvFamily& family);
   ConvProblem problem;
-  int pixels = 1;             ///< of the original width in a chunk
-  std::int64_t channels = 0;  ///< of a pixel of the original width, filled up
-  bool asGiven = false;       ///< the input needs no change
+  int pixels = 1;              ///< of the original width in one
+  int lines = 1;               ///< of the original height in one
+  int shiftY = 0, shiftX = 0;  ///< taps without weights before the first
+  std::int64_t channels = 0;   ///< of a pixel of the original width, filled up
+  bool asGiven = false;        ///< the input needs no change
+  bool cells() const { return lines > 1; }
 };
 
 /// How the kernel over patches sees a convolution, for groups of so many positions.
 struct ConvPatch {
+  /// Of a problem whose channels fill whole chunks.
   ConvPatch(const ConvProblem& problem, const ConvTile& tile);
   std::int64_t linePositions = 0;  ///< of a row of pixels and the zeros behind it
+  std::int64_t patchLine = 0;      ///< positions of a patch from a row of the kernel to the next
   std::int64_t imageLines = 0;     ///< rows of an image and those of zeros below it
   std::int64_t positions = 0;      ///< of all images
   std::int64_t rows = 0;           ///< positions of a patch

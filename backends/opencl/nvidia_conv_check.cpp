@@ -28,11 +28,11 @@ double valueAt(const std::vector<std::byte>& raw, std::size_t index, DataType ty
 }
 
 /// Whether a small convolution comes out exactly.
-bool computes(const Device& device, const ConvTile& tile) {
+bool computes(const Device& device, const ConvTile& tile, std::int64_t channels,
+              std::int64_t stride) {
   const ConvMath math = tile.math;
-  const std::int64_t stride = tile.unit == ConvUnit::kPatch ? 1 : 2;
   ConvProblem p;
-  p.images = 2, p.inChannels = 37, p.outChannels = 45;
+  p.images = 2, p.inChannels = channels, p.outChannels = 45;
   p.inHeight = 9, p.inWidth = 7;
   p.outHeight = (p.inHeight - 1) / stride + 1, p.outWidth = (p.inWidth - 1) / stride + 1;
   p.kernelHeight = p.kernelWidth = 3, p.strideY = p.strideX = stride, p.padY = p.padX = 1;
@@ -112,17 +112,20 @@ bool computes(const Device& device, const ConvTile& tile) {
 
 bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
   const Capabilities& can = device.capabilities();
-  const bool groups = family.unit != ConvUnit::kWarp;
-  const bool emulated = can.emulatesPtx && !groups;
+  const bool patches = family.unit == ConvUnit::kPatch, warps = family.unit == ConvUnit::kWarp;
+  const bool emulated = can.emulatesPtx && family.unit != ConvUnit::kWarpgroup;
   const bool able =
-      can.inlinePtx && (groups ? can.computeCapability == 90 : can.computeCapability >= 80);
+      can.inlinePtx && (warps ? can.computeCapability >= 80 : can.computeCapability == 90);
   if ((!able && !emulated) || device.info().localBytes < 48 * 1024) return false;
   // One of each depth of a step.
   for (int depthBytes : {32, 64, 128}) {
     auto tile = std::find_if(convTiles(family).begin(), convTiles(family).end(), [&](auto& t) {
       return t.depthBytes == depthBytes && t.pixels <= 128 && t.channels <= 64;
     });
-    if (tile != convTiles(family).end() && !computes(device, *tile)) return false;
+    if (tile == convTiles(family).end()) continue;
+    if (!computes(device, *tile, 37, patches ? 1 : 2)) return false;
+    // A picture, in cells.
+    if (patches && !computes(device, *tile, 3, 2)) return false;
   }
   return true;
 }

@@ -37,6 +37,12 @@ bool isAligned(const ConvTensor& t, std::int64_t bytes) {
          t.row % elements == 0 && t.pixel % elements == 0;
 }
 
+/// Whether pixels 2n and 2n + 1 of a row lie side by side, such that both may be read at once.
+bool holdsPairs(const ConvTensor& t) {
+  return t.pixel == 1 && t.view.byteOffset % (2 * sizeOf(t.view.type)) == 0 && t.image % 2 == 0 &&
+         t.row % 2 == 0 && t.channel % 2 == 0;
+}
+
 /// Whether the kernel's ends may access 8 channels at any pixel, 16 bytes at a time.
 bool takesVectors(const ConvTensor& t) {
   return isAligned(t,
@@ -62,12 +68,12 @@ struct ActivationText {
   float beta = std::numeric_limits<float>::infinity();
 };
 
-/// Most networks need one of two forms, so that few programs serve them.
+/// Few forms, so that few programs serve a network.
 ActivationText activationText(const Activation* a, bool shortOutput) {
   ActivationText result;
   if (!a) return result;
   if (a->type == ActivationType::kRelu) {
-    result.alpha = 0;
+    result.text = "mostOf(x, 0)";
     return result;
   }
   ActivationFunction function = activationFunction(*a);
@@ -84,7 +90,7 @@ ActivationText activationText(const Activation* a, bool shortOutput) {
 std::vector<std::pair<ConvCut, double>> convCutsToTry(const Device& device,
                                                       const ConvFamily& family,
                                                       const ConvProblem& problem) {
-  auto cuts = convCuts(family, ChunkedConv(problem, family.math).problem,
+  auto cuts = convCuts(family, ChunkedConv(problem, family).problem,
                        static_cast<int>(device.info().computeUnits));
   if (device.capabilities().emulatesPtx) {
     // Small tiles, which compile sooner, whole and split.
@@ -113,9 +119,9 @@ std::string convName(const ConvFamily& family) {
                                                        : "_tensor_core");
 }
 
-double convGatherSeconds(const ConvProblem& p, ConvMath math) {
-  const ChunkedConv chunked(p, math);
-  if (chunked.asGiven) return 0;
+double convGatherSeconds(const ConvProblem& p, const ConvFamily& family) {
+  const ChunkedConv chunked(p, family);
+  if (chunked.asGiven || chunked.cells()) return 0;
   const double pixels = static_cast<double>(p.images * p.inHeight * p.inWidth);
   return 4e-6 + pixels * static_cast<double>(p.inChannels + chunked.problem.inChannels) * 4 / 2e12;
 }
@@ -137,6 +143,14 @@ ConvTensor convTensor(const BufferView& view) {
   return t;
 }
 
+namespace {
+
+bool isFixed(PaddingMode mode) {
+  return mode != PaddingMode::kSameUpper && mode != PaddingMode::kSameLower;
+}
+
+}  // namespace
+
 std::optional<ConvProblem> convProblem(const Convolution& a, const Dims& in) {
   if (a.groups != 1 || in.rank() < 3 || in.rank() > 4) return std::nullopt;
   const Window3 w(resolveWindow(a, in), in);
@@ -147,6 +161,7 @@ std::optional<ConvProblem> convProblem(const Convolution& a, const Dims& in) {
   p.strideY = w.stride[1], p.strideX = w.stride[2];
   p.dilationY = w.dilation[1], p.dilationX = w.dilation[2];
   p.padY = w.pad[1], p.padX = w.pad[2];
+  p.fixedPadding = isFixed(a.paddingMode);
   return p;
 }
 
@@ -158,6 +173,13 @@ ConvProblem convWeightProblem(const Convolution& a, std::int64_t weights) {
   p.inChannels = weights / (p.outChannels * p.kernelHeight * p.kernelWidth);
   if (a.stride.rank()) p.strideX = a.stride[a.stride.rank() - 1];
   if (a.dilation.rank()) p.dilationX = a.dilation[a.dilation.rank() - 1];
+  if (a.prePadding.rank()) p.padX = a.prePadding[a.prePadding.rank() - 1];
+  if (a.kernel.rank() == 2) {
+    if (a.stride.rank()) p.strideY = a.stride[0];
+    if (a.dilation.rank()) p.dilationY = a.dilation[0];
+    if (a.prePadding.rank()) p.padY = a.prePadding[0];
+  }
+  p.fixedPadding = isFixed(a.paddingMode);
   return p;
 }
 
@@ -191,18 +213,19 @@ std::shared_ptr<const PackedConv> uploadQuantizedConv(const Device& device, cons
   std::vector<std::int8_t> bytes(values.size());
   std::transform(values.begin(), values.end(), bytes.begin(),
                  [](float value) { return static_cast<std::int8_t>(value); });
-  // Biases, what sums begin with, and scales.
+  // What sums begin with, scales, and biases.
   const auto outputs = static_cast<std::size_t>(problem.outChannels),
              rows = static_cast<std::size_t>(convWeightRows(problem.outChannels)),
              depth = weights.size() / outputs;
   std::vector<float> constants(3 * rows, 0);
-  std::copy(folded.bias.begin(), folded.bias.end(), constants.begin());
+  std::copy(folded.bias.begin(), folded.bias.end(),
+            constants.begin() + static_cast<std::ptrdiff_t>(2 * rows));
   for (std::size_t o = 0; o < outputs; ++o) {
     std::int64_t sum = 0;
     for (std::size_t i = 0; i < depth; ++i) sum += static_cast<int>(weights[o * depth + i]);
-    constants[rows + o] =
+    constants[o] =
         std::bit_cast<float>(static_cast<std::int32_t>(-folded.layer.inputZeroPoint * sum));
-    constants[2 * rows + o] = folded.scales[o];
+    constants[rows + o] = folded.scales[o];
   }
   auto packed = std::make_shared<PackedConv>();
   packed->weights = device.upload(bytes, "packed weights");
@@ -214,7 +237,7 @@ std::shared_ptr<const PackedConv> uploadQuantizedConv(const Device& device, cons
 std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
                                      const PackedConv& packed) {
   const DataType type = convType(b.cut.tile.math);
-  const ChunkedConv chunked(b.problem, b.cut.tile.math);
+  const ChunkedConv chunked(b.problem, {b.cut.tile.math, b.cut.tile.unit});
   const ConvProblem& p = chunked.problem;
   const ConvTile& tile = b.cut.tile;
   std::vector<Launch> launches;
@@ -232,8 +255,9 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   g.weightRow = convWeightRow(p.depth(), b.cut.tile.math),
   g.weightRows = convWeightRows(p.outChannels);
   g.stepsPerSplit = convStepsPerSplit(b.cut, p);
-  g.vectors = takesVectors(b.out) ? 1 : 0;
-  g.flat = isFlat(b.out, p.images, p.outHeight, p.outWidth) ? 1 : 0;
+  const bool eights = p.outChannels % 8 == 0;
+  int vectors = eights && takesVectors(b.out) ? 1 : 0;
+  int flat = isFlat(b.out, p.images, p.outHeight, p.outWidth) ? 1 : 0;
   ActivationText activation = activationText(b.activation, sizeOf(b.out.view.type) < sizeof(float));
   g.alpha = activation.alpha, g.beta = activation.beta;
   const QuantizedConvolution& layer = packed.layer;
@@ -243,10 +267,16 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   g.outside = 0x01010101u * static_cast<std::uint32_t>(layer.inputZeroPoint);
 
   Argument in = Argument::view(b.in.view);
-  if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 && isAligned(b.in, 16)) {
+  if (chunked.cells()) {
+    g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
+    g.pictureHeight = toInt(b.problem.inHeight), g.pictureWidth = toInt(b.problem.inWidth);
+    g.pictureChannel = toInt(b.in.channel);
+    g.pictureInverse = b.inverse, g.pictureZero = b.zero;
+  } else if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 &&
+             isAligned(b.in, 16)) {
     g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
     if (p.strideY == 1 && p.strideX == 1 && isFlat(b.in, p.images, p.inHeight, p.inWidth))
-      g.flat |= 4;
+      flat |= 4;
   } else {
     g.inPixel = toInt(p.inChannels), g.inRow = toInt(p.inChannels * p.inWidth);
     g.inImage = p.inHeight * p.inWidth * p.inChannels;
@@ -278,18 +308,31 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     launches.push_back(std::move(launch));
   }
 
+  if (b.residualPlace) {
+    g.residualRow = toInt(b.residual.row), g.residualPixel = toInt(b.residual.pixel);
+    g.residualImage = b.residual.image;
+    if (eights && takesVectors(b.residual)) vectors |= 2;
+    if (isFlat(b.residual, p.images, p.outHeight, p.outWidth)) flat |= 2;
+  }
+
   std::int64_t rows = p.pixels();
   ProgramSource source{.file = "nvidia_conv.cl"};
   if (tile.unit == ConvUnit::kPatch) {
     const ConvPatch patch(p, tile);
     g.images = toInt(p.images), g.kernelHeight = toInt(p.kernelHeight);
     g.linePositions = toInt(patch.linePositions), g.imageLines = toInt(patch.imageLines);
+    g.patchLine = toInt(patch.patchLine);
     g.patchRows = toInt(patch.rows), g.planeBytes = toInt(patch.planeBytes);
     rows = patch.positions;
     source.file = "nvidia_conv_patch.cl";
     source.define("KERNEL_WIDTH", p.kernelWidth);
     source.define("A_PASSES", patch.passes);
     source.define("LOCAL_BYTES", patch.localBytes);
+    source.define("PICTURE", chunked.cells() ? b.problem.inChannels : 0);
+    if (chunked.cells()) {
+      source.define("IN_BITS", 8 * static_cast<int>(sizeOf(b.in.view.type)));
+      source.define("PAIRS", holdsPairs(b.in) && b.problem.inWidth % 2 == 0);
+    }
   } else {
     source.define("POINTWISE", p.pointwise());
   }
@@ -298,22 +341,18 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   source.define("EMULATED", device.capabilities().emulatesPtx);
   source.define("FLOAT_OUTPUT", b.out.view.type == DataType::kFloat32);
   source.define("FLOAT_RESIDUAL", b.residualPlace && b.residual.view.type == DataType::kFloat32);
+  source.define("RESIDUAL", b.residualPlace);
+  source.define("VECTORS", vectors);
+  source.define("FLAT", flat);
   source.define("ACTIVATE(x, alpha, beta)", activation.text);
   if (type == DataType::kUInt8) source.options = exactDivision(device);
   // Compiling takes far longer than what tests compute.
   if (device.capabilities().emulatesPtx) source.options += " -cl-opt-disable";
-  if (tile.unit != ConvUnit::kWarp) openWgmma(source);
+  if (tile.unit != ConvUnit::kWarp && !device.capabilities().emulatesPtx) openWgmma(source);
   Launch launch;
   launch.program = device.program(source);
   launch.kernel = "convolution";
   launch.arguments = {in, Argument::memory(packed.weights), Argument::memory(packed.constants)};
-  if (b.residualPlace) {
-    g.residualPlace = b.residualPlace;
-    g.residualRow = toInt(b.residual.row), g.residualPixel = toInt(b.residual.pixel);
-    g.residualImage = b.residual.image;
-    if (takesVectors(b.residual)) g.vectors |= 2;
-    if (isFlat(b.residual, p.images, p.outHeight, p.outWidth)) g.flat |= 2;
-  }
   launch.arguments.push_back(Argument::view(b.residualPlace ? b.residual.view : b.out.view));
   const std::int64_t groupsOfDepth = (convSteps(tile, p) + g.stepsPerSplit - 1) / g.stepsPerSplit;
   if (b.cut.splits > 1) {

@@ -68,11 +68,11 @@ inline bool readsPlanes(const ConvProblem& p) {
   return p.inChannels <= 4 && p.inWidth > 1;
 }
 /// The estimated time of that launch; 0 where none is needed.
-double convGatherSeconds(const ConvProblem& problem, ConvMath math);
+double convGatherSeconds(const ConvProblem& problem, const ConvFamily& family);
 
 /// Whether the kernels compile and compute what they should on this device. Not known of any other
 /// device than NVIDIA's from compute capability 8.0, for warpgroups of 9.0, and of those that
-/// emulate the tensor cores of warps (Capabilities::emulatesPtx).
+/// emulate the tensor cores (Capabilities::emulatesPtx), for warps and over patches.
 bool nvidiaConvWorks(const Device& device, const ConvFamily& family);
 
 }  // namespace layerwise::opencl

@@ -62,12 +62,14 @@ Launch nvidiaProductsLaunch(const Device& device, const ConvTile& tile,
   g.productIn = toInt(products.depth), g.productOut = toInt(products.columns);
   g.weightRow = convWeightRow(products.depth, ConvMath::kFloat);
   g.weightRows = convWeightRows(products.columns);
-  g.vectors = 1, g.flat = 1 | 4;
   ProgramSource source{.file = "nvidia_conv.cl"};
   for (auto& [name, value] : tile.defines()) source.define(name, value);
   source.define("POINTWISE", 1);
   source.define("PRODUCTS", 1);
   source.define("SPLIT", 0);
+  source.define("RESIDUAL", 0);
+  source.define("VECTORS", products.columns % 8 == 0);
+  source.define("FLAT", 1 | 4);
   source.define("ACTIVATE(x, alpha, beta)", "x");
   const std::vector<float> noBias(static_cast<std::size_t>(g.weightRows), 0);
   const auto threads = static_cast<std::size_t>(tile.threads());

@@ -95,7 +95,7 @@ void multiplyTiles(sum_t* c, const uint* a, const uint* b) {
 #endif
 
 kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
-    global const element* in, ulong inOffset, global const element* weights, global const float* bias,
+    global const element* in, ulong inOffset, global const element* weights, global const float* restrict bias,
     global const residual_element* residual, ulong residualOffset,
 #if SPLIT
     global float* partial, ulong partialOffset, global int* counters,
@@ -136,7 +136,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     const int pixel = firstPixel + copyRow + i * PASS_ROWS;
 #if POINTWISE
     aFrom[i] = (global const char*)(in + inOffset +
-                                    pixelAt(pixel, g.flat & 4, g.imagePixels, g.width, g.inImage,
+                                    pixelAt(pixel, FLAT & 4, g.imagePixels, g.width, g.inImage,
                                             g.strideY * g.inRow, g.strideX * g.inPixel));
     aValid[i] = pixel < g.pixels;
 #else
@@ -192,28 +192,23 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   }
 #endif
 
-#if TYPE != 32
-  sum_t sum[M_TILES][N_TILES][4];
-#pragma unroll
-  for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-    for (int j = 0; j < N_TILES; ++j)
-#pragma unroll
-      for (int e = 0; e < 4; ++e) sum[i][j][e] = 0;
-#else
-  float sum[THREAD_M][8];
-#pragma unroll
-  for (int i = 0; i < THREAD_M; ++i)
-#pragma unroll
-    for (int j = 0; j < 8; ++j) sum[i][j] = 0;
+#if TYPE == 32
   const int threadRow = ((lane >> 1) & 1) | ((lane >> 2) & 6), threadColumn = (lane & 1) | ((lane >> 1) & 2);
 #endif
-
+// A thread's rows of results, and the first of 8 channels.
+#if TYPE != 32
+#define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
+#define CHANNEL_OF(group) (firstChannel + warpColumn + (group) * 32 + (lane & 3) * 8)
+#else
+#define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
+#define CHANNEL_OF(group) (firstChannel + warpColumn + threadColumn * 8)
+#endif
 #pragma unroll
   for (int s = 0; s < PREFETCHED; ++s) {
     if (firstStep + s < lastStep) COPY_STAGE(s)
     commitCopies();
   }
+#include "nvidia_conv_start.cl"
   int reading = 0, writing = PREFETCHED;
   for (int step = firstStep; step < lastStep; ++step) {
     WAIT_COPIES(AHEAD);
@@ -296,17 +291,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 
 #if WGMMA && FLIGHT
   WAIT_PRODUCTS(0);
-#endif
-// A thread's rows of results, and the first of 8 channels.
-#if TYPE != 32
-#define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
-#else
-#define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
-#endif
-#if TYPE != 32
-#define CHANNEL_OF(group) (firstChannel + warpColumn + (group) * 32 + (lane & 3) * 8)
-#else
-#define CHANNEL_OF(group) (firstChannel + warpColumn + threadColumn * 8)
 #endif
 #include "nvidia_conv_store.cl"
 }

@@ -1,6 +1,8 @@
 // What the convolutions on NVIDIA devices share: types, geometry, asynchronous copies, conversions.
 // Define: TYPE (nvidia_conv.cl), EMULATED (plain OpenCL C instead of PTX, for tests on other devices), FLOAT_OUTPUT and
-// FLOAT_RESIDUAL (of bytes).
+// FLOAT_RESIDUAL (of bytes), RESIDUAL (0: none, 1: before the activation, 2: after it), VECTORS (1: output, 2: residual may be
+// accessed 8 channels at a time, of which there are whole eights), FLAT (1: output, 2: residual, 4: a pointwise product's
+// input is one long row of pixels).
 #include "activation.cl"
 #if TYPE == 8
 #include "quantized_finish.cl"
@@ -48,12 +50,13 @@ typedef struct {
   int weightRow;    // elements between output channels of the packed weights
   int weightRows;   // output channels there, rounded up
   int stepsPerSplit;
-  // Of nvidia_conv_patch.cl: rows of the kernel, positions of a row of pixels, such rows of an image, positions of a patch, bytes of
-  // one of its planes.
-  int images, kernelHeight, linePositions, imageLines, patchRows, planeBytes;
-  int vectors;      // 1: output, 2: residual may be accessed 16 bytes at a time
-  int flat;         // 1: output, 2: residual, 4: a pointwise product's input is one long row of pixels
-  int residualPlace;  // 0: none, 1: before the activation, 2: after it
+  // Of nvidia_conv_patch.cl: rows of the kernel, positions of a row of pixels, such rows of an image, positions of a patch from
+  // one row of the kernel to the next, all of them, bytes of one of its planes.
+  int images, kernelHeight, linePositions, imageLines, patchLine, patchRows, planeBytes;
+  // Of nvidia_conv_picture.cl: pixels, elements from a channel to the next, and of numbers that become bytes 1 / their
+  // scale and the zero point.
+  int pictureHeight, pictureWidth, pictureChannel;
+  float pictureInverse, pictureZero;
   float alpha, beta;
   long inImage, outImage, residualImage;
   int productIn, productOut;  // between the PRODUCTS of nvidia_conv.cl
@@ -62,6 +65,13 @@ typedef struct {
   int outputZero, residualZero;
   float inverse, residualScale;
 } ConvGeometry;
+
+// A thread's sum for one of its rows and one of 8 channels of a group of them.
+#if TYPE != 32
+#define SUM_OF(row, group, e) sum[(row) >> 1][(group) * 4 + ((e) >> 1)][((row) & 1) * 2 + ((e) & 1)]
+#else
+#define SUM_OF(row, group, e) sum[row][e]
+#endif
 
 // Where an output pixel lies in a tensor. Divisions take longer than the rest of a small tile's end.
 long pixelAt(int pixel, bool flat, int imagePixels, int width, long imageStride, int rowStride, int pixelStride) {
@@ -81,7 +91,7 @@ void copyInput(local_address to, global const char* from, bool inside, global co
   if (inside)
     copyChunk(to, from, 16);
   else
-    fillChunk(to, outside);
+    storeChunk(to, (uint4)(outside));
 #else
   copyChunk(to, inside ? from : anywhere, inside ? 16 : 0);
 #endif

@@ -2,18 +2,23 @@
 // Images lie in one long row of positions: a line of LINE positions, an image's pixels and then zeros, for each
 // row of an image, and lines of zeros between images, so that a kernel's tap is a distance in this row, the same
 // for all outputs. A group computes BM positions, of which those that are no pixels are lost, by BN channels. It
-// brings the positions that its outputs reach ("the patch") to local memory once for BLOCK_BYTES of channels and
+// brings the positions that its outputs reach ("the patch"; where the lines are long, only parts of them) to local memory once for BLOCK_BYTES of channels and
 // multiplies them there by each tap in turn: a tap is another first row of the same matrix. That is why the patch
 // is kept in planes of 16 bytes a position, without permutation. A step is a row of the kernel; its weights
 // are packed such that they are one piece for the copy engine, which one thread asks STAGES rows ahead.
 //
 // Defines: TYPE (8: bytes; 16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
 // BLOCK_BYTES 32 or 64, KERNEL_WIDTH, A_PASSES (chunks of 16 bytes of a patch that a thread copies, at most),
-// LOCAL_BYTES (stages, two patches, 16 bytes a stage), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
+// LOCAL_BYTES (stages, two patches or the only one, 16 bytes a stage), PICTURE (0, or nvidia_conv_picture.cl makes the patch), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
 // stepsPerSplit counting blocks of channels.
 #include "nvidia_conv_common.cl"
 #include "nvidia_conv_residual.cl"
 #include "nvidia_wgmma.cl"
+#include "nvidia_copy_engine.cl"
+#include "nvidia_wgmma_emulated.cl"
+#if PICTURE
+#include "nvidia_conv_picture.cl"
+#endif
 
 #define WM 16
 #define THREADS (BM * 2)
@@ -24,45 +29,41 @@
 #define STAGE_BYTES (BN * BLOCK_BYTES * KERNEL_WIDTH)
 #define BLOCK_CHUNKS (BLOCK_BYTES / 16)
 
-// Tells the compiler that a number is the same for all threads of a warp.
-int sameInWarp(int number) {
-  asm volatile("shfl.sync.idx.b32 %0, %0, 0, 0x1f, 0xffffffff;" : "+r"(number));
-  return number;
+// What a descriptor holds of an address.
+ulong matrixAddress(local const char* stages, local_address at) {
+#if EMULATED
+  return (ulong)(at - stages) >> 4;
+#else
+  return at >> 4;
+#endif
 }
 
-// Barriers of the copy engine: those that wait take the number of the phase that they wait for.
-void makeBarrier(uint at, int arrivals) {
-  asm volatile(LATER("mbarrier.init.shared::cta.b64 [%0], %1;") ::"r"(at), "r"(arrivals) : "memory");
-}
-void arriveAt(uint at) {
-  asm volatile(LATER("{ .reg .b64 state; mbarrier.arrive.shared::cta.b64 state, [%0]; }") ::"r"(at) : "memory");
-}
-void waitAt(uint at, int phase) {
-  uint done;
-  do {
-    asm volatile(LATER("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }")
-                 : "=r"(done)
-                 : "r"(at), "r"(phase & 1)
-                 : "memory");
-  } while (!done);
-}
-void copyWeights(uint to, global const char* from, int bytes, uint barrierAt) {
-  asm volatile(LATER("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared::cta.b64 state, [%2], %3; } "
-                     "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %3, [%2];")
-               ::"r"(to), "l"(from), "r"(barrierAt), "r"(bytes)
-               : "memory");
-}
+// The pixel at a position, if it is one: isPixel, and its image, y and x.
+#define FIND_PIXEL_AT(at)                                                                      \
+  const int position = at;                                                                     \
+  const int line = position / g.linePositions, x = position - line * g.linePositions;          \
+  const int image = line / g.imageLines, y = line - image * g.imageLines;                      \
+  const bool isPixel = position >= 0 && x < g.inWidth && y < g.inHeight && image < g.images;
+// The same for a row of the patch.
+#define FIND_PIXEL(row)                                                                        \
+  FIND_PIXEL_AT(firstPosition - g.padY * g.linePositions - g.padX +                            \
+                ((row) / g.patchLine * g.linePositions + (row) % g.patchLine))
 
 kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
-    global const element* in, ulong inOffset, global const char* weights, global const float* bias,
+#if PICTURE
+    global const picture_t* in,
+#else
+    global const element* in,
+#endif
+    ulong inOffset, global const char* weights, global const float* restrict bias,
     global const residual_element* residual, ulong residualOffset,
 #if SPLIT
     global float* partial, ulong partialOffset, global int* counters,
 #endif
     global out_element* out, ulong outOffset, const ConvGeometry g) {
   local __attribute__((aligned(1024))) char stages[LOCAL_BYTES];
-  const uint stagesAt = localAddress(stages), patchesAt = stagesAt + STAGES * STAGE_BYTES;
-  const uint fullAt = stagesAt + LOCAL_BYTES - 16 * STAGES, emptyAt = fullAt + 8 * STAGES;
+  const local_address stagesAt = localAddress(stages), patchesAt = stagesAt + STAGES * STAGE_BYTES;
+  const local_address fullAt = stagesAt + LOCAL_BYTES - 16 * STAGES, emptyAt = fullAt + 8 * STAGES;
   const int thread = get_local_id(0), lane = thread & 31, warp = sameInWarp(thread >> 5);
   const int firstChannel = get_group_id(0) * BN, firstPosition = get_group_id(1) * BM;
   const int warpRow = warp * WM;
@@ -85,44 +86,62 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   if (thread == 0) {
 #pragma unroll
     for (int s = 0; s < STAGES; ++s) {
-      if (s < steps) copyWeights(stagesAt + s * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * s);
+      if (s < steps) copyBytes(stagesAt + s * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * s);
       weightsFrom += weightStep;
     }
   }
 
-  // What this thread copies of a patch: one chunk of some positions; where each begins, or -1 for zeros.
-  const int chunk = thread % BLOCK_CHUNKS, firstRow = thread / BLOCK_CHUNKS, chunks = g.inChannels * ELEMENT_BYTES / 16;
+  // What this thread copies of a patch: one chunk of some positions.
+  const int chunk = thread % BLOCK_CHUNKS, firstRow = thread / BLOCK_CHUNKS;
+#define PATCH_ROW(i) (firstRow + (i) * (THREADS / BLOCK_CHUNKS))
+#if PICTURE
+#define COPY_PATCH(block)                                                                                  \
+  {                                                                                                        \
+    const int part = (block) * BLOCK_CHUNKS + chunk;                                                       \
+    const local_address to = patchesAt + ((((block) - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes; \
+    float cells[A_PASSES][CHUNK];                                                                          \
+    _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i) {                                                 \
+      FIND_PIXEL(PATCH_ROW(i))                                                                             \
+      const bool inside = isPixel && PATCH_ROW(i) < g.patchRows && part < PARTS;                           \
+      loadCell(cells[i], in + inOffset + (inside ? image : 0) * g.inImage, inside ? y : g.inHeight,        \
+               inside ? x : g.inWidth, part, g);                                                           \
+    }                                                                                                      \
+    _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i)                                                   \
+      if (PATCH_ROW(i) < g.patchRows) storeChunk(to + PATCH_ROW(i) * 16, packedCell(cells[i]));            \
+  }
+#else
+  // Where each begins, or -1 for zeros.
+  const int chunks = g.inChannels * ELEMENT_BYTES / 16;
   int from[A_PASSES];
 #pragma unroll
   for (int i = 0; i < A_PASSES; ++i) {
-    const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);
-    const int position = firstPosition - g.padY * g.linePositions - g.padX + row;
-    const int line = position / g.linePositions, x = position - line * g.linePositions;
-    const int image = line / g.imageLines, y = line - image * g.imageLines;
-    from[i] = position >= 0 && x < g.inWidth && y < g.inHeight && image < g.images
-                  ? (int)((image * g.inImage + (y * g.inRow + x * g.inPixel)) / CHUNK)
-                  : -1;
+    FIND_PIXEL(PATCH_ROW(i))
+    from[i] = isPixel ? (int)((image * g.inImage + (y * g.inRow + x * g.inPixel)) / CHUNK) : -1;
   }
   global const char* inAt = (global const char*)(in + inOffset);
-#define COPY_PATCH(block)                                                                                 \
-  {                                                                                                       \
-    const int at = (block) * BLOCK_CHUNKS + chunk;                                                           \
-    const uint to = patchesAt + ((((block) - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;      \
-    _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i) {                                                \
-      const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);                                                  \
-      const bool ok = from[i] >= 0 && at < chunks;                                                        \
-      if (row < g.patchRows)                                                                              \
-        copyInput(to + row * 16, inAt + (from[i] + (long)at) * 16, ok, inAt, g.outside);                  \
-    }                                                                                                     \
-    commitCopies();                                                                                       \
+#define COPY_PATCH(block)                                                                                  \
+  {                                                                                                        \
+    const int at = (block) * BLOCK_CHUNKS + chunk;                                                         \
+    const local_address to = patchesAt + ((((block) - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes; \
+    _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i) {                                                 \
+      const bool ok = from[i] >= 0 && at < chunks;                                                         \
+      if (PATCH_ROW(i) < g.patchRows)                                                                      \
+        copyInput(to + PATCH_ROW(i) * 16, inAt + (from[i] + (long)at) * 16, ok, inAt, g.outside);          \
+    }                                                                                                      \
+    commitCopies();                                                                                        \
   }
+#endif
   COPY_PATCH(firstBlock)
 
-  sum_t sum[M_TILES][N_TILES][4];
+  int pixelOfRow[ROWS_OF_THREAD];
 #pragma unroll
-  for (int j = 0; j < N_TILES; ++j)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) sum[0][j][e] = 0;
+  for (int row = 0; row < ROWS_OF_THREAD; ++row) {
+    FIND_PIXEL_AT(firstPosition + warpRow + row * 8 + (lane >> 2))
+    pixelOfRow[row] = isPixel ? (image * g.inHeight + y) * g.inWidth + x : g.pixels;
+  }
+#define PIXEL_OF(row) pixelOfRow[row]
+#define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
+#include "nvidia_conv_start.cl"
 
   const ulong planes = (ulong)(g.planeBytes >> 4) << 16 | (ulong)(128 >> 4) << 32;
   const ulong cores = (ulong)(128 >> 4) << 16 | (ulong)(KERNEL_WIDTH * BLOCK_CHUNKS * 128 >> 4) << 32;
@@ -131,24 +150,22 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     // The next patch takes the place of the one before this.
     WAIT_PRODUCTS(0);
     WAIT_COPIES(0);
-#if TYPE == 19
+#if TYPE == 19 && !PICTURE
     // Each thread what it has copied itself.
-    const uint copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
+    const local_address copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
 #pragma unroll
-    for (int i = 0; i < A_PASSES; ++i) {
-      const int row = firstRow + i * (THREADS / BLOCK_CHUNKS);
-      if (row < g.patchRows) roundChunk(copiedAt + row * 16);
-    }
+    for (int i = 0; i < A_PASSES; ++i)
+      if (PATCH_ROW(i) < g.patchRows) roundChunk(copiedAt + PATCH_ROW(i) * 16);
 #endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
     if (block + 1 < lastBlock) COPY_PATCH(block + 1)
-    const uint patchAt = patchesAt + ((block - firstBlock) & 1) * BLOCK_CHUNKS * g.planeBytes + (warp >> 2) * (64 * 16);
-    ulong aMatrix = (ulong)(patchAt >> 4) | planes;
+    const local_address patchAt = patchesAt + ((block - firstBlock) & 1) * BLOCK_CHUNKS * g.planeBytes + (warp >> 2) * (64 * 16);
+    ulong aMatrix = matrixAddress(stages, patchAt) | planes;
     for (int ky = 0; ky < g.kernelHeight; ++ky, ++step) {
-      waitAt(fullAt + 8 * stage, phase);
-      asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-      const ulong bMatrix = (ulong)((stagesAt + stage * STAGE_BYTES) >> 4) | cores;
+      waitForCopy(fullAt + 8 * stage, phase);
+      meetInWarp();
+      const ulong bMatrix = matrixAddress(stages, stagesAt + stage * STAGE_BYTES) | cores;
       BEGIN_PRODUCTS();
 #pragma unroll
       for (int kx = 0; kx < KERNEL_WIDTH; ++kx)
@@ -156,7 +173,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
         for (int kk = 0; kk < BLOCK_BYTES / 32; ++kk)
           MULTIPLY_MATRICES(aMatrix + kx + kk * (g.planeBytes >> 3), bMatrix + (kx * BLOCK_CHUNKS + kk * 2) * 8);
       COMMIT_PRODUCTS();
-      aMatrix += g.linePositions;
+      aMatrix += g.patchLine;
       WAIT_PRODUCTS(1);
       // The products of the step before are done: its stage may be filled again.
       const int last = stage == 0 ? STAGES - 1 : stage - 1;
@@ -164,7 +181,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
         if (lane == 0) arriveAt(emptyAt + 8 * last);
         if (thread == 0 && step - 1 + STAGES < steps) {
           waitAt(emptyAt + 8 * last, stage == 0 ? phase - 1 : phase);
-          copyWeights(stagesAt + last * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * last);
+          copyBytes(stagesAt + last * STAGE_BYTES, weightsFrom, weightBytes, fullAt + 8 * last);
           weightsFrom += weightStep;
         }
       }
@@ -172,19 +189,5 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     }
   }
   WAIT_PRODUCTS(0);
-
-  // The pixel at a position, or none.
-  int pixelOfRow[ROWS_OF_THREAD];
-#pragma unroll
-  for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-    const int position = firstPosition + warpRow + row * 8 + (lane >> 2);
-    const int line = position / g.linePositions, x = position - line * g.linePositions;
-    const int image = line / g.imageLines, y = line - image * g.imageLines;
-    pixelOfRow[row] = x < g.inWidth && y < g.inHeight && image < g.images
-                          ? (image * g.inHeight + y) * g.inWidth + x
-                          : g.pixels;
-  }
-#define PIXEL_OF(row) pixelOfRow[row]
-#define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
 #include "nvidia_conv_store.cl"
 }

@@ -6,24 +6,28 @@ typedef uint4 residual8;
 #else
 typedef float8 residual8;
 #endif
+// Whether a thread asks for all of its residuals at once, lest memory be asked for a part of a pixel at a time: where they fit
+// beside the sums.
+#define RESIDUALS_AT_ONCE (RESIDUAL && (TYPE == 8 && !FLOAT_RESIDUAL || TYPE == 16 && WGMMA))
 
-residual8 loadResidual(global const residual_element* p, bool vectors, int channels) {
-#if TYPE == 8 && !FLOAT_RESIDUAL
-  if (vectors) return *(global const uint2*)p;
+residual8 loadResidual(global const residual_element* p, int channels) {
+#if (VECTORS & 2) && (TYPE == 16 || TYPE == 8 && !FLOAT_RESIDUAL)
+  return *(global const residual8*)p;
+#elif VECTORS & 2
+  return (float8)(*(global const float4*)p, *(global const float4*)(p + 4));
+#elif TYPE == 8 && !FLOAT_RESIDUAL
   uint parts[8];
 #pragma unroll
   for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
   return (uint2)(parts[0] | parts[1] << 8 | parts[2] << 16 | parts[3] << 24,
                  parts[4] | parts[5] << 8 | parts[6] << 16 | parts[7] << 24);
 #elif TYPE == 16
-  if (vectors) return *(global const uint4*)p;
   uint parts[8];
 #pragma unroll
   for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
   return (uint4)(parts[0] | parts[1] << 16, parts[2] | parts[3] << 16, parts[4] | parts[5] << 16,
                  parts[6] | parts[7] << 16);
 #else
-  if (vectors) return (float8)(*(global const float4*)p, *(global const float4*)(p + 4));
   float parts[8];
 #pragma unroll
   for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;

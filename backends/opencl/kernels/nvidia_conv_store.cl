@@ -61,21 +61,8 @@
   }
 #endif
 
-#define LOAD_RESIDUAL(kept, row, channel)                                                                       \
-  kept = loadResidual(residual + residualOffset + (channel) +                                                   \
-                          pixelAt(min(PIXEL_OF(row), g.pixels - 1), g.flat & 2, g.imagePixels, g.width,         \
-                                  g.residualImage, g.residualRow, g.residualPixel),                             \
-                      (channel) + 8 <= g.channels && (g.vectors & 2), g.channels - (channel))
-#if TYPE == 8 && !FLOAT_RESIDUAL
-  // Of bytes a thread's residuals are asked for all at once, lest memory be asked for 32 bytes of a pixel at a time.
-  residual8 keptOf[GROUPS_OF_THREAD][ROWS_OF_THREAD];
-  if (g.residualPlace) {
-#pragma unroll
-    for (int row = 0; row < ROWS_OF_THREAD; ++row)
-#pragma unroll
-      for (int group = 0; group < GROUPS_OF_THREAD; ++group)
-        if (CHANNEL_OF(group) < g.channels) LOAD_RESIDUAL(keptOf[group][row], row, CHANNEL_OF(group));
-  }
+#if RESIDUALS_AT_ONCE && (SPLIT || !WGMMA)
+  LOAD_RESIDUALS
 #endif
 
   // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
@@ -83,73 +70,67 @@
   for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
     const int channel = CHANNEL_OF(group);
     if (channel >= g.channels) continue;
-    float biases[8];
-    loadConstants(biases, bias + channel);
 #if TYPE == 8
-    // What the exact sums begin with and their scales lie behind the biases.
-    float starts[8], scales[8];
-    loadConstants(starts, bias + g.weightRows + channel);
-    loadConstants(scales, bias + 2 * g.weightRows + channel);
+    // Behind what the exact sums begin with.
+    float scales[8], biases[8];
+    loadConstants(scales, bias + g.weightRows + channel);
+    loadConstants(biases, bias + 2 * g.weightRows + channel);
 #endif
-    const bool whole = channel + 8 <= g.channels;
-#if TYPE == 8 && !FLOAT_RESIDUAL
+#if RESIDUALS_AT_ONCE
     const residual8* kept = keptOf[group];
-#else
-    // All of a thread's residuals are asked for before the first is used.
+#elif RESIDUAL
+    // All of the channels' residuals are asked for before the first is used.
     residual8 kept[ROWS_OF_THREAD];
-    if (g.residualPlace) {
 #pragma unroll
-      for (int row = 0; row < ROWS_OF_THREAD; ++row) LOAD_RESIDUAL(kept[row], row, channel);
-    }
+    for (int row = 0; row < ROWS_OF_THREAD; ++row) LOAD_RESIDUAL(kept[row], row, channel);
 #endif
 #pragma unroll
     for (int row = 0; row < ROWS_OF_THREAD; ++row) {
       float v[8];
       const int pixel = PIXEL_OF(row);
       if (pixel >= g.pixels) continue;
-#if TYPE != 32
-#define SUM_OF(e) sum[row >> 1][group * 4 + ((e) >> 1)][(row & 1) * 2 + ((e) & 1)]
-#else
-#define SUM_OF(e) sum[row][e]
-#endif
 #pragma unroll
       for (int e = 0; e < 8; ++e)
 #if TYPE == 8
-        v[e] = scaledSum(SUM_OF(e) + as_int(starts[e]), scales[e], biases[e]);
+        v[e] = scaledSum(SUM_OF(row, group, e), scales[e], biases[e]);
 #else
-        v[e] = SUM_OF(e) + biases[e];
+        v[e] = SUM_OF(row, group, e);
 #endif
-      if (g.residualPlace == 1) addResidual(v, kept[row], g.residualZero, g.residualScale);
+#if RESIDUAL == 1
+      addResidual(v, kept[row], g.residualZero, g.residualScale);
+#endif
 #pragma unroll
       for (int e = 0; e < 8; ++e) v[e] = ACTIVATE(v[e], g.alpha, g.beta);
-      if (g.residualPlace == 2) addResidual(v, kept[row], g.residualZero, g.residualScale);
+#if RESIDUAL == 2
+      addResidual(v, kept[row], g.residualZero, g.residualScale);
+#endif
       global out_element* op = out + outOffset + channel +
-                           pixelAt(pixel, g.flat & 1, g.imagePixels, g.width, g.outImage, g.outRow, g.outPixel);
-      if (whole && (g.vectors & 1)) {
+                           pixelAt(pixel, FLAT & 1, g.imagePixels, g.width, g.outImage, g.outRow, g.outPixel);
+#if VECTORS & 1
 #if TYPE == 8 && !FLOAT_OUTPUT
-        uint bytes[8];
+      uint bytes[8];
 #pragma unroll
-        for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255;
-        *(global uint2*)op = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,
-                                     bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);
+      for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255;
+      *(global uint2*)op = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,
+                                   bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);
 #elif TYPE == 16
-        *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
+      *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
 #else
-        *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
-        *(global float4*)(op + 4) = (float4)(v[4], v[5], v[6], v[7]);
+      *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
+      *(global float4*)(op + 4) = (float4)(v[4], v[5], v[6], v[7]);
 #endif
-      } else {
+#else
 #pragma unroll
-        for (int e = 0; e < 8; ++e)
-          if (channel + e < g.channels) {
+      for (int e = 0; e < 8; ++e)
+        if (channel + e < g.channels) {
 #if TYPE == 8 && !FLOAT_OUTPUT
-            op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
+          op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
 #elif TYPE == 16
-            op[e] = (ushort)toHalves(v[e], 0);
+          op[e] = (ushort)toHalves(v[e], 0);
 #else
-            op[e] = v[e];
+          op[e] = v[e];
 #endif
-          }
-      }
+        }
+#endif
     }
   }

@@ -8,7 +8,7 @@ typedef local char* local_address;
 inline void copyChunk(local_address to, global const char* from, int bytes) {
   *(local uint4*)to = bytes ? *(global const uint4*)from : (uint4)(0);
 }
-inline void fillChunk(local_address to, uint four) { *(local uint4*)to = (uint4)(four); }
+inline void storeChunk(local_address to, uint4 v) { *(local uint4*)to = v; }
 #define commitCopies()
 #define WAIT_COPIES(n)
 inline uint roundToTf32(uint bits) { return (bits + 0x1000u) & ~0x1fffu; }
@@ -21,6 +21,10 @@ inline uint toHalves(float low, float high) {
 }
 #define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
+
+inline void roundChunk(local_address at) {
+  for (int e = 0; e < 4; ++e) ((local uint*)at)[e] = roundToTf32(((local uint*)at)[e]);
+}
 
 #if TYPE != 32
 // The product of a row of a and a row of b at the same place of the depth, 16 bytes each.

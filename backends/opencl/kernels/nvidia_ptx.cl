@@ -18,8 +18,8 @@ local_address localAddress(local char* p) { return (uint)(ulong)p; }
 void copyChunk(local_address to, global const char* from, int bytes) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
-void fillChunk(local_address to, uint four) {
-  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(to), "r"(four) : "memory");
+void storeChunk(local_address to, uint4 v) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
 void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define WAIT_COPIES_TEXT(n) asm volatile("cp.async.wait_group " #n ";" ::: "memory")

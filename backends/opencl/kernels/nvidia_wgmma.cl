@@ -4,7 +4,7 @@
 //
 // Defines: TYPE (8: bytes, 16: half, 19: TF32), BN the columns of a product. Matrices are the instruction's 64-bit
 // descriptors.
-#if WGMMA
+#if WGMMA && !EMULATED
 #define LATER(text) "/*W " text " W*/"
 
 #if TYPE == 8

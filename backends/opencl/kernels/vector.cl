@@ -1,4 +1,4 @@
-// Channels-last tensors 16 bytes at a time, of bytes 8: V is WIDTH neighbouring channels as floats.
+// Channels-last tensors 16 bytes at a time, of bytes 8: V is WIDTH neighbouring channels as floats, Raw as they lie in memory.
 //
 // Defines: BITS of an element, 8, 16 (half) or 32 (float).
 #if BITS == 8
@@ -6,9 +6,11 @@
 #define LOWEST 0
 typedef uchar element;
 typedef float8 V;
-V loadVector(global const element* p, ulong at, int aligned) {
-  return convert_float8(aligned ? *(global const uchar8*)(p + at) : vload8(0, p + at));
+typedef uchar8 Raw;
+Raw loadRaw(global const element* p, ulong at, int aligned) {
+  return aligned ? *(global const uchar8*)(p + at) : vload8(0, p + at);
 }
+V toVector(Raw raw) { return convert_float8(raw); }
 void storeVector(V v, global element* p, ulong at, int aligned) {
   const uchar8 bytes = convert_uchar8(v);
   if (aligned)
@@ -21,12 +23,11 @@ void storeVector(V v, global element* p, ulong at, int aligned) {
 #define WIDTH 8
 typedef half element;
 typedef float8 V;
-V loadVector(global const element* p, ulong at, int aligned) {
-  if (!aligned) return vload_half8(0, p + at);
-  const uint4 bits = *(global const uint4*)(p + at);
-  ushort8 parts = as_ushort8(bits);
-  return vload_half8(0, (const half*)&parts);
+typedef ushort8 Raw;
+Raw loadRaw(global const element* p, ulong at, int aligned) {
+  return aligned ? *(global const ushort8*)(p + at) : vload8(0, (global const ushort*)(p + at));
 }
+V toVector(Raw raw) { return vload_half8(0, (const half*)&raw); }
 void storeVector(V v, global element* p, ulong at, int aligned) {
   if (!aligned) {
     vstore_half8(v, 0, p + at);
@@ -41,9 +42,11 @@ void storeVector(V v, global element* p, ulong at, int aligned) {
 #define WIDTH 4
 typedef float element;
 typedef float4 V;
-V loadVector(global const element* p, ulong at, int aligned) {
+typedef float4 Raw;
+Raw loadRaw(global const element* p, ulong at, int aligned) {
   return aligned ? *(global const float4*)(p + at) : vload4(0, p + at);
 }
+V toVector(Raw raw) { return raw; }
 void storeVector(V v, global element* p, ulong at, int aligned) {
   if (aligned)
     *(global float4*)(p + at) = v;
@@ -51,6 +54,8 @@ void storeVector(V v, global element* p, ulong at, int aligned) {
     vstore4(v, 0, p + at);
 }
 #endif
+
+V loadVector(global const element* p, ulong at, int aligned) { return toVector(loadRaw(p, at, aligned)); }
 
 // A window over two spatial axes, and where its input and output lie.
 typedef struct {

@@ -1,6 +1,7 @@
 // Pooling: a work item computes WIDTH channels of one pixel.
 //
-// Defines beside those of vector.cl: AVERAGE, 1 or 0; COUNT_PADDING, 1 or 0.
+// Defines beside those of vector.cl: AVERAGE, 1 or 0; COUNT_PADDING, 1 or 0; BATCH, so many values side by side are asked
+// for before the first is used.
 #include "vector.cl"
 
 kernel void pool(global const element* in, ulong inAt, global element* out, ulong outAt,
@@ -19,15 +20,23 @@ kernel void pool(global const element* in, ulong inAt, global element* out, ulon
   V result = LOWEST;
 #endif
   for (int iy = top; iy < bottom; ++iy)
-    for (int ix = left; ix < right; ++ix) {
-      const V value = loadVector(in, from + (long)iy * w.inRow + ix * w.inPixel, w.inAligned);
+    for (int ix = left; ix < right; ix += BATCH) {
+      Raw raw[BATCH];
+#pragma unroll
+      for (int i = 0; i < BATCH; ++i)
+        raw[i] = loadRaw(in, from + (long)iy * w.inRow + min(ix + i, right - 1) * w.inPixel, w.inAligned);
+#pragma unroll
+      for (int i = 0; i < BATCH; ++i) {
+        if (ix + i >= right) continue;
+        const V value = toVector(raw[i]);
 #if AVERAGE
-      const V term = value - lost, sum = result + term;
-      lost = select((V)0, (sum - result) - term, isfinite(sum));
-      result = sum;
+        const V term = value - lost, sum = result + term;
+        lost = select((V)0, (sum - result) - term, isfinite(sum));
+        result = sum;
 #else
-      result = select(result, value, value > result);
+        result = fmax(result, value);
 #endif
+      }
     }
 #if AVERAGE
 #if COUNT_PADDING

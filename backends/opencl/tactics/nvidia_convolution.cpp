@@ -130,7 +130,7 @@ class NvidiaConvolution final : public Tactic {
     c.bytes = size * (in + weights + out * (region.residual == kNone ? 1 : 2));
     for (ValueId id : c.inputs) c.inputLayouts.push_back(last(id));
     c.outputLayouts = {last(region.output)};
-    c.seconds = seconds + convGatherSeconds(p, math_);
+    c.seconds = seconds + convGatherSeconds(p, family_);
     candidates.push_back(c);
     if (!readsPlanes(p)) return;
     c.inputLayouts[0] = Layout::linear(DataType::kFloat32);

@@ -66,7 +66,7 @@ class NvidiaQuantized final : public Tactic {
     const bool single = problem->inHeight * problem->inWidth == 1;
     for (const auto& [cut, seconds] : convCutsToTry(device_, family_, *problem)) {
       c.parameters = cut.text();
-      c.seconds = seconds + convGatherSeconds(*problem, ConvMath::kBytes);
+      c.seconds = seconds + convGatherSeconds(*problem, family_);
       if (!quantizes) candidates.push_back(c);
       if (!single && !readsPlanes(*problem)) continue;
       candidates.push_back(c);

@@ -151,6 +151,8 @@ class VectorPooling final : public VectorTactic {
     defineElement(source, out.type);
     source.define("AVERAGE", a.type == PoolingType::kAverage);
     source.define("COUNT_PADDING", a.averageCountsPadding);
+    constexpr int kMostBatch = 8;
+    source.define("BATCH", std::min<int>(kMostBatch, w.kernelWidth));
     return std::make_unique<ClStep>(std::vector<Launch>{launchOverPixels(
         device_.program(source), "pool",
         {Argument::view(in), Argument::view(out), Argument::value(w)}, w, out.dims[0], 1)});

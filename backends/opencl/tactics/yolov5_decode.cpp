@@ -11,12 +11,13 @@ namespace {
 
 /// The kernel's struct of the same name.
 struct DecodeLevel {
-  cl_int total, anchors, height, width, length;
+  cl_int values, height, width, length;
   cl_int maskBegin;
   cl_int firstRow;
   cl_int inChannel, inRow, inPixel;
   cl_int outRow;
   cl_float stride;
+  cl_int unused;
   cl_long inImage, outImage;
 };
 
@@ -62,8 +63,7 @@ class Yolov5Decode final : public Tactic {
     for (std::size_t i = 0; i < strides.size(); ++i) {
       const BufferView& map = c.inputs[i];
       DecodeLevel l{};
-      l.total = toInt(map.dims.volume());
-      l.anchors = toInt(static_cast<std::int64_t>(perLevel / 2));
+      l.values = toInt(map.dims[1]);
       l.height = toInt(map.dims[2]), l.width = toInt(map.dims[3]);
       l.length = toInt(out.dims[2]);
       l.maskBegin = toInt(5 + fields.integer("classes"));
@@ -72,15 +72,24 @@ class Yolov5Decode final : public Tactic {
       l.inImage = map.strides[0], l.inChannel = toInt(map.strides[1]);
       l.inRow = toInt(map.strides[2]), l.inPixel = toInt(map.strides[3]);
       l.stride = static_cast<float>(strides[i]);
-      firstRow += l.anchors * map.dims[2] * map.dims[3];
+      firstRow += static_cast<std::int64_t>(perLevel / 2) * map.dims[2] * map.dims[3];
       auto first = anchors.begin() + static_cast<std::ptrdiff_t>(i * perLevel);
       std::vector<float> sizes(first, first + static_cast<std::ptrdiff_t>(perLevel));
       ProgramSource source{.file = "yolov5_decode.cl"};
       defineTypes(source, {out.type, map.type});
-      launches.push_back(
-          launchOver(l.total, device_.program(source), "decode",
-                     {Argument::view(out), Argument::view(map),
-                      Argument::memory(device_.upload(sizes, "anchors")), Argument::value(l)}));
+      constexpr int kCells = 8;
+      source.define("CELLS", kCells);
+      constexpr std::size_t kGroup = 64;
+      Launch launch;
+      launch.program = device_.program(source);
+      launch.kernel = "decode";
+      launch.arguments = {Argument::view(out), Argument::view(map),
+                          Argument::memory(device_.upload(sizes, "anchors")), Argument::value(l)};
+      launch.local = {kGroup, 1, 1};
+      launch.global = {(static_cast<std::size_t>(l.values) + kGroup - 1) / kGroup * kGroup,
+                       static_cast<std::size_t>((map.dims[2] * map.dims[3] + kCells - 1) / kCells),
+                       static_cast<std::size_t>(map.dims[0])};
+      launches.push_back(std::move(launch));
     }
     return std::make_unique<ClStep>(std::move(launches));
   }
