@@ -3,10 +3,10 @@
 // device's clock, the least of some runs that follow one another, beside what the cost model says.
 // Results are compared with the first tile's.
 //
-//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]
+//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS]
 //
-// A line a layer with the best of each family, of the CUTS that the cost model thinks best; where
-// CUTS is given also a line each of them.
+// LAYER counts from 0. A line a layer with the best of each family, of the CUTS that the cost model
+// thinks best; where CUTS is given also a line each of them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -161,10 +161,13 @@ int work(const std::vector<std::string>& words) {
     if (nvidiaConvWorks(*device, {math, unit}) &&
         !(unit != ConvUnit::kWarp && math == ConvMath::kFloat))
       families.push_back({math, unit});
+  const std::size_t colon = words[1].find(':');
+  int skipped = colon == std::string::npos ? -1 : std::stoi(words[1].substr(colon + 1));
   std::map<int, double> totals;
   double bestTotal = 0;
   for (const cpu::Layer& layer : cpu::kLayers) {
-    if (layer.network != words[1] || layer.groups != 1) continue;
+    if (layer.network != words[1].substr(0, colon) || layer.groups != 1) continue;
+    if (colon != std::string::npos && skipped-- != 0) continue;
     const ConvProblem problem = problemOf(layer, batch);
     Case c(*device, problem, math);
     const double flops = 2.0 * static_cast<double>(problem.pixels() * problem.outChannels) *
@@ -213,7 +216,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     if (words.size() >= 3) return layerwise::opencl::work(words);
-    fmt::print(stderr, "cl_conv_bench int8|fp16|tf32|fp32 NETWORK BATCH [DEVICE] [CUTS]\n");
+    fmt::print(stderr, "cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS]\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }
