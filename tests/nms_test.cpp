@@ -12,7 +12,7 @@
 namespace layerwise {
 namespace {
 
-constexpr int kClasses = 4;
+constexpr int kClasses = 21;
 constexpr int kExtra = 2;
 constexpr int kRowSize = 5 + kClasses + kExtra;
 
@@ -20,6 +20,7 @@ std::vector<float> row(float cx, float cy, float w, float h, float objectness,
                        std::vector<float> classes) {
   std::vector<float> values{cx, cy, w, h, objectness};
   values.insert(values.end(), classes.begin(), classes.end());
+  values.resize(5 + kClasses, 0.0f);
   values.resize(kRowSize, 7.0f);
   return values;
 }
@@ -150,6 +151,14 @@ TEST(Nms, TiesKeepTheOrderOfRowsAndClasses) {
 TEST(Nms, NotANumberIsNoDetection) {
   const float nan = std::nanf("");
   EXPECT_TRUE(run(row(9, 9, 9, 9, nan, {1, 1, 1, 1}), {}).empty());
+  // The largest of numbers, as std::max_element finds it: a NaN in front is it, others are not.
+  EXPECT_TRUE(run(row(9, 9, 9, 9, 1, {nan, 1}), {}).empty());
+  EXPECT_EQ(run(row(9, 9, 9, 9, 1, {0.5f, nan, 0.7f}), {}).at(0).classId, 2);
+}
+
+TEST(PlainNms, ALimitBelowZeroKeepsOne) {
+  const std::vector<Box> boxes{{0, 0, 10, 10}, {50, 50, 60, 60}};
+  EXPECT_EQ(nms(boxes, std::vector<float>{0.5f, 0.9f}, -0.1), (std::vector<int>{1}));
 }
 
 TEST(Nms, EqualsTheDefinitionOnRandomRows) {
@@ -164,8 +173,10 @@ TEST(Nms, EqualsTheDefinitionOnRandomRows) {
     for (int i = 0; i < 300; ++i) {
       // Coarse scores make ties.
       const auto score = [&] { return std::round(unit(random) * 20.0f) / 20.0f; };
-      const auto r = row(position(random), position(random), size(random), size(random), score(),
-                         {score(), score(), score(), score()});
+      std::vector<float> classScores(kClasses);
+      for (float& value : classScores) value = score();
+      const auto r =
+          row(position(random), position(random), size(random), size(random), score(), classScores);
       rows.insert(rows.end(), r.begin(), r.end());
     }
     NmsOptions options;

@@ -23,20 +23,32 @@ float floatLimit(double limit) {
   return std::nextafter(rounded, -std::numeric_limits<float>::infinity());
 }
 
-/// The boxes kept so far, an array a coordinate, so that one box is compared with all at once.
+/// The boxes kept so far, an array a coordinate, so that one box is compared with many at once.
 class KeptBoxes {
  public:
   bool anyOverlaps(const Box& box, float limit) const {
     const float boxArea = area(box);
     const std::size_t count = x1_.size();
-    int hits = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const float width = std::max(std::min(x2_[i], box.x2) - std::max(x1_[i], box.x1), 0.0f);
-      const float height = std::max(std::min(y2_[i], box.y2) - std::max(y1_[i], box.y1), 0.0f);
-      const float overlap = width * height;
-      hits |= overlap / (area_[i] + boxArea - overlap) > limit;
+    for (std::size_t begin = 0; begin < count; begin += kTogether) {
+      const std::size_t end = std::min(begin + kTogether, count);
+      float overlaps[kTogether];
+      int meet = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        const float width = std::max(std::min(x2_[i], box.x2) - std::max(x1_[i], box.x1), 0.0f);
+        const float height = std::max(std::min(y2_[i], box.y2) - std::max(y1_[i], box.y1), 0.0f);
+        overlaps[i - begin] = width * height;
+        meet |= width * height > 0.0f;
+      }
+      // Most boxes lie apart: the divisions are left out for them.
+      if (!meet && limit >= 0.0f) continue;
+      int hits = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        const float overlap = overlaps[i - begin];
+        hits |= overlap / (area_[i] + boxArea - overlap) > limit;
+      }
+      if (hits) return true;
     }
-    return hits != 0;
+    return false;
   }
 
   void add(const Box& box) {
@@ -48,6 +60,7 @@ class KeptBoxes {
   }
 
  private:
+  static constexpr std::size_t kTogether = 64;
   static float area(const Box& box) { return (box.x2 - box.x1) * (box.y2 - box.y1); }
 
   std::vector<float> x1_, y1_, x2_, y2_, area_;
@@ -63,6 +76,24 @@ bool better(const Candidate& a, const Candidate& b) {
   if (a.score != b.score) return a.score > b.score;
   if (a.row != b.row) return a.row < b.row;
   return a.classId < b.classId;
+}
+
+/// The first of the largest scores, as std::max_element finds it, where that exceeds the threshold;
+/// else -1.
+int bestAbove(float threshold, std::span<const float> scores) {
+  // Where a NaN comes first, max_element stays there.
+  if (std::isnan(scores[0])) return -1;
+  constexpr std::size_t kLanes = 16;
+  float most[kLanes];
+  std::fill_n(most, kLanes, threshold);
+  std::size_t c = 0;
+  for (; c + kLanes <= scores.size(); c += kLanes)
+    for (std::size_t i = 0; i < kLanes; ++i)
+      most[i] = scores[c + i] > most[i] ? scores[c + i] : most[i];
+  for (; c < scores.size(); ++c) most[0] = scores[c] > most[0] ? scores[c] : most[0];
+  const float best = *std::max_element(most, most + kLanes);
+  if (!(best > threshold)) return -1;
+  return static_cast<int>(std::find(scores.begin(), scores.end(), best) - scores.begin());
 }
 
 Box cornersOf(const float* row) {
@@ -89,9 +120,8 @@ std::vector<Candidate> collect(const float* rows, std::int64_t rowCount, int cla
         if (scores[c] > threshold && wanted[c]) candidates.push_back({scores[c], c, r});
       }
     } else {
-      const auto best = std::max_element(scores.begin(), scores.end());
-      const int c = static_cast<int>(best - scores.begin());
-      if (*best > threshold && wanted[c]) candidates.push_back({*best, c, r});
+      const int best = bestAbove(threshold, scores);
+      if (best >= 0 && wanted[best]) candidates.push_back({scores[best], best, r});
     }
   }
   return candidates;
