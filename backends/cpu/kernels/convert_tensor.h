@@ -46,6 +46,22 @@ struct Converter {
     }
   }
 
+  // Pictures: of three planes pixels of three bytes each. A pixel is written as a word, whose last
+  // byte the next pixel's overwrites. Returns how many were: at least one is left.
+  LW_INLINE int64_t interleaveThree(const float* in, int64_t plane, To* out, int64_t pixels) const {
+    int64_t x = 0;
+    for (; x + V::kWidth < pixels; x += V::kWidth) {
+      const auto bytes = [&](int64_t c) { return writer.quantized(V::load(in + c * plane + x)); };
+      int words[V::kWidth];
+      V::storeIndex(words, V::addIndex(V::addIndex(bytes(0), V::template shiftLeft<8>(bytes(1))),
+                                       V::template shiftLeft<16>(bytes(2))));
+      LW_UNROLL for (int i = 0; i < V::kWidth; ++i) {
+        __builtin_memcpy(out + 3 * (x + i), words + i, sizeof(int));
+      }
+    }
+    return x;
+  }
+
   // to[j * toStep + i] = from[i * fromStep + j] for i < count, j < lanes.
   LW_INLINE void transpose(const From* in, int64_t inStep, int64_t count, To* out, int64_t outStep,
                            int64_t lanes) const {
@@ -88,8 +104,14 @@ void convertRow(const ConvertPlan& p, const void* input, void* output, int64_t t
     }
     return;
   }
+  int64_t done = 0;
+  if constexpr (from == Element::kFloat32 && to == Element::kUInt8) {
+    if (channelsOut && p.c == 3 && p.out.pixel == 3 && p.in.pixel == 1) {
+      done = convert.interleaveThree(in, p.in.channel, out, p.w);
+    }
+  }
   for (int64_t c = 0; c < p.c; c += V::kWidth) {
-    for (int64_t x = 0; x < p.w; x += V::kWidth) {
+    for (int64_t x = done; x < p.w; x += V::kWidth) {
       if (channelsOut) {
         convert.transpose(in + c * p.in.channel + x, p.in.channel, p.c - c,
                           out + x * p.out.pixel + c, p.out.pixel, p.w - x);

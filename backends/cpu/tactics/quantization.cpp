@@ -56,9 +56,9 @@ class QuantizationTactic final : public Tactic {
       candidates.push_back(std::move(placed));
     };
     add(last, quantized, 1);
-    // Few channels leave most lanes of a transposition empty.
+    // Few channels leave most lanes of a transposition empty, but for pictures' three.
     constexpr double kFewChannels = 4;
-    add(plane, quantized, in.dims[1] < 16 ? kFewChannels : 1);
+    add(plane, quantized, in.dims[1] < 16 && in.dims[1] != 3 ? kFewChannels : 1);
     add(plane, Layout::linear(DataType::kUInt8), 1);
   }
 
