@@ -107,8 +107,7 @@ void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
       kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
 }
 
-void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int64_t cacheBytes,
-              int threads) {
+void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   p.images = 1;
@@ -119,14 +118,21 @@ void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, in
             std::min<int64_t>(p.outW, 4 * kTileRows), stripBytes, threads);
   if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
-  // Where results are more than what they come from, they are written a whole pixel at a time; but
-  // a residual out of a far cache comes too late then.
-  const int64_t results = p.outW * s.co;
-  const int64_t touched = p.outW * p.position + results * elementBytes(p.conversion.output) +
-                          results * elementBytes(p.conversion.residual);
-  p.positionsFirst =
-      s.co > s.ci && (p.epilogue.residual == ResidualPlace::kNone || touched <= cacheBytes);
   p.scratchBytes = kAmxStoreBytes;
+}
+
+// What the first-level cache keeps while a unit's blocks follow one another. With all channels of
+// some positions first it is the rows that those positions read, and whole pixels are written at a
+// time; the weights come from the second-level cache again and again, so they must fit there. A
+// stream that is not read again before it is pushed out must not push out the rest.
+void orderBlocks(AmxPlan& p, const CacheSizes& caches) {
+  const int64_t weights = p.chunk * p.blockBytes;
+  p.positionsFirst = weights <= caches.l2 / 2;
+  const int64_t reread = p.positionsFirst ? weights : std::min<int64_t>(p.chunk, 2) * p.blockBytes;
+  const int64_t rows = p.config.method == AmxMethod::kFlat ? 1 : p.strip;
+  const int64_t columns = p.config.method == AmxMethod::kFlat ? p.strip : p.rowPositions;
+  const bool once = rows * columns <= kAccumulators * kTileRows;
+  p.streamed = once || reread > caches.l1 * 3 / 4;
 }
 
 }  // namespace
@@ -254,7 +260,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   const int64_t stripBytes = config.stripBytes ? config.stripBytes : caches.l2 / 4;
   switch (p.config.method) {
     case AmxMethod::kFlat:
-      bindFlat(bound, runs, stripBytes, caches.l2, threads);
+      bindFlat(bound, runs, stripBytes, threads);
       break;
     case AmxMethod::kPhases:
     case AmxMethod::kRows:
@@ -267,6 +273,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   }
   p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
   p.tiles = p.images * p.strips * p.chunks;
+  orderBlocks(p, caches);
   return bound;
 }
 

@@ -81,6 +81,7 @@ struct AmxPlan {
   int64_t position = 0;           ///< bytes between neighbouring positions
   int64_t rowPositions = 0;       ///< positions from one output row to the next
   bool positionsFirst = false;    ///< all output channels of some positions before the next
+  bool streamed = false;  ///< weights leave the first-level cache before they are read again
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;

@@ -31,13 +31,9 @@ struct AmxRuns {
   // taps.
   int64_t rows = 1, tapBytes = 0;
 
-  // The place of row `i` of `run` in the order of the products. Neighbouring runs share lines of
-  // the input: where a whole run would push them out of the first-level cache, the first rows of
-  // all runs come before the second ones.
-  int64_t step(int64_t run, int64_t i) const {
-    constexpr int64_t kCachedRows = 8;  // a step reads 4 KB
-    return stepsPerRun < kCachedRows ? run * stepsPerRun + i : i * count + run;
-  }
+  // The place of row `i` of `run` in the order of the products: neighbouring runs share lines of
+  // the input, so the first rows of all runs come before the second ones.
+  int64_t step(int64_t run, int64_t i) const { return i * count + run; }
 };
 
 inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {

@@ -18,13 +18,6 @@ LW_INLINE void repeat(const Body& body) {
   }
 }
 
-// What the next blocks read, brought nearer line by line while this one computes.
-struct AmxPrefetch {
-  const char* next = nullptr;      // null: nothing
-  int64_t stride = 0;              // between streams
-  int64_t streams = 0, lines = 0;  // lines of each stream a step
-};
-
 struct AmxBlock {
   const char* a[kAccumulators];  // the first row of each tile of positions
   int64_t aStride;
@@ -32,10 +25,10 @@ struct AmxBlock {
   int64_t steps;
   const char* b;  // the first block of weights
   int64_t bStep, bBlock;
+  bool streamed;  // weights: the first-level cache does not hold them until they are read again
   const AmxConstants* constants;
   bool startsAtZero;
   char* accumulators;
-  AmxPrefetch prefetch;
   AmxJob* pending;  // the block before, or null
   AmxFinish finish;
   int64_t rowsPerStep;
@@ -45,7 +38,6 @@ struct AmxBlock {
 // 6 and 7 right matrices.
 template <class Tiles, Element element, int M, int N>
 void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
-  using V = typename Tiles::Vector;
   static_assert(M * N <= kAccumulators && (M <= 2 || N == 1) && (N <= 2 || M == 1));
   repeat<M * N>([&](auto i) __attribute__((always_inline)) {
     if (block.startsAtZero) {
@@ -56,7 +48,6 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   });
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
-  AmxPrefetch ahead = block.prefetch;
   int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
     const int64_t offset = block.offsets[step];
@@ -64,7 +55,12 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
       tiles.template load<4 + m.value % 2>(block.a[m.value] + offset, aStride);
     };
     const auto loadB = [&](auto n) __attribute__((always_inline)) {
-      tiles.template load<6 + n.value % 2>(b + n.value * bBlock, kTileRowBytes);
+      const char* const weights = b + n.value * bBlock;
+      if (block.streamed) {
+        tiles.template loadStreamed<6 + n.value % 2>(weights, kTileRowBytes);
+      } else {
+        tiles.template load<6 + n.value % 2>(weights, kTileRowBytes);
+      }
     };
     const auto dot = [&](auto m, auto n) __attribute__((always_inline)) {
       constexpr int kC = m.value * N + n.value, kA = 4 + m.value % 2, kB = 6 + n.value % 2;
@@ -83,13 +79,6 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
         dot(m, n);
       });
     });
-    if (ahead.next) {
-      for (int64_t stream = 0; stream < ahead.streams; ++stream) {
-        const char* line = ahead.next + stream * ahead.stride;
-        for (int64_t i = 0; i < ahead.lines; ++i) V::prefetchFar(line + 64 * i);
-      }
-      ahead.next += 64 * ahead.lines;
-    }
     if (left > 0) {
       finishRows(*block.pending, block.finish, block.rowsPerStep);
       left -= block.rowsPerStep;

@@ -58,7 +58,7 @@ class AmxUnit {
       const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
       if (group >= groups) return;
       const int64_t first = group * most, m = smaller(most, tileCount - first);
-      runBlock(tiles, first, m, block, n, group, groups);
+      runBlock(tiles, first, m, block, n);
     };
     const auto forEachChunk = [&](const auto& body) {
       for (int64_t block = firstBlock; block < lastBlock; block += together) {
@@ -83,9 +83,8 @@ class AmxUnit {
  private:
   using V = typename Tiles::Vector;
 
-  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
-                int64_t group, int64_t groups) {
-    AmxJob& job = jobs[blocks % kJobs];
+  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n) {
+    AmxJob& job = jobs[blocks % 2];
     AmxBlock block;
     job.firstPosition = firstTile * kTileRows;
     for (int64_t i = 0; i < m; ++i) {
@@ -102,10 +101,10 @@ class AmxUnit {
     block.b = weights + firstOut * p.blockBytes;
     block.bStep = p.stepBytes * 16;
     block.bBlock = p.blockBytes;
+    block.streamed = p.streamed;
     block.constants = constants + firstOut;
     block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
-    block.accumulators = accumulators + blocks % kJobs * kAccumulators * kAccumulatorBytes;
-    block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
+    block.accumulators = accumulators;
     block.pending = jobBefore();
     block.finish = finish;
     // In lots of some length: each call has constants to load.
@@ -135,56 +134,12 @@ class AmxUnit {
       job.residual = static_cast<const char*>(io.residual) +
                      place(p.residual) * elementBytes(p.conversion.residual);
     }
-    prefetchOutput(job);
     multiply<Tiles, element>(tiles, m, n, block);
     ++blocks;
   }
 
   // The last block's, or null.
-  AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % kJobs] : nullptr; }
-
-  // The lines that a block's results go to: in a long row of layers they are rarely near.
-  void prefetchOutput(const AmxJob& job) const {
-    const int64_t size = elementBytes(p.conversion.output), pixel = p.out.pixel * size;
-    const int64_t last = smaller(job.channels, job.blocks * 16) * size - 1;
-    const bool aligned = pixel % 64 == 0;
-    const char* line = job.out;
-    for (int64_t position = job.position, x = job.x; position < job.end;
-         ++position, line += pixel) {
-      V::prefetchForWriting(line);
-      if (!aligned || last >= 64) V::prefetchForWriting(line + last);
-      if (++x == p.rowPositions) {
-        x = 0;
-        line += p.out.row * size - p.rowPositions * pixel;
-      }
-    }
-  }
-
-  // Weights of the next blocks, spread over the groups of positions that share this one's; where
-  // each weight is used once only, a distance ahead in their own stream.
-  AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
-                            int64_t groups) const {
-    AmxPrefetch ahead;
-    if (p.positionsFirst && group > 0) return ahead;
-    if (groups == 1 || p.positionsFirst) {
-      ahead.streams = n;
-      ahead.stride = p.blockBytes;
-      ahead.lines = block.bStep / 64;
-      ahead.next = block.b + kStreamAhead;
-      return ahead;
-    }
-    if (next >= lastBlock) return ahead;
-    const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
-    // More would wait for each other: a core has few outstanding misses.
-    constexpr int64_t kMostLines = 2;
-    ahead.streams = 1;
-    ahead.lines = smaller(kMostLines, divideUp(divideUp(lines, groups), p.steps));
-    const int64_t first = group * ahead.lines * p.steps;
-    if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
-    return ahead;
-  }
-
-  static constexpr int64_t kStreamAhead = 16 * 1024;
+  AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % 2] : nullptr; }
 
   const AmxPlan& p;
   const AmxBuffers& io;
@@ -197,7 +152,7 @@ class AmxUnit {
   bool bounded;
   int64_t tileRows;
   AmxFinish finish{};
-  AmxJob jobs[kJobs];
+  AmxJob jobs[2];      // what is computed, and what is finished meanwhile
   int64_t blocks = 0;  // done
 };
 

@@ -4,14 +4,14 @@
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/simd/tile_shapes.h"
 
-// A worker's scratch: two sets of accumulators on their way to memory, then the copied strip.
+// A worker's scratch: the accumulators on their way to memory, then the copied strip. One set only,
+// which the first-level cache keeps: a block's finish has read it when the next block stores.
 namespace layerwise::cpu {
 namespace {
 
 constexpr int kAccumulators = 4;
 constexpr int64_t kAccumulatorBytes = kTileRows * kTileRowBytes;
-constexpr int64_t kJobs = 2;
-constexpr int64_t kAmxStoreBytes = kJobs * kAccumulators * kAccumulatorBytes;
+constexpr int64_t kAmxStoreBytes = kAccumulators * kAccumulatorBytes;
 
 }  // namespace
 }  // namespace layerwise::cpu

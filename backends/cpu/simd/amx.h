@@ -40,6 +40,11 @@ struct AmxTiles {
   LW_INLINE void load(const void* p, int64_t stride) {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(T) : "memory");
   }
+  // The same of what will not be read again soon: other data stays in the first-level cache.
+  template <int T>
+  LW_INLINE void loadStreamed(const void* p, int64_t stride) {
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(T) : "memory");
+  }
   template <int T>
   LW_INLINE void store(void* p, int64_t stride) {
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(T) : "memory");

@@ -23,8 +23,6 @@ struct EmulatedTiles {
       }
       return x;
     }
-    static LW_INLINE void prefetchForWriting(const void*) {}
-    static LW_INLINE void prefetchFar(const void*) {}
   };
 
   void configure(const TileShapes& s) {
@@ -51,6 +49,10 @@ struct EmulatedTiles {
     for (int r = 0; r < shape.rows; ++r) {
       __builtin_memcpy(data[T][r], static_cast<const char*>(p) + r * stride, shape.rowBytes);
     }
+  }
+  template <int T>
+  void loadStreamed(const void* p, int64_t stride) {
+    load<T>(p, stride);
   }
   template <int T>
   void store(void* p, int64_t stride) {
