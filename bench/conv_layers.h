@@ -4,7 +4,8 @@
 
 #include "backends/cpu/conv.h"
 
-// The convolutions of known networks, for the benchmarks of kernels.
+// The convolutions of known networks, for the benchmarks of kernels, and the product of two
+// matrices of 4096 x 4096.
 namespace layerwise::cpu {
 
 struct Layer {
@@ -71,6 +72,8 @@ inline constexpr Layer kLayers[] = {
     {"mobilenetv2", 3, 14, 96, 576, 1, 1, 1},    {"mobilenetv2", 2, 14, 576, 576, 3, 1, 576},
     {"mobilenetv2", 3, 7, 160, 960, 1, 1, 1},    {"mobilenetv2", 3, 7, 960, 960, 3, 1, 960},
     {"mobilenetv2", 2, 7, 960, 160, 1, 1, 1},    {"mobilenetv2", 1, 7, 320, 1280, 1, 1, 1},
+
+    {"product", 1, 64, 4096, 4096, 1, 1, 1},
 
     {"resnext50", 3, 56, 128, 128, 3, 1, 32},    {"resnext50", 3, 28, 256, 256, 3, 1, 32},
     {"resnext50", 5, 14, 512, 512, 3, 1, 32},    {"resnext50", 2, 7, 1024, 1024, 3, 1, 32},

@@ -20,6 +20,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"convolution", convolutionCase, 60},
       {"convolution_activation", convolutionActivationCase, 51},
       {"convolution_add", convolutionAddCase, 40},
+      {"convolution_picture", pictureCase, 30},
       {"convolution_winograd", winogradCase, 30},
       {"deconvolution", deconvolutionCase, 40},
       {"dequantize", dequantizeCase, 40},

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <set>
 
@@ -100,6 +102,14 @@ bool sameBits(const std::vector<ReferenceTensor>& a, const std::vector<Reference
   return true;
 }
 
+/// Whether this process goes through a case: LAYERWISE_TEST_SHARE=1/4 is the second of four that
+/// share them, where kernels take long to compile.
+bool isOurs(int index) {
+  const char* share = std::getenv("LAYERWISE_TEST_SHARE");
+  int own = 0, all = 1;
+  return !share || std::sscanf(share, "%d/%d", &own, &all) != 2 || index % all == own;
+}
+
 /// The whole table is gone through with other random numbers each time.
 int caseCount(const LayerFamily& family) {
   constexpr int kRounds = 3;
@@ -158,6 +168,7 @@ TEST_P(Layers, EveryTacticAgreesWithTheReference) {
   const LayerFamily& family = GetParam();
   int unmatched = 0;
   for (int i = 0; i < caseCount(family) && !HasFailure(); ++i) {
+    if (!isOurs(i)) continue;
     auto seed = static_cast<std::uint32_t>(i + 1);
     Random random(seed);
     LayerCase layerCase = family.make(random, i);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 
@@ -158,7 +159,13 @@ ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
   localBytes = tile.stages * (tile.channels * tile.depthBytes * p.kernelWidth + 16) +
                patches * chunks * planeBytes;
   localBytes = (localBytes + 4095) / 4096 * 4096;  // few forms
-  passes = (rows * chunks + tile.threads() - 1) / tile.threads();
+  // Whatever bytes lie where weights are 0, sums of products are the same; others might be no
+  // numbers.
+  const auto filled = static_cast<std::uint64_t>(p.inChannels * elementBytes(tile.math) / 16);
+  copiedChunks = chunks;
+  if (tile.math == ConvMath::kBytes && std::has_single_bit(filled))
+    copiedChunks = std::min(chunks, static_cast<std::int64_t>(filled));
+  passes = (rows * copiedChunks + tile.threads() - 1) / tile.threads();
 }
 
 ChunkedConv::ChunkedConv(const ConvProblem& original, const ConvFamily& family)

@@ -49,6 +49,11 @@ struct ConvTile {
 /// The tiles that pay somewhere.
 const std::vector<ConvTile>& convTiles(const ConvFamily& family);
 
+/// What the kernel's function quotient takes of a divisor.
+constexpr std::uint32_t inverseOf(std::int32_t divisor) {
+  return 0xffffffffu / static_cast<std::uint32_t>(divisor);
+}
+
 /// The kernel's struct of the same name, member by member.
 struct ConvGeometry {
   std::int32_t pixels, channels, depth;
@@ -63,7 +68,9 @@ struct ConvGeometry {
   std::int32_t stepsPerSplit;
   std::int32_t images, kernelHeight, linePositions, imageLines, patchLine, patchRows, planeBytes;
   std::int32_t pictureHeight, pictureWidth, pictureChannel;
-  float pictureInverse, pictureZero;
+  float pictureInverse;
+  std::int32_t pictureZero;
+  std::uint32_t perImagePixels, perWidth, perLinePositions, perImageLines, perPatchLine;
   float alpha, beta;
   std::int64_t inImage, outImage, residualImage;
   std::int32_t productIn, productOut;
@@ -113,7 +120,8 @@ struct ConvPatch {
   std::int64_t rows = 0;           ///< positions of a patch
   std::int64_t planeBytes = 0;     ///< of 16 bytes of each
   std::int64_t localBytes = 0;
-  std::int64_t passes = 0;  ///< chunks of a patch that a thread copies
+  std::int64_t copiedChunks = 0;  ///< of each
+  std::int64_t passes = 0;        ///< chunks of a patch that a thread copies
 };
 /// Whether the kernel over patches can compute it.
 bool suitsPatches(const ConvProblem& problem, ConvMath math);

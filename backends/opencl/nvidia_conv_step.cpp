@@ -122,8 +122,12 @@ std::string convName(const ConvFamily& family) {
 double convGatherSeconds(const ConvProblem& p, const ConvFamily& family) {
   const ChunkedConv chunked(p, family);
   if (chunked.asGiven || chunked.cells()) return 0;
-  const double pixels = static_cast<double>(p.images * p.inHeight * p.inWidth);
-  return 4e-6 + pixels * static_cast<double>(p.inChannels + chunked.problem.inChannels) * 4 / 2e12;
+  const ConvProblem& made = chunked.problem;
+  const double bytes =
+      static_cast<double>(p.images * p.inHeight * p.inWidth * p.inChannels) * sizeof(float) +
+      static_cast<double>(p.images * made.inHeight * made.inWidth * made.inChannels) *
+          elementBytes(family.math);
+  return 4e-6 + bytes / 1.5e12;
 }
 
 DataType convType(ConvMath math) {
@@ -246,6 +250,7 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   ConvGeometry g{};
   g.pixels = toInt(p.pixels()), g.channels = toInt(p.outChannels), g.depth = toInt(p.depth());
   g.imagePixels = toInt(p.outHeight * p.outWidth), g.width = toInt(p.outWidth);
+  g.perImagePixels = inverseOf(g.imagePixels), g.perWidth = inverseOf(g.width);
   g.inHeight = toInt(p.inHeight), g.inWidth = toInt(p.inWidth), g.inChannels = toInt(p.inChannels);
   g.kernelWidth = toInt(p.kernelWidth);
   g.strideY = toInt(p.strideY), g.strideX = toInt(p.strideX);
@@ -271,7 +276,7 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
     g.pictureHeight = toInt(b.problem.inHeight), g.pictureWidth = toInt(b.problem.inWidth);
     g.pictureChannel = toInt(b.in.channel);
-    g.pictureInverse = b.inverse, g.pictureZero = b.zero;
+    g.pictureInverse = b.inverse, g.pictureZero = static_cast<std::int32_t>(b.zero);
   } else if (chunked.asGiven && b.in.view.type == type && b.in.channel == 1 &&
              isAligned(b.in, 16)) {
     g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inImage = b.in.image;
@@ -322,10 +327,13 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
     g.images = toInt(p.images), g.kernelHeight = toInt(p.kernelHeight);
     g.linePositions = toInt(patch.linePositions), g.imageLines = toInt(patch.imageLines);
     g.patchLine = toInt(patch.patchLine);
+    g.perLinePositions = inverseOf(g.linePositions), g.perImageLines = inverseOf(g.imageLines);
+    g.perPatchLine = inverseOf(g.patchLine);
     g.patchRows = toInt(patch.rows), g.planeBytes = toInt(patch.planeBytes);
     rows = patch.positions;
     source.file = "nvidia_conv_patch.cl";
     source.define("KERNEL_WIDTH", p.kernelWidth);
+    source.define("COPIED_CHUNKS", patch.copiedChunks);
     source.define("A_PASSES", patch.passes);
     source.define("LOCAL_BYTES", patch.localBytes);
     source.define("PICTURE", chunked.cells() ? b.problem.inChannels : 0);

@@ -55,6 +55,7 @@ Launch nvidiaProductsLaunch(const Device& device, const ConvTile& tile,
                             const cl::Buffer& packed, const Argument& y) {
   ConvGeometry g{};
   g.pixels = g.imagePixels = g.width = g.inWidth = toInt(rows);
+  g.perImagePixels = g.perWidth = inverseOf(g.width);
   g.inHeight = g.kernelWidth = g.strideY = g.strideX = g.dilationY = g.dilationX = 1;
   g.channels = toInt(products.columns), g.depth = g.inChannels = toInt(products.depth);
   g.inPixel = toInt(products.count * products.depth);

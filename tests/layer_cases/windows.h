@@ -102,6 +102,27 @@ inline LayerCase convolutionAddCase(Random& r, int index) {
           1e-5};
 }
 
+/// A network's first convolution: few channels, stride 2, an output of half the size.
+inline LayerCase pictureCase(Random& r, int index) {
+  Channels channels(r);
+  channels.in = r.pick(1, 4), channels.groups = 1;
+  Dims dims{kBatch, channels.in, r.pick(4, 40), r.pick(4, 40)};
+  Convolution a{{.outputs = channels.out, .kernel = r.dims(2, 2, 7), .stride = {2, 2}}};
+  for (int i = 0; i < 2; ++i) {
+    a.prePadding.append(r.pick(0, a.kernel[i] - 1));
+    a.postPadding.append(std::max<std::int64_t>(0, a.kernel[i] - 2 - a.prePadding[i]) +
+                         dims[i + 2] % 2);
+  }
+  auto convolution = defineOne(a, convolutionWeights(r, channels, a.kernel));
+  return {{{.dims = dims}},
+          [=](Network& n, const std::vector<Tensor*>& in) {
+            Tensor* y = convolution(n, in)[0];
+            if (index % 2) y = &n.addActivation(*y, ActivationType::kSilu).output();
+            return std::vector<Tensor*>{y};
+          },
+          1e-5};
+}
+
 /// What Winograd's algorithm is for: 3x3, stride 1, one group, with an activation and a residual.
 inline LayerCase winogradCase(Random& r, int index) {
   Channels channels(r);

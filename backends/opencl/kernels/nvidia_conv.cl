@@ -136,12 +136,11 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     const int pixel = firstPixel + copyRow + i * PASS_ROWS;
 #if POINTWISE
     aFrom[i] = (global const char*)(in + inOffset +
-                                    pixelAt(pixel, FLAT & 4, g.imagePixels, g.width, g.inImage,
-                                            g.strideY * g.inRow, g.strideX * g.inPixel));
+                                    PIXEL_AT(pixel, FLAT & 4, g.inImage, g.strideY * g.inRow, g.strideX * g.inPixel));
     aValid[i] = pixel < g.pixels;
 #else
-    const int image = pixel / g.imagePixels, inImage = pixel - image * g.imagePixels;
-    const int oy = inImage / g.width, ox = inImage - oy * g.width;
+    const int image = quotient(pixel, g.imagePixels, g.perImagePixels), inImage = pixel - image * g.imagePixels;
+    const int oy = quotient(inImage, g.width, g.perWidth), ox = inImage - oy * g.width;
     const int iy = oy * g.strideY - g.padY, ix = ox * g.strideX - g.padX;
     aFrom[i] = (global const char*)(in + inOffset + (image * g.inImage + (iy * g.inRow + ix * g.inPixel)));
     y[i] = pixel < g.pixels ? iy : -(1 << 28);

@@ -26,8 +26,10 @@ typedef float sum_t;
 #endif
 #if FLOAT_OUTPUT
 typedef float out_element;
+#define OUT_BYTES 4
 #else
 typedef element out_element;
+#define OUT_BYTES ELEMENT_BYTES
 #endif
 #if FLOAT_RESIDUAL
 typedef float residual_element;
@@ -56,7 +58,10 @@ typedef struct {
   // Of nvidia_conv_picture.cl: pixels, elements from a channel to the next, and of numbers that become bytes 1 / their
   // scale and the zero point.
   int pictureHeight, pictureWidth, pictureChannel;
-  float pictureInverse, pictureZero;
+  float pictureInverse;
+  int pictureZero;
+  // What quotient takes of these.
+  uint perImagePixels, perWidth, perLinePositions, perImageLines, perPatchLine;
   float alpha, beta;
   long inImage, outImage, residualImage;
   int productIn, productOut;  // between the PRODUCTS of nvidia_conv.cl
@@ -73,11 +78,20 @@ typedef struct {
 #define SUM_OF(row, group, e) sum[row][e]
 #endif
 
-// Where an output pixel lies in a tensor. Divisions take longer than the rest of a small tile's end.
-long pixelAt(int pixel, bool flat, int imagePixels, int width, long imageStride, int rowStride, int pixelStride) {
+// a / b, where a is not negative, and (2^32 - 1) / b: of that product's upper half one may be missing.
+int quotient(int a, int b, uint per) {
+  const int q = mul_hi((uint)a, per);
+  return a - q * b < b ? q : q + 1;
+}
+
+// Where an output pixel lies in a tensor.
+#define PIXEL_AT(pixel, flat, imageStride, rowStride, pixelStride) \
+  pixelAt(pixel, flat, g.imagePixels, g.perImagePixels, g.width, g.perWidth, imageStride, rowStride, pixelStride)
+long pixelAt(int pixel, bool flat, int imagePixels, uint perImagePixels, int width, uint perWidth, long imageStride,
+             int rowStride, int pixelStride) {
   if (flat) return (long)pixel * pixelStride;
-  const int image = pixel / imagePixels, inImage = pixel - image * imagePixels;
-  const int y = inImage / width, x = inImage - y * width;
+  const int image = quotient(pixel, imagePixels, perImagePixels), inImage = pixel - image * imagePixels;
+  const int y = quotient(inImage, width, perWidth), x = inImage - y * width;
   return image * imageStride + (y * rowStride + x * pixelStride);
 }
 

@@ -8,7 +8,8 @@
 // are packed such that they are one piece for the copy engine, which one thread asks STAGES rows ahead.
 //
 // Defines: TYPE (8: bytes; 16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
-// BLOCK_BYTES 32 or 64, KERNEL_WIDTH, A_PASSES (chunks of 16 bytes of a patch that a thread copies, at most),
+// BLOCK_BYTES 32 or 64, KERNEL_WIDTH, COPIED_CHUNKS (chunks of 16 bytes of a position that are copied; of bytes the rest may hold
+// anything, as its weights are 0), A_PASSES (those that a thread copies, at most),
 // LOCAL_BYTES (stages, two patches or the only one, 16 bytes a stage), PICTURE (0, or nvidia_conv_picture.cl makes the patch), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
 // stepsPerSplit counting blocks of channels.
 #include "nvidia_conv_common.cl"
@@ -41,13 +42,13 @@ ulong matrixAddress(local const char* stages, local_address at) {
 // The pixel at a position, if it is one: isPixel, and its image, y and x.
 #define FIND_PIXEL_AT(at)                                                                      \
   const int position = at;                                                                     \
-  const int line = position / g.linePositions, x = position - line * g.linePositions;          \
-  const int image = line / g.imageLines, y = line - image * g.imageLines;                      \
+  const int line = quotient(position, g.linePositions, g.perLinePositions), x = position - line * g.linePositions; \
+  const int image = quotient(line, g.imageLines, g.perImageLines), y = line - image * g.imageLines; \
   const bool isPixel = position >= 0 && x < g.inWidth && y < g.inHeight && image < g.images;
 // The same for a row of the patch.
 #define FIND_PIXEL(row)                                                                        \
-  FIND_PIXEL_AT(firstPosition - g.padY * g.linePositions - g.padX +                            \
-                ((row) / g.patchLine * g.linePositions + (row) % g.patchLine))
+  FIND_PIXEL_AT(firstPosition - g.padY * g.linePositions - g.padX + (row) +                    \
+                quotient(row, g.patchLine, g.perPatchLine) * (g.linePositions - g.patchLine))
 
 kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #if PICTURE
@@ -92,8 +93,8 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   }
 
   // What this thread copies of a patch: one chunk of some positions.
-  const int chunk = thread % BLOCK_CHUNKS, firstRow = thread / BLOCK_CHUNKS;
-#define PATCH_ROW(i) (firstRow + (i) * (THREADS / BLOCK_CHUNKS))
+  const int chunk = thread % COPIED_CHUNKS, firstRow = thread / COPIED_CHUNKS;
+#define PATCH_ROW(i) (firstRow + (i) * (THREADS / COPIED_CHUNKS))
 #if PICTURE
 #define COPY_PATCH(block)                                                                                  \
   {                                                                                                        \
@@ -107,7 +108,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
                inside ? x : g.inWidth, part, g);                                                           \
     }                                                                                                      \
     _Pragma("unroll") for (int i = 0; i < A_PASSES; ++i)                                                   \
-      if (PATCH_ROW(i) < g.patchRows) storeChunk(to + PATCH_ROW(i) * 16, packedCell(cells[i]));            \
+      if (PATCH_ROW(i) < g.patchRows) storeChunk(to + PATCH_ROW(i) * 16, packedCell(cells[i], g));            \
   }
 #else
   // Where each begins, or -1 for zeros.
@@ -131,8 +132,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     commitCopies();                                                                                        \
   }
 #endif
-  COPY_PATCH(firstBlock)
-
   int pixelOfRow[ROWS_OF_THREAD];
 #pragma unroll
   for (int row = 0; row < ROWS_OF_THREAD; ++row) {
@@ -142,6 +141,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #define PIXEL_OF(row) pixelOfRow[row]
 #define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
 #include "nvidia_conv_start.cl"
+  COPY_PATCH(firstBlock)
 
   const ulong planes = (ulong)(g.planeBytes >> 4) << 16 | (ulong)(128 >> 4) << 32;
   const ulong cores = (ulong)(128 >> 4) << 16 | (ulong)(KERNEL_WIDTH * BLOCK_CHUNKS * 128 >> 4) << 32;
@@ -159,7 +159,9 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
+#if !PICTURE || 16 * ELEMENT_BYTES > BLOCK_BYTES
     if (block + 1 < lastBlock) COPY_PATCH(block + 1)
+#endif
     const local_address patchAt = patchesAt + ((block - firstBlock) & 1) * BLOCK_CHUNKS * g.planeBytes + (warp >> 2) * (64 * 16);
     ulong aMatrix = matrixAddress(stages, patchAt) | planes;
     for (int ky = 0; ky < g.kernelHeight; ++ky, ++step) {

@@ -17,41 +17,55 @@ typedef float picture_t;
 #define PIXEL_VALUE(p) *(p)
 #define PIXEL_PAIR(p) *(global const float2*)(p)
 #endif
-#if TYPE == 8 && IN_BITS != 8
-#define AS_ELEMENT(x) clamp(rint((x) * g.pictureInverse) + g.pictureZero, 0.0f, 255.0f)
-#else
-#define AS_ELEMENT(x) (x)
-#endif
 #define PARTS (16 / CHUNK)  // chunks of a cell
 
-// A chunk of the cell at (y, x) of an image, as numbers.
+// A chunk of the cell at (y, x) of an image, as the picture has it.
 void loadCell(float* v, global const picture_t* image, int y, int x, int part, const ConvGeometry g) {
-  const float outside = (float)(g.outside & 255);
 #pragma unroll
-  for (int e = 0; e < CHUNK; ++e) v[e] = outside;
+  for (int e = 0; e < CHUNK; ++e) v[e] = IN_BITS == 8 ? (float)(g.outside & 255) : 0;
+#if TYPE == 19
+  const int row = 2 * y + (part >> 1), column = 2 * x + (part & 1), at = row * g.inRow + column * g.inPixel;
+  if (row < g.pictureHeight && column < g.pictureWidth) {
 #pragma unroll
-  for (int e = 0; e < CHUNK; ++e) {
-    const int at = part * CHUNK + e, row = 2 * y + (at >> 3), column = 2 * x + ((at >> 2) & 1);
-    if ((e & 3) >= PICTURE) continue;
-    global const picture_t* p = image + (long)row * g.inRow + (long)column * g.inPixel + (e & 3) * g.pictureChannel;
-#if PAIRS && TYPE != 19
-    if (e & 4) continue;
-    if (row < g.pictureHeight) {
-      const float2 both = PIXEL_PAIR(p);
-      v[e] = AS_ELEMENT(both.x), v[e + 4] = AS_ELEMENT(both.y);
-    }
-#else
-    if (row < g.pictureHeight && column < g.pictureWidth) v[e] = AS_ELEMENT(PIXEL_VALUE(p));
-#endif
+    for (int c = 0; c < PICTURE; ++c) v[c] = PIXEL_VALUE(image + at + c * g.pictureChannel);
   }
+#else
+#define LINES (CHUNK / 8)  // of the cell in a chunk
+#pragma unroll
+  for (int line = 0; line < LINES; ++line) {
+    const int row = 2 * y + part * LINES + line, at = row * g.inRow + 2 * x * g.inPixel;
+    if (row < g.pictureHeight) {
+#pragma unroll
+      for (int c = 0; c < PICTURE; ++c) {
+        global const picture_t* p = image + at + c * g.pictureChannel;
+#if PAIRS
+        const float2 both = PIXEL_PAIR(p);
+        v[line * 8 + c] = both.x, v[line * 8 + 4 + c] = both.y;
+#else
+        v[line * 8 + c] = PIXEL_VALUE(p);
+        if (2 * x + 1 < g.pictureWidth) v[line * 8 + 4 + c] = PIXEL_VALUE(p + g.inPixel);
+#endif
+      }
+    }
+  }
+#endif
 }
 
-uint4 packedCell(const float* v) {
+uint4 packedCell(const float* v, const ConvGeometry g) {
 #if TYPE == 8
   uint parts[4];
 #pragma unroll
-  for (int e = 0; e < 4; ++e)
-    parts[e] = (uint)v[4 * e] | (uint)v[4 * e + 1] << 8 | (uint)v[4 * e + 2] << 16 | (uint)v[4 * e + 3] << 24;
+  for (int i = 0; i < 4; ++i) {
+    uint bytes[4];
+#pragma unroll
+    for (int e = 0; e < 4; ++e)
+#if IN_BITS == 8
+      bytes[e] = (uint)v[4 * i + e];
+#else
+      bytes[e] = quantizedResult(v[4 * i + e], g.pictureInverse, g.pictureZero) & 255;
+#endif
+    parts[i] = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24;
+  }
   return (uint4)(parts[0], parts[1], parts[2], parts[3]);
 #elif TYPE == 16
   return (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));

@@ -29,8 +29,8 @@
 #if RESIDUAL
 #define LOAD_RESIDUAL(kept, row, channel)                                                                      \
   kept = loadResidual(residual + residualOffset + (channel) +                                                  \
-                          pixelAt(min(PIXEL_OF(row), g.pixels - 1), FLAT & 2, g.imagePixels, g.width,          \
-                                  g.residualImage, g.residualRow, g.residualPixel),                            \
+                          PIXEL_AT(min(PIXEL_OF(row), g.pixels - 1), FLAT & 2, g.residualImage, g.residualRow, \
+                                   g.residualPixel),                                                           \
                       g.channels - (channel))
 #define LOAD_RESIDUALS                                                                                         \
   _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row)                                             \

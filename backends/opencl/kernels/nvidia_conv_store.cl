@@ -65,72 +65,108 @@
   LOAD_RESIDUALS
 #endif
 
+// Eight results, to memory of a kind.
+#if TYPE == 8 && !FLOAT_OUTPUT
+#define STORE_EIGHT(memory, p, v)                                                                       \
+  {                                                                                                     \
+    uint bytes[8];                                                                                      \
+    _Pragma("unroll") for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255; \
+    *(memory uint2*)(p) = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,           \
+                                  bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);          \
+  }
+#elif TYPE == 16
+#define STORE_EIGHT(memory, p, v)     \
+  *(memory uint4*)(p) =               \
+      (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
+#else
+#define STORE_EIGHT(memory, p, v)                               \
+  {                                                             \
+    *(memory float4*)(p) = (float4)(v[0], v[1], v[2], v[3]);    \
+    *(memory float4*)((p) + 4) = (float4)(v[4], v[5], v[6], v[7]); \
+  }
+#endif
+// Where channels cannot be stored 8 at a time they go through local memory, 32 of each warp's column at a time, so that a warp
+// stores what lies side by side.
+#if !(VECTORS & 1) && defined(WN) && BM * (BN / WN) * 32 * OUT_BYTES <= STAGES * STAGE_BYTES
+#define STAGED 1
+#define SLAB_COLUMNS (BN / WN * 32)
+  local out_element* slab = (local out_element*)stages;
+#else
+#define STAGED 0
+#endif
+
   // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
 #pragma unroll
   for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
     const int channel = CHANNEL_OF(group);
-    if (channel >= g.channels) continue;
+#if STAGED
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+    if (channel < g.channels) {
 #if TYPE == 8
-    // Behind what the exact sums begin with.
-    float scales[8], biases[8];
-    loadConstants(scales, bias + g.weightRows + channel);
-    loadConstants(biases, bias + 2 * g.weightRows + channel);
+      // Behind what the exact sums begin with.
+      float scales[8], biases[8];
+      loadConstants(scales, bias + g.weightRows + channel);
+      loadConstants(biases, bias + 2 * g.weightRows + channel);
 #endif
 #if RESIDUALS_AT_ONCE
-    const residual8* kept = keptOf[group];
+      const residual8* kept = keptOf[group];
 #elif RESIDUAL
-    // All of the channels' residuals are asked for before the first is used.
-    residual8 kept[ROWS_OF_THREAD];
+      // All of the channels' residuals are asked for before the first is used.
+      residual8 kept[ROWS_OF_THREAD];
 #pragma unroll
-    for (int row = 0; row < ROWS_OF_THREAD; ++row) LOAD_RESIDUAL(kept[row], row, channel);
+      for (int row = 0; row < ROWS_OF_THREAD; ++row) LOAD_RESIDUAL(kept[row], row, channel);
 #endif
 #pragma unroll
-    for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-      float v[8];
-      const int pixel = PIXEL_OF(row);
-      if (pixel >= g.pixels) continue;
+      for (int row = 0; row < ROWS_OF_THREAD; ++row) {
+        float v[8];
+        const int pixel = PIXEL_OF(row);
+        if (pixel >= g.pixels) continue;
 #pragma unroll
-      for (int e = 0; e < 8; ++e)
+        for (int e = 0; e < 8; ++e)
 #if TYPE == 8
-        v[e] = scaledSum(SUM_OF(row, group, e), scales[e], biases[e]);
+          v[e] = scaledSum(SUM_OF(row, group, e), scales[e], biases[e]);
 #else
-        v[e] = SUM_OF(row, group, e);
+          v[e] = SUM_OF(row, group, e);
 #endif
 #if RESIDUAL == 1
-      addResidual(v, kept[row], g.residualZero, g.residualScale);
+        addResidual(v, kept[row], g.residualZero, g.residualScale);
 #endif
 #pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = ACTIVATE(v[e], g.alpha, g.beta);
+        for (int e = 0; e < 8; ++e) v[e] = ACTIVATE(v[e], g.alpha, g.beta);
 #if RESIDUAL == 2
-      addResidual(v, kept[row], g.residualZero, g.residualScale);
+        addResidual(v, kept[row], g.residualZero, g.residualScale);
 #endif
-      global out_element* op = out + outOffset + channel +
-                           pixelAt(pixel, FLAT & 1, g.imagePixels, g.width, g.outImage, g.outRow, g.outPixel);
+#if STAGED
+        STORE_EIGHT(local, slab + (pixel - firstPixel) * SLAB_COLUMNS + (channel - firstChannel) / WN * 32 + channel % 32, v)
+#else
+        global out_element* op =
+            out + outOffset + channel + PIXEL_AT(pixel, FLAT & 1, g.outImage, g.outRow, g.outPixel);
 #if VECTORS & 1
-#if TYPE == 8 && !FLOAT_OUTPUT
-      uint bytes[8];
-#pragma unroll
-      for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255;
-      *(global uint2*)op = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,
-                                   bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);
-#elif TYPE == 16
-      *(global uint4*)op = (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
-#else
-      *(global float4*)op = (float4)(v[0], v[1], v[2], v[3]);
-      *(global float4*)(op + 4) = (float4)(v[4], v[5], v[6], v[7]);
-#endif
+        STORE_EIGHT(global, op, v)
 #else
 #pragma unroll
-      for (int e = 0; e < 8; ++e)
-        if (channel + e < g.channels) {
+        for (int e = 0; e < 8; ++e)
+          if (channel + e < g.channels) {
 #if TYPE == 8 && !FLOAT_OUTPUT
-          op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
+            op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
 #elif TYPE == 16
-          op[e] = (ushort)toHalves(v[e], 0);
+            op[e] = (ushort)toHalves(v[e], 0);
 #else
-          op[e] = v[e];
+            op[e] = v[e];
 #endif
-        }
+          }
 #endif
+#endif
+      }
     }
+#if STAGED
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int at = thread; at < BM * SLAB_COLUMNS; at += THREADS) {
+      const int pixel = firstPixel + at / SLAB_COLUMNS, column = at % SLAB_COLUMNS;
+      const int stored = firstChannel + column / 32 * WN + group * 32 + column % 32;
+      if (pixel < g.pixels && stored < g.channels)
+        out[outOffset + stored + PIXEL_AT(pixel, FLAT & 1, g.outImage, g.outRow, g.outPixel)] = slab[at];
+    }
+#endif
   }

@@ -1,4 +1,5 @@
-// Depthwise convolution: a work item computes COLUMNS neighbouring pixels of WIDTH channels.
+// Depthwise convolution: a work item computes COLUMNS neighbouring pixels of WIDTH channels. What it reads of a few rows is asked
+// for before the first is used.
 //
 // Defines beside those of vector.cl: KERNEL_X, KERNEL_Y, STRIDE_X (dilation is 1), COLUMNS,
 // ACTIVATION.
@@ -11,7 +12,7 @@ kernel void depthwise(global const element* in, ulong inAt, global const float* 
                       global const float* bias, global element* out, ulong outAt,
                       const VectorWindow w) {
   const int groups = (w.outWidth + COLUMNS - 1) / COLUMNS;
-  const int vector = get_global_id(0) % w.vectors, group = get_global_id(0) / w.vectors;
+  const int item = get_global_id(0), group = item / w.vectors, vector = item - group * w.vectors;
   if (group >= groups) return;
   const int oy = get_global_id(1), first = group * COLUMNS, channels = w.vectors * WIDTH;
   const ulong from = inAt + get_global_id(2) * w.inImage + vector * WIDTH;
@@ -19,19 +20,37 @@ kernel void depthwise(global const element* in, ulong inAt, global const float* 
   const V start = *(global const V*)(bias + vector * WIDTH);
 #pragma unroll
   for (int i = 0; i < COLUMNS; ++i) sum[i] = start;
+#define INPUTS ((COLUMNS - 1) * STRIDE_X + KERNEL_X)
+#define LOAD_ROW(to, ky)                                                                                   \
+  _Pragma("unroll") for (int i = 0; i < INPUTS; ++i) {                                                     \
+    const int y = clamp(oy * w.strideY - w.padY + (ky), 0, w.inHeight - 1);                                \
+    const int x = clamp(first * STRIDE_X - w.padX + i, 0, w.inWidth - 1);                                  \
+    to[i] = loadRaw(in, from + (long)y * w.inRow + x * w.inPixel, w.inAligned);                            \
+  }
+#if KERNEL_Y <= 3
+  Raw rows[KERNEL_Y][INPUTS];
+#pragma unroll
+  for (int ky = 0; ky < KERNEL_Y; ++ky) LOAD_ROW(rows[ky], ky)
+#endif
 #pragma unroll
   for (int ky = 0; ky < KERNEL_Y; ++ky) {
     const int y = oy * w.strideY - w.padY + ky;
     if (y < 0 || y >= w.inHeight) continue;
+#if KERNEL_Y <= 3
+    const Raw* row = rows[ky];
+#else
+    Raw row[INPUTS];
+    LOAD_ROW(row, ky)
+#endif
     V taps[KERNEL_X];
 #pragma unroll
     for (int kx = 0; kx < KERNEL_X; ++kx)
       taps[kx] = *(global const V*)(weights + (ky * KERNEL_X + kx) * channels + vector * WIDTH);
 #pragma unroll
-    for (int i = 0; i < (COLUMNS - 1) * STRIDE_X + KERNEL_X; ++i) {
+    for (int i = 0; i < INPUTS; ++i) {
       const int x = first * STRIDE_X - w.padX + i;
       if (x < 0 || x >= w.inWidth) continue;
-      const V value = loadVector(in, from + (long)y * w.inRow + x * w.inPixel, w.inAligned);
+      const V value = toVector(row[i]);
 #pragma unroll
       for (int c = 0; c < COLUMNS; ++c) {
         const int kx = i - c * STRIDE_X;

@@ -4,9 +4,47 @@
 // for before the first is used.
 #include "vector.cl"
 
+#if AVERAGE
+// Adds a term to a sum and keeps what is rounded off: an average may have many terms.
+#define ADD_TERM(result, lost, value)                          \
+  {                                                            \
+    const V term = (value) - lost, sum = result + term;        \
+    lost = select((V)0, (sum - result) - term, isfinite(sum)); \
+    result = sum;                                              \
+  }
+
+// The average of a whole image: SLICES work items share the pixels of WIDTH channels.
+#define SLICES 16
+#define VECTORS 4
+kernel __attribute__((reqd_work_group_size(VECTORS, SLICES, 1))) void globalAverage(
+    global const element* in, ulong inAt, global element* out, ulong outAt, const VectorWindow w) {
+  local V sums[SLICES][VECTORS];
+  const int vector = get_global_id(0), slice = get_local_id(1), column = get_local_id(0);
+  const int pixels = w.inHeight * w.inWidth;
+  const ulong from = inAt + get_global_id(2) * w.inImage + min(vector, w.vectors - 1) * WIDTH;
+  V result = 0, lost = 0;
+  for (int pixel = slice; pixel < pixels; pixel += SLICES * BATCH) {
+    Raw raw[BATCH];
+#pragma unroll
+    for (int i = 0; i < BATCH; ++i) {
+      const int at = min(pixel + i * SLICES, pixels - 1), y = at / w.inWidth, x = at - y * w.inWidth;
+      raw[i] = loadRaw(in, from + (long)y * w.inRow + x * w.inPixel, w.inAligned);
+    }
+#pragma unroll
+    for (int i = 0; i < BATCH; ++i)
+      if (pixel + i * SLICES < pixels) ADD_TERM(result, lost, toVector(raw[i]))
+  }
+  sums[slice][column] = result;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (slice > 0 || vector >= w.vectors) return;
+  for (int i = 1; i < SLICES; ++i) result += sums[i][column];
+  storeVector(result / (float)pixels, out, outAt + get_global_id(2) * w.outImage + vector * WIDTH, w.outAligned);
+}
+#endif
+
 kernel void pool(global const element* in, ulong inAt, global element* out, ulong outAt,
                  const VectorWindow w) {
-  const int vector = get_global_id(0) % w.vectors, ox = get_global_id(0) / w.vectors;
+  const int item = get_global_id(0), ox = item / w.vectors, vector = item - ox * w.vectors;
   if (ox >= w.outWidth) return;
   const int oy = get_global_id(1);
   const ulong from = inAt + get_global_id(2) * w.inImage + vector * WIDTH;
@@ -14,7 +52,6 @@ kernel void pool(global const element* in, ulong inAt, global element* out, ulon
   const int top = max(y, 0), bottom = min(y + w.kernelHeight, w.inHeight);
   const int left = max(x, 0), right = min(x + w.kernelWidth, w.inWidth);
 #if AVERAGE
-  // The sums and what was rounded off them: a global average has many terms.
   V result = 0, lost = 0;
 #else
   V result = LOWEST;
@@ -30,9 +67,7 @@ kernel void pool(global const element* in, ulong inAt, global element* out, ulon
         if (ix + i >= right) continue;
         const V value = toVector(raw[i]);
 #if AVERAGE
-        const V term = value - lost, sum = result + term;
-        lost = select((V)0, (sum - result) - term, isfinite(sum));
-        result = sum;
+        ADD_TERM(result, lost, value)
 #else
         result = fmax(result, value);
 #endif

@@ -4,7 +4,7 @@
 kernel void resize(global const element* in, ulong inAt, global const int* rows,
                    global const int* columns, global element* out, ulong outAt,
                    const VectorWindow w) {
-  const int vector = get_global_id(0) % w.vectors, ox = get_global_id(0) / w.vectors;
+  const int item = get_global_id(0), ox = item / w.vectors, vector = item - ox * w.vectors;
   if (ox >= w.outWidth) return;
   const int oy = get_global_id(1);
   const ulong from = inAt + get_global_id(2) * w.inImage + vector * WIDTH;

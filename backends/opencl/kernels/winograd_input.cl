@@ -22,7 +22,7 @@ inline void transformInput(const float* d, float* t) {
 // A work item transforms one channel of one patch; neighbours have neighbouring channels.
 kernel void winograd_input(global float* transformed, ulong transformedAt, global const T0* x,
                            ulong xAt, Winograd w) {
-  int channel = get_global_id(0) % w.pitch, patch = get_global_id(0) / w.pitch;
+  const int item = get_global_id(0), patch = item / w.pitch, channel = item - patch * w.pitch;
   if (patch >= w.patches) return;
   Place at = placeOf(w.firstPatch + patch, 1, 1, w.patchesY, w.patchesX, 0);
   int firstY = at.y * OUTPUTS - w.padY, firstX = at.x * OUTPUTS - w.padX;

@@ -21,7 +21,7 @@ kernel void winograd_output(global T0* y, ulong yAt, global const float* product
                             , global const T1* residual, ulong residualAt
 #endif
                             , Winograd w, float alpha, float beta) {
-  int channel = get_global_id(0) % w.channels, patch = get_global_id(0) / w.channels;
+  const int item = get_global_id(0), patch = item / w.channels, channel = item - patch * w.channels;
   if (patch >= w.patches) return;
   products += productsAt + ((long)patch * ELEMENTS * w.pitch + channel);
   float rows[OUTPUTS][POINTS];

@@ -151,11 +151,32 @@ class VectorPooling final : public VectorTactic {
     defineElement(source, out.type);
     source.define("AVERAGE", a.type == PoolingType::kAverage);
     source.define("COUNT_PADDING", a.averageCountsPadding);
+    if (isGlobalAverage(a, w)) {
+      source.define("BATCH", 4);
+      constexpr std::size_t kVectors = 4, kSlices = 16;  // the kernel's
+      Launch launch;
+      launch.program = device_.program(source);
+      launch.kernel = "globalAverage";
+      launch.arguments = {Argument::view(in), Argument::view(out), Argument::value(w)};
+      launch.local = {kVectors, kSlices, 1};
+      launch.global = {(static_cast<std::size_t>(w.vectors) + kVectors - 1) / kVectors * kVectors,
+                       kSlices, static_cast<std::size_t>(out.dims[0])};
+      return std::make_unique<ClStep>(std::vector<Launch>{std::move(launch)});
+    }
     constexpr int kMostBatch = 8;
     source.define("BATCH", std::min<int>(kMostBatch, w.kernelWidth));
     return std::make_unique<ClStep>(std::vector<Launch>{launchOverPixels(
         device_.program(source), "pool",
         {Argument::view(in), Argument::view(out), Argument::value(w)}, w, out.dims[0], 1)});
+  }
+
+ private:
+  /// Of images of which one work item would take long.
+  static bool isGlobalAverage(const Pooling& a, const VectorWindow& w) {
+    constexpr int kLeastPixels = 16;
+    return a.type == PoolingType::kAverage && w.outHeight == 1 && w.outWidth == 1 && w.padY == 0 &&
+           w.padX == 0 && w.postPadY == 0 && w.postPadX == 0 && w.kernelHeight == w.inHeight &&
+           w.kernelWidth == w.inWidth && w.inHeight * w.inWidth >= kLeastPixels;
   }
 };
 
