@@ -7,9 +7,40 @@
 namespace layerwise::opencl {
 namespace {
 
-Launch copyLaunch(const Device& device, const CopyPiece& piece, const Nest& nest) {
+/// How many elements that lie side by side in both operands, from places on that are multiples of
+/// so many, may be copied at once.
+int sideBySide(const CopyPiece& piece, const Nest& nest) {
+  constexpr int kMostBytes = 16;
+  const auto size = static_cast<int>(sizeOf(piece.to.type));
+  for (int width = kMostBytes / size; width > 1; width /= 2) {
+    const auto bytes = static_cast<std::size_t>(width * size);
+    bool fits = nest.axes > 0 && nest.count[0] % width == 0 && piece.to.byteOffset % bytes == 0 &&
+                piece.from.byteOffset % bytes == 0;
+    for (int operand = 0; operand < 2; ++operand)
+      for (int axis = 0; axis < nest.axes; ++axis)
+        fits = fits &&
+               (axis == 0 ? nest.stride[operand][0] == 1 : nest.stride[operand][axis] % width == 0);
+    if (fits) return width;
+  }
+  return 1;
+}
+
+Launch copyLaunch(const Device& device, const CopyPiece& piece, Nest nest) {
   ProgramSource source{.file = "copy.cl"};
-  defineCopyType(source, piece.to.type);
+  const int width = sideBySide(piece, nest);
+  source.define("WIDTH", width);
+  if (width == 1) {
+    defineCopyType(source, piece.to.type);
+  } else {
+    const int bytes = width * static_cast<int>(sizeOf(piece.to.type));
+    source.define("T0", bytes == 16  ? "uint4"
+                        : bytes == 8 ? "uint2"
+                        : bytes == 4 ? "uint"
+                                     : "ushort");
+    nest.total /= width, nest.count[0] /= width;
+    for (int axis = 1; axis < nest.axes; ++axis)
+      for (int operand = 0; operand < 2; ++operand) nest.stride[operand][axis] /= width;
+  }
   std::vector<Argument> arguments = {Argument::view(piece.to)};
   if (piece.constant) {
     arguments.push_back(Argument::memory(*piece.constant));
