@@ -1,5 +1,5 @@
 // Depthwise convolution: a work item computes COLUMNS neighbouring pixels of WIDTH channels. What it reads of a few rows is asked
-// for before the first is used.
+// for before the first is used, and the weights too where there is room.
 //
 // Defines beside those of vector.cl: KERNEL_X, KERNEL_Y, STRIDE_X (dilation is 1), COLUMNS,
 // ACTIVATION.
@@ -27,10 +27,18 @@ kernel void depthwise(global const element* in, ulong inAt, global const float* 
     const int x = clamp(first * STRIDE_X - w.padX + i, 0, w.inWidth - 1);                                  \
     to[i] = loadRaw(in, from + (long)y * w.inRow + x * w.inPixel, w.inAligned);                            \
   }
+#define LOAD_TAPS(to, ky)                                  \
+  _Pragma("unroll") for (int kx = 0; kx < KERNEL_X; ++kx)  \
+    to[kx] = *(global const V*)(weights + ((ky) * KERNEL_X + kx) * channels + vector * WIDTH);
 #if KERNEL_Y <= 3
   Raw rows[KERNEL_Y][INPUTS];
 #pragma unroll
   for (int ky = 0; ky < KERNEL_Y; ++ky) LOAD_ROW(rows[ky], ky)
+#endif
+#if KERNEL_Y <= 3 && COLUMNS == 1
+  V allTaps[KERNEL_Y][KERNEL_X];
+#pragma unroll
+  for (int ky = 0; ky < KERNEL_Y; ++ky) LOAD_TAPS(allTaps[ky], ky)
 #endif
 #pragma unroll
   for (int ky = 0; ky < KERNEL_Y; ++ky) {
@@ -42,10 +50,12 @@ kernel void depthwise(global const element* in, ulong inAt, global const float* 
     Raw row[INPUTS];
     LOAD_ROW(row, ky)
 #endif
+#if KERNEL_Y <= 3 && COLUMNS == 1
+    const V* taps = allTaps[ky];
+#else
     V taps[KERNEL_X];
-#pragma unroll
-    for (int kx = 0; kx < KERNEL_X; ++kx)
-      taps[kx] = *(global const V*)(weights + (ky * KERNEL_X + kx) * channels + vector * WIDTH);
+    LOAD_TAPS(taps, ky)
+#endif
 #pragma unroll
     for (int i = 0; i < INPUTS; ++i) {
       const int x = first * STRIDE_X - w.padX + i;
