@@ -23,12 +23,12 @@ Candidate inHalf(Candidate candidate, const CostModel& cost) {
 void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
                              const MatchContext& context, NodeId node, const NodeInfo& info,
                              double flops, bool channelsLast, int inputs, bool half,
-                             std::vector<Candidate>& candidates) {
+                             std::vector<Candidate>& candidates, double leastSeconds) {
   const CostModel cost(device.info());
   half = half && mayUseHalf(context, node);
   for (Candidate& candidate :
        singleNodeCandidates(tactic, node, info, flops, channelsLast, inputs)) {
-    candidate.seconds = cost.seconds(flops, candidate.bytes, 0.02);
+    candidate.seconds = std::max(leastSeconds, cost.seconds(flops, candidate.bytes, 0.02));
     candidates.push_back(candidate);
     if (half) candidates.push_back(inHalf(candidate, cost));
   }

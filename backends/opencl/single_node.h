@@ -12,12 +12,12 @@
 
 namespace layerwise::opencl {
 
-/// Adds singleNodeCandidates() with what they cost here; where `half` says so and the engine allows
-/// it, the same in float16.
+/// Adds singleNodeCandidates() with what they cost here, at least so many seconds; where `half`
+/// says so and the engine allows it, the same in float16.
 void addSingleNodeCandidates(const Device& device, const Tactic& tactic,
                              const MatchContext& context, NodeId node, const NodeInfo& info,
                              double flops, bool channelsLast, int inputs, bool half,
-                             std::vector<Candidate>& candidates);
+                             std::vector<Candidate>& candidates, double leastSeconds = 0);
 
 /// What a portable tactic for layers of one kind consists of.
 template <class A>
@@ -29,10 +29,14 @@ struct PortableDefinition {
   double (*flops)(const A&, const NodeInfo&) = nullptr;  ///< overrides flopsPerOutput
   bool channelsLast = false;
   int inputs = kAllInputs;
-  bool half = true;  ///< also with float32 tensors kept in float16, where the engine allows it
+  bool oneByOne = false;  ///< a work item's operations wait for each other's operands
+  bool half = true;       ///< also with float32 tensors kept in float16, where the engine allows it
   std::shared_ptr<const void> (*pack)(const A&, const Node&, const Device&) = nullptr;
   std::unique_ptr<Step> (*bind)(const A&, const BindContext&, const Device&) = nullptr;
 };
+
+/// What a GPU takes for an operation that waits for its operands, at least: an H200 took 38 ns.
+constexpr double kOperationSeconds = 2e-8;
 
 /// OpenCL C 1.2 for one layer: "cl_<kind>". It is there for every layer and every device.
 template <class A>
@@ -55,7 +59,10 @@ class PortableTactic final : public Tactic {
     double flops = definition_.flops ? definition_.flops(*attributes, info)
                                      : definition_.flopsPerOutput * outputs;
     addSingleNodeCandidates(device_, *this, context, id, info, flops, definition_.channelsLast,
-                            definition_.inputs, definition_.half, candidates);
+                            definition_.inputs, definition_.half, candidates,
+                            definition_.oneByOne && !device_.info().isCpu && outputs > 0
+                                ? kOperationSeconds * flops / outputs
+                                : 0);
   }
 
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {

@@ -161,6 +161,7 @@ void registerTactic_quantized(opencl::TacticRegistry& registry) {
   addPortable<QuantizedConvolution>(registry, {.takes = takesAny<QuantizedConvolution>,
                                                .flops = flops,
                                                .channelsLast = true,
+                                               .oneByOne = true,
                                                .half = false,
                                                .pack = packQuantizedConvolution,
                                                .bind = bindQuantizedConvolution});
