@@ -84,9 +84,13 @@ Json stepsOf(const Program& program) {
 }
 
 std::string toText(const Json& report) {
-  std::string text = fmt::format("network   {}\ndevice    {}\nthreads   {}\n",
-                                 report["network"].get<std::string>(),
-                                 report["device"].get<std::string>(), report["threads"].get<int>());
+  std::string text =
+      fmt::format("network   {}\ndevice    {}\nthreads   {}\nprecision {}\n",
+                  report["network"].get<std::string>(), report["device"].get<std::string>(),
+                  report["threads"].get<int>(), report["precision"].get<std::string>());
+  const Json& metadata = report["metadata"];
+  if (metadata.contains("int8.layers"))
+    text += fmt::format("int8      {}\n", metadata["int8.layers"].get<std::string>());
   for (const char* side : {"inputs", "outputs"})
     for (const Json& io : report[side])
       text += fmt::format("{:<9} {} {} {}\n", side, io["name"].get<std::string>(),
@@ -107,6 +111,8 @@ std::string toText(const Json& report) {
                         step["tactic"].get<std::string>(), step["type"].get<std::string>(),
                         step["flops"].get<double>() / 1e6, step["bytes"].get<double>() / 1e6,
                         step["lanes"].get<int>(), step["layers"].get<std::string>());
+  if (metadata.contains("int8.sensitivity"))
+    text += "\n" + metadata["int8.sensitivity"].get<std::string>();
   text +=
       fmt::format("\n{:<28} {:<46} {}\n", "chosen", "parameters", "layers; rejected candidates");
   for (const Json& region : report["regions"]) {

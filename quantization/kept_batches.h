@@ -39,6 +39,7 @@ class ReplayingCalibrator final : public Calibrator {
   ReplayingCalibrator(Calibrator& inner, KeptBatches& kept) : inner_(inner), kept_(kept) {}
 
   std::string method() const override { return inner_.method(); }
+  bool usesHistograms() const override { return inner_.usesHistograms(); }
   bool nextBatch(CalibrationBatch& batch) override;
   CalibratedRange chooseRange(std::string_view tensor,
                               const TensorHistogram& histogram) const override {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "layers/quantized_convolution.h"
 #include "layerwise/error.h"
 #include "passes/quantization.h"
 #include "passes/rewrite.h"
@@ -47,7 +48,7 @@ class Preparation {
       : graph_(graph),
         config_(config),
         tensors_(tensorsToQuantize(graph, {})),
-        kept_(graph, limits(config, equalizationGroups(graph).empty())) {
+        kept_(graph, limits(config, !mayEqualize(config) || equalizationGroups(graph).empty())) {
     if (config.calibrator) calibrator_.emplace(*config.calibrator, kept_);
     if (config.calibrationTable) table_ = *config.calibrationTable;
     bool known = !table_.ranges.empty();
@@ -84,6 +85,11 @@ class Preparation {
   }
 
  private:
+  /// By what the calibrator's pictures ask for.
+  static bool mayEqualize(const BuilderConfig& config) {
+    return config.calibrator && config.calibrator->usesHistograms();
+  }
+
   static KeptBatches::Limits limits(const BuilderConfig& config, bool once) {
     if (!once) return {.bytes = kKeptBytes};
     return {.count = config.maxDrop > 0 ? kJudgedBatches : 0};
@@ -92,7 +98,7 @@ class Preparation {
   /// By the factors of the table, or by those that the calibrator's pictures ask for.
   void equalize(bool known) {
     std::vector<EqualizationGroup> groups = equalizationGroups(graph_);
-    if (groups.empty() || (!known && !calibrator_)) return;
+    if (groups.empty() || (!known && !mayEqualize(config_))) return;
     std::vector<std::string> names = distinctNames(graph_);
     std::map<ValueId, ChannelStatistics> seen;
     if (!known) seen = channelStatistics(groups);
@@ -184,6 +190,7 @@ void quantizeGraph(Graph& graph, const BuilderConfig& config) {
                 fmt::format("[builder] int8 needs the ranges of tensors: give a calibrator, or a "
                             "table that holds '{}' and others",
                             names[static_cast<std::size_t>(tensors.back())]));
+  const std::size_t layers = quantizableLayers(graph, {}).size();
   FloatLayers floatLayers;
   if (config.maxDrop > 0) {
     if (prepared.judges().empty())
@@ -192,11 +199,17 @@ void quantizeGraph(Graph& graph, const BuilderConfig& config) {
     QuantizationReport report;
     floatLayers = chooseFloatLayers(graph, rangeOf, prepared.weights(), prepared.judges(),
                                     config.maxDrop, prepared.run(), report);
+    graph.metadata["int8.sensitivity"] = toText(report);
     if (config.quantizationReport) *config.quantizationReport = std::move(report);
   }
   insertQuantization(graph, floatLayers, rangeOf);
   runQuantizationPasses(graph);
   useRoundedWeights(graph, prepared.weights());
+  const auto inBytes = std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return node.kind && node.as<QuantizedConvolution>();
+  });
+  graph.metadata["int8.layers"] = fmt::format("{} of {}, ranges by {}", inBytes, layers,
+                                              table.method.empty() ? "the network" : table.method);
 }
 
 }  // namespace layerwise

@@ -1,5 +1,7 @@
 #include "quantization/sensitivity.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -139,6 +141,20 @@ FloatLayers chooseFloatLayers(const Graph& graph, const RangeOf& rangeOf,
   }
   for (std::size_t i = 0; i < high; ++i) report.layers[i].keptFloat = true;
   return worst(high);
+}
+
+std::string toText(const QuantizationReport& report) {
+  std::string text = "error %  layer, alone in 8 bits\n";
+  std::size_t kept = 0;
+  for (const LayerSensitivity& layer : report.layers) {
+    kept += layer.keptFloat;
+    text += fmt::format("{:7.3f}  {}{}\n", layer.error, layer.layer,
+                        layer.keptFloat ? "  (float)" : "");
+  }
+  return text +
+         fmt::format(
+             "error    {:.3f} % with all layers in 8 bits, {:.3f} % with {} of {} in float\n",
+             report.errorOfAll, report.error, kept, report.layers.size());
 }
 
 }  // namespace layerwise

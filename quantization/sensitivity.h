@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "engine/graph.h"
 #include "layerwise/calibrator.h"
@@ -16,5 +17,8 @@ FloatLayers chooseFloatLayers(const Graph& graph, const RangeOf& rangeOf,
                               const RoundedWeights& weights,
                               std::span<const CalibrationBatch> batches, double maxDrop,
                               const CalibrationRun& run, QuantizationReport& report);
+
+/// The report as a table to read.
+std::string toText(const QuantizationReport& report);
 
 }  // namespace layerwise

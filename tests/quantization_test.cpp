@@ -419,12 +419,24 @@ TEST(Int8Engine, KeepsTheMostSensitiveLayersWithinTheBudget) {
     Example example;
     auto calibrator = makeCalibrator(CalibrationMethod::kMinMax, example.source());
     QuantizationReport report;
-    buildEngine(example.network, {.threads = 1,
-                                  .optimizationLevel = 0,
-                                  .int8 = true,
-                                  .calibrator = calibrator.get(),
-                                  .maxDrop = maxDrop,
-                                  .quantizationReport = &report});
+    auto engine = buildEngine(example.network, {.threads = 1,
+                                                .optimizationLevel = 0,
+                                                .int8 = true,
+                                                .calibrator = calibrator.get(),
+                                                .maxDrop = maxDrop,
+                                                .quantizationReport = &report});
+    // The engine says it, too.
+    const auto floats = std::count_if(report.layers.begin(), report.layers.end(),
+                                      [](const LayerSensitivity& l) { return l.keptFloat; });
+    const std::string text = engine->inspect(false);
+    EXPECT_NE(text.find("int8      " + std::to_string(2 - floats) + " of 2, ranges by minmax\n"),
+              std::string::npos)
+        << text;
+    for (const LayerSensitivity& layer : report.layers)
+      EXPECT_NE(text.find("  " + layer.layer + (layer.keptFloat ? "  (float)\n" : "\n")),
+                std::string::npos)
+          << text;
+    EXPECT_NE(text.find(" with " + std::to_string(floats) + " of 2 in float\n"), std::string::npos);
     return report;
   };
   auto kept = [](const QuantizationReport& report) {

@@ -120,27 +120,17 @@ class Quantization {
     config.calibrator = calibrator_.get();
     config.calibrationTable = &table_;
     config.maxDrop = settings.maxDrop;
-    config.quantizationReport = &report_;
   }
 
   /// Writes the ranges where they were not read, and says what a budget cost.
-  void finish(bool quiet) const {
+  void finish(const Engine& engine, bool quiet) const {
     if (!cache_.empty()) table_.save(cache_);
-    if (quiet || report_.layers.empty()) return;
-    std::size_t kept = 0;
-    fmt::print("error %  layer, alone in 8 bits\n");
-    for (const LayerSensitivity& layer : report_.layers) {
-      kept += layer.keptFloat;
-      fmt::print("{:7.3f}  {}{}\n", layer.error, layer.layer, layer.keptFloat ? "  (float)" : "");
-    }
-    fmt::print("error    {:.3f} % with all layers in 8 bits, {:.3f} % with {} of {} in float\n",
-               report_.errorOfAll, report_.error, kept, report_.layers.size());
+    if (!quiet) fmt::print("{}", metadataOf(engine, "int8.sensitivity", ""));
   }
 
  private:
   std::string cache_;
   CalibrationTable table_;
-  QuantizationReport report_;
   std::unique_ptr<Calibrator> calibrator_;
 };
 
@@ -184,7 +174,7 @@ BuiltEngine buildFromWeights(const std::string& weights, const NetworkChoice& ch
 
   BuiltEngine built;
   built.engine = buildEngine(network, config);
-  quantization.finish(settings.quiet);
+  quantization.finish(*built.engine, settings.quiet);
   if (config.timingCache) cache.save(settings.timingCache);
   built.seconds = std::chrono::duration<double>(Stopwatch::Clock::now() - start).count();
   built.keys = map.keys().size();

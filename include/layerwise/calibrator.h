@@ -78,8 +78,11 @@ class LAYERWISE_API Calibrator {
   virtual std::string method() const = 0;
   /// False where there is no further batch. The shapes must be within the profile.
   virtual bool nextBatch(CalibrationBatch& batch) = 0;
-  /// Called once a tensor, after the last batch. Channels may have been equalised: the histogram is
-  /// that of the tensor as the engine holds it.
+  /// Whether chooseRange() goes by the histogram. One that knows the ranges beforehand says no:
+  /// channels are not equalised then, for the ranges would be those of other numbers.
+  virtual bool usesHistograms() const { return true; }
+  /// Called once a tensor, after the last batch. Where histograms are used, channels may have been
+  /// equalised: the histogram is that of the tensor as the engine holds it.
   virtual CalibratedRange chooseRange(std::string_view tensor,
                                       const TensorHistogram& histogram) const = 0;
 };
