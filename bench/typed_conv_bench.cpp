@@ -46,6 +46,7 @@ Prepared prepare(const ConvShape& s, const Choice& choice, Element element, int 
   relu.beta = 1e30f;
   Conversion conversion;
   conversion.output = element;
+  conversion.fitsInteger = true;  // as results do whose scales are of use
   const View in = channelsLast(s.h, s.w, s.ci), out = channelsLast(s.outH(), s.outW(), s.co);
   Prepared p;
   p.plan =

@@ -97,6 +97,10 @@ constexpr DepthwiseTap depthwiseTap(const ConvShape& s, int64_t word, int64_t pl
 constexpr bool isThreeByThree(const ConvShape& s) {
   return s.kh == 3 && s.kw == 3;
 }
+// Whether other words follow for a second row of results.
+constexpr bool hasSecondRow(const ConvShape& s) {
+  return isThreeByThree(s) && s.sh == 1;
+}
 
 // Depthwise, as many times the channels of a block of bytes are in its vectors.
 constexpr int64_t depthwiseParts(int64_t width, int64_t channels) {
@@ -105,12 +109,11 @@ constexpr int64_t depthwiseParts(int64_t width, int64_t channels) {
   return parts;
 }
 
-// Rows of weights in a packed block. Depthwise 3x3 of bytes, other words follow for a second row of
-// results; bfloat16 is multiplied as float32.
+// Rows of weights in a packed block. Depthwise, bfloat16 is multiplied as float32.
 constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
   if (isReducedDepthwise(c)) {
     if (c.element == Element::kBFloat16) return s.kh * s.kw;
-    return depthwiseWords(s) * (isThreeByThree(s) ? 2 : 1);
+    return depthwiseWords(s) * (hasSecondRow(s) ? 2 : 1);
   }
   const int64_t output = winogradOutput(c.method);
   // Weights widen on their way to the registers: words of two bytes.

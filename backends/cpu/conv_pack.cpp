@@ -97,11 +97,10 @@ void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const int
         if (tap.exists) put(word, place, tap.ky, tap.kx);
       }
     }
-    if (!isThreeByThree(s)) return;
-    // For the second row of results, as DepthwiseRows says.
-    constexpr int64_t kPlaces[2][3] = {{2, 1, 3}, {0, 3, 1}};
+    if (!hasSecondRow(s)) return;
+    constexpr int64_t kPlaces[3] = {2, 1, 3};  // as DepthwiseRows says
     for (int64_t ky = 0; ky < 3; ++ky) {
-      for (int64_t kx = 0; kx < 3; ++kx) put(words + kx, kPlaces[s.sh == 2][ky], ky, kx);
+      for (int64_t kx = 0; kx < 3; ++kx) put(words + kx, kPlaces[ky], ky, kx);
     }
   });
 }

@@ -78,10 +78,16 @@ struct Depthwise {
 
   LW_INLINE void store(const typename Dot::Acc (&acc)[4], float* sums, char* out) const {
     typename V::Reg y[4];
-    LW_UNROLL for (int j = 0; j < 4; ++j) y[j] = Finish::scaled(acc[j], header, j);
+    LW_UNROLL for (int j = 0; j < 4; ++j) {
+      const float* const scale = header + j * V::kWidth;
+      y[j] = V::exactFma(V::toFloat(acc[j]), V::load(scale), V::load(scale + kChannels));
+    }
     if (finish.areBytes) {
+      typename V::Index bytes[1] = {V::packShorts(V::packWords(V::toInt(y[0]), V::toInt(y[1])),
+                                                  V::packWords(V::toInt(y[2]), V::toInt(y[3])))};
+      finish.clamp(bytes);
       char* const to[1] = {out};
-      V::storeParts(to, finish.narrowed(y), channels);
+      V::storeParts(to, bytes[0], channels);
     } else {
       Finish::store(sums, y);
     }

@@ -26,28 +26,29 @@ struct DepthwiseResults {
 
   const ConvPlan& plan;
   bool areBytes;  // and need no more than scales and clamps
-  ByteResults clamp;
+  // Of the bytes: rounding keeps the order of numbers, so that clamps may follow it.
+  Index low, high;
+  bool clamps;  // to less than all bytes
 
   explicit DepthwiseResults(const ConvPlan& p)
       : plan(p),
-        areBytes(storesBytes(p) && p.epilogue.residual == ResidualPlace::kNone),
-        clamp(byteResults(p.epilogue, p.conversion, nullptr, nullptr)) {}
-
-  static LW_INLINE Reg scaled(Index sum, const float* header, int j) {
-    return V::exactFma(V::toFloat(sum), V::load(header + j * V::kWidth),
-                       V::load(header + kChannels + j * V::kWidth));
+        areBytes(storesBytes(p) && p.conversion.fitsInteger &&
+                 p.epilogue.residual == ResidualPlace::kNone) {
+    const ByteResults bounds = byteResults(p.epilogue, p.conversion, nullptr, nullptr);
+    clamps = !bounds.saturates;
+    low = allBytes(bounds.low);
+    high = allBytes(bounds.high);
+  }
+  static LW_INLINE Index allBytes(float x) {
+    const Index words = V::toInt(V::set1(x)), shorts = V::packWords(words, words);
+    return V::packShorts(shorts, shorts);
   }
 
-  // As bytes in the order of the channels.
-  LW_INLINE Index narrowed(const Reg (&y)[4]) const {
-    Index q[4];
-    if (clamp.saturates) {
-      LW_UNROLL for (int j = 0; j < 4; ++j) q[j] = V::toInt(y[j]);
-    } else {
-      const Reg low = V::set1(clamp.low), high = V::set1(clamp.high);
-      LW_UNROLL for (int j = 0; j < 4; ++j) q[j] = V::toInt(V::min(V::max(y[j], low), high));
-    }
-    return V::packInterleaved(q);
+  // Bytes in the order of the channels.
+  template <int count>
+  LW_INLINE void clamp(Index (&bytes)[count]) const {
+    if (!clamps) return;
+    LW_UNROLL for (int i = 0; i < count; ++i) bytes[i] = V::clampBytes(bytes[i], low, high);
   }
 
   // As float32 in the order of the channels, for finish().

@@ -8,8 +8,8 @@ namespace {
 // Depthwise 3x3 convolutions of bytes without dilation, at stride S of 1 or 2. A word holds the
 // rows of a column of one channel, in such an order that two rows of results share the work of
 // putting them together: input rows a b c d as [a c b d], with weights [w0 w2 w1 0] for the first
-// row of results and [0 w1 w0 w2] for the second; at stride 2 the second takes [c e b d] with
-// [w0 w2 0 w1]. Each column is put together once for all results in reach.
+// row of results and [0 w1 w0 w2] for the second; at stride 2 the second takes [c e d d] with the
+// weights of the first. Each column is put together once for all results in reach.
 //
 // The channels behind the last whole block come P pairs of rows at a time, each in a part of the
 // vectors.
@@ -22,6 +22,8 @@ struct DepthwiseRows {
   using Finish = DepthwiseResults<V>;
   static constexpr int kChannels = Finish::kChannels, kRows = 2;
   static constexpr int kInputRows = S + 3;
+  // Of weights: at stride 2 both rows of results take the same.
+  static constexpr int kSets = S == 1 ? 2 : 1;
   // Columns whose results wait for the rest of the epilogue.
   static constexpr int kWaiting = kTileFloats / (kRows * kChannels);
 
@@ -59,16 +61,17 @@ struct DepthwiseRows {
           from[i] = in[r][i].at;
           in[r][i].at += in[r][i].step;
         }
-        rows[r] = V::loadParts(from);
+        rows[r] = V::inRegister(V::loadParts(from));
       }
       Index ac[2], bd[2];
       V::interleaveBytes(rows[0], rows[2], ac[0], ac[1]);
       V::interleaveBytes(rows[1], rows[3], bd[0], bd[1]);
       interleaveShorts<V>(ac, bd, words[0]);
       if constexpr (S == 2) {
-        Index ce[2];
+        Index ce[2], dd[2];
         V::interleaveBytes(rows[2], rows[4], ce[0], ce[1]);
-        interleaveShorts<V>(ce, bd, words[1]);
+        V::interleaveBytes(rows[3], rows[3], dd[0], dd[1]);
+        interleaveShorts<V>(ce, dd, words[1]);
       }
     }
     LW_UNROLL for (int s = 0; s < S; ++s) {
@@ -76,36 +79,77 @@ struct DepthwiseRows {
     }
   }
 
-  // The results of three columns.
-  template <bool bytes>
-  LW_INLINE void put(const Finish& finish, const Column& left, const Column& middle,
-                     const Column& right) {
-    const float* const start = header + 2 * kChannels;
-    const float* const weights = header + 3 * kChannels;
-    Reg y[kRows][4];
-    LW_UNROLL for (int j = 0; j < 4; ++j) {
-      LW_UNROLL for (int r = 0; r < kRows; ++r) {
-        const float* const w = weights + 3 * r * kChannels + j * V::kWidth;
-        typename Dot::Acc acc = Dot::start(start + j * V::kWidth);
-        acc = Dot::dot(acc, left.words[r % S][j], Dot::weights(w));
-        acc = Dot::dot(acc, middle.words[r % S][j], Dot::weights(w + kChannels));
-        acc = Dot::dot(acc, right.words[r % S][j], Dot::weights(w + 2 * kChannels));
-        y[r][j] = Finish::scaled(acc, header, j);
+  // Neighbouring results, of three columns each: as many as share the loads of weights.
+  static constexpr int kTogether = S == 1 ? 2 : 1;
+
+  // N results a row, of the columns from a on.
+  template <bool bytes, int N>
+  LW_INLINE void put(const Finish& finish, const Column& a, const Column& b, const Column& c,
+                     const Column& d) {
+    Index shorts[N][kRows][2];
+    Reg y[N][kRows][4];
+    LW_UNROLL for (int half = 0; half < 2; ++half) {
+      LW_UNROLL for (int j = 2 * half; j < 2 * half + 2; ++j) {
+        sumAndScale<N>(j, a, b, c, d, y);
       }
-    }
-    LW_UNROLL for (int r = 0; r < kRows; ++r) {
       if constexpr (bytes) {
-        char* to[P];
-        LW_UNROLL for (int i = 0; i < P; ++i) {
-          to[i] = out[r][i].at;
-          out[r][i].at += out[r][i].step;
+        LW_UNROLL for (int n = 0; n < N; ++n) {
+          LW_UNROLL for (int r = 0; r < kRows; ++r) {
+            shorts[n][r][half] =
+                V::packWords(V::toInt(y[n][r][2 * half]), V::toInt(y[n][r][2 * half + 1]));
+          }
         }
-        V::storeParts(to, finish.narrowed(y[r]), static_cast<int>(channels));
-      } else {
-        Finish::store(sums + (r * kWaiting + waiting) * kChannels, y[r]);
       }
     }
-    if constexpr (!bytes) ++waiting;
+    if constexpr (bytes) {
+      Index all[N * kRows];
+      LW_UNROLL for (int i = 0; i < N * kRows; ++i) {
+        all[i] = V::packShorts(shorts[i / kRows][i % kRows][0], shorts[i / kRows][i % kRows][1]);
+      }
+      finish.clamp(all);
+      LW_UNROLL for (int i = 0; i < N * kRows; ++i) {
+        char* to[P];
+        LW_UNROLL for (int part = 0; part < P; ++part) {
+          Walk<char>& pixel = out[i % kRows][part];
+          to[part] = pixel.at;
+          pixel.at += pixel.step;
+        }
+        V::storeParts(to, all[i], static_cast<int>(channels));
+      }
+    } else {
+      LW_UNROLL for (int i = 0; i < N * kRows; ++i) {
+        Finish::store(sums + (i % kRows * kWaiting + waiting + i / kRows) * kChannels,
+                      y[i / kRows][i % kRows]);
+      }
+      waiting += N;
+    }
+  }
+
+  // Vector j of the sums.
+  template <int N>
+  LW_INLINE void sumAndScale(int j, const Column& a, const Column& b, const Column& c,
+                             const Column& d, Reg (&y)[N][kRows][4]) const {
+    const float* const weights = header + 3 * kChannels + j * V::kWidth;
+    const Reg scale = V::inRegister(V::load(header + j * V::kWidth));
+    const Reg bias = V::inRegister(V::load(header + kChannels + j * V::kWidth));
+    const auto start = V::inRegister(Dot::start(header + 2 * kChannels + j * V::kWidth));
+    typename Dot::Acc acc[kRows][N];
+    LW_UNROLL for (int i = 0; i < kRows * N; ++i) acc[i / N][i % N] = start;
+    LW_UNROLL for (int set = 0; set < kSets; ++set) {
+      LW_UNROLL for (int kx = 0; kx < 3; ++kx) {
+        Words w = Dot::weights(weights + (3 * set + kx) * kChannels);
+        if constexpr (__is_same(Words, Index)) w = V::inRegister(w);
+        LW_UNROLL for (int r = set; r < kRows; r += kSets) {
+          LW_UNROLL for (int n = 0; n < N; ++n) {
+            const Column& x = n + kx == 0 ? a : n + kx == 1 ? b : n + kx == 2 ? c : d;
+            acc[r][n] = Dot::dot(acc[r][n], x.words[r % S][j], w);
+          }
+        }
+      }
+    }
+    LW_UNROLL for (int i = 0; i < kRows * N; ++i) {
+      y[i % N][i / N][j] = V::exactFma(V::toFloat(acc[i / N][i % N]), scale, bias);
+    }
   }
 
   // All columns of the rows from y on. `border` holds a vector of zero points, and behind it there
@@ -136,46 +180,65 @@ struct DepthwiseRows {
                                 : Walk<char>{border + 64, 0};
       }
     }
-    Column a, b, c;
-    work.next(a);
-    if constexpr (S == 1) work.next(b);
-    for (int64_t x = 0; x < p.outW;) {
-      const auto isLast = [&]() __attribute__((always_inline)) {
-        ++x;
-        if constexpr (!bytes) {
-          if (work.waiting == kWaiting || x == p.outW) {
-            for (int r = 0; r < kRows * P && y + r < unit.end; ++r) {
-              const int64_t from = x - work.waiting;
-              finish.finish(sums + r % kRows * kWaiting * kChannels + r / kRows * (kChannels / P),
-                            unit.residualAt(y + r, from, channel), unit.outAt(y + r, from, channel),
-                            work.waiting, channels);
-            }
-            work.waiting = 0;
-          }
+    work.template walk<bytes>(unit, finish, y, channel);
+  }
+
+  template <bool bytes>
+  LW_INLINE void walk(const DepthwiseUnit& unit, const Finish& finish, int64_t y, int64_t channel) {
+    const int64_t outW = unit.plan.outW;
+    int64_t x = 0;
+    // Whether there are more than n more.
+    const auto more = [&](int64_t n) __attribute__((always_inline)) {
+      x += n;
+      if constexpr (!bytes) {
+        if (waiting + kTogether > kWaiting || x == outW) {
+          finishWaiting(unit, finish, y, x, channel);
         }
-        return x == p.outW;
-      };
-      if constexpr (S == 1) {
-        work.next(c);
-        work.template put<bytes>(finish, a, b, c);
-        if (isLast()) break;
-        work.next(a);
-        work.template put<bytes>(finish, b, c, a);
-        if (isLast()) break;
-        work.next(b);
-        work.template put<bytes>(finish, c, a, b);
-        if (isLast()) break;
-      } else {
-        work.next(b);
-        work.next(c);
-        work.template put<bytes>(finish, a, b, c);
-        if (isLast()) break;
-        work.next(b);
-        work.next(a);
-        work.template put<bytes>(finish, c, b, a);
-        if (isLast()) break;
       }
+      return x < outW;
+    };
+    Column a, b, c, d;
+    next(a);
+    if constexpr (S == 2) {
+      do {
+        next(b);
+        next(c);
+        put<bytes, 1>(finish, a, b, c, c);
+        if (!more(1)) break;
+        next(b);
+        next(a);
+        put<bytes, 1>(finish, c, b, a, a);
+      } while (more(1));
+      return;
     }
+    next(b);
+    if (outW % 2) {
+      next(c);
+      put<bytes, 1>(finish, a, b, c, c);
+      if (!more(1)) return;
+      a = b;
+      b = c;
+    }
+    do {
+      next(c);
+      next(d);
+      put<bytes, 2>(finish, a, b, c, d);
+      if (!more(2)) break;
+      next(a);
+      next(b);
+      put<bytes, 2>(finish, c, d, a, b);
+    } while (more(2));
+  }
+
+  // What comes after the scales for the results before x.
+  void finishWaiting(const DepthwiseUnit& unit, const Finish& finish, int64_t y, int64_t x,
+                     int64_t channel) {
+    for (int r = 0; r < kRows * P && y + r < unit.end; ++r) {
+      finish.finish(sums + r % kRows * kWaiting * kChannels + r / kRows * (kChannels / P),
+                    unit.residualAt(y + r, x - waiting, channel),
+                    unit.outAt(y + r, x - waiting, channel), waiting, channels);
+    }
+    waiting = 0;
   }
 };
 

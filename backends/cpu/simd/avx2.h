@@ -238,9 +238,17 @@ struct Avx2 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(x));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(x, 1));
   }
-  // Undoes the interleaving of four for words that it clamps to [0, 255].
-  static LW_INLINE Index packInterleaved(const Index (&x)[4]) {
-    return _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
+  // Numbers half as wide that are clamped, signed ones and unsigned bytes. They undo interleaving.
+  static LW_INLINE Index packWords(Index a, Index b) { return _mm256_packs_epi32(a, b); }
+  static LW_INLINE Index packShorts(Index a, Index b) { return _mm256_packus_epi16(a, b); }
+  static LW_INLINE Index clampBytes(Index x, Index low, Index high) {
+    return _mm256_min_epu8(_mm256_max_epu8(x, low), high);
+  }
+  // Keeps the compiler from loading x again wherever it is used.
+  template <class T>
+  static LW_INLINE T inRegister(T x) {
+    __asm__("" : "+x"(x));
+    return x;
   }
   static LW_INLINE Index bitsOf(Reg x) { return _mm256_castps_si256(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }

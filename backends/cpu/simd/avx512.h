@@ -225,9 +225,17 @@ struct Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(x, 2));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(x, 3));
   }
-  // Undoes the interleaving of four for words that it clamps to [0, 255].
-  static LW_INLINE Index packInterleaved(const Index (&x)[4]) {
-    return _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3]));
+  // Numbers half as wide that are clamped, signed ones and unsigned bytes. They undo interleaving.
+  static LW_INLINE Index packWords(Index a, Index b) { return _mm512_packs_epi32(a, b); }
+  static LW_INLINE Index packShorts(Index a, Index b) { return _mm512_packus_epi16(a, b); }
+  static LW_INLINE Index clampBytes(Index x, Index low, Index high) {
+    return _mm512_min_epu8(_mm512_max_epu8(x, low), high);
+  }
+  // Keeps the compiler from loading x again wherever it is used.
+  template <class T>
+  static LW_INLINE T inRegister(T x) {
+    __asm__("" : "+v"(x));
+    return x;
   }
   static LW_INLINE Index bitsOf(Reg x) { return _mm512_castps_si512(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }

@@ -288,13 +288,39 @@ struct Emulated {
       __builtin_memcpy(p + part * step, reinterpret_cast<const int*>(&x) + 4 * part, 16);
     }
   }
-  // Undoes the interleaving of four for words that it clamps to [0, 255].
-  static Index packInterleaved(const Index (&x)[4]) {
-    Index bytes;
-    for (int i = 0; i < 4 * W; ++i) {
-      reinterpret_cast<uint8_t*>(&bytes)[i] = narrow(x[i / 4 % 4][i / 16 * 4 + i % 4]);
+  // Numbers half as wide that are clamped, signed ones and unsigned bytes. They undo interleaving.
+  static Index packWords(Index a, Index b) { return pack<int, int16_t>(a, b, -32768, 32767); }
+  static Index packShorts(Index a, Index b) { return pack<int16_t, uint8_t>(a, b, 0, 255); }
+  template <class From, class To>
+  static LW_INLINE Index pack(const Index& a, const Index& b, int low, int high) {
+    constexpr int kPart = 16 / sizeof(From), kAll = W / 4 * kPart;
+    From from[2][kAll];
+    To to[2 * kAll];
+    __builtin_memcpy(from[0], &a, sizeof a);
+    __builtin_memcpy(from[1], &b, sizeof b);
+    for (int i = 0; i < 2 * kAll; ++i) {
+      const int x = from[i / kPart % 2][i / kPart / 2 * kPart + i % kPart];
+      to[i] = static_cast<To>(x < low ? low : x > high ? high : x);
     }
-    return bytes;
+    Index result;
+    __builtin_memcpy(&result, to, sizeof to);
+    return result;
+  }
+  static Index clampBytes(Index x, Index low, Index high) {
+    uint8_t bytes[3][4 * W];
+    __builtin_memcpy(bytes[0], &x, sizeof x);
+    __builtin_memcpy(bytes[1], &low, sizeof x);
+    __builtin_memcpy(bytes[2], &high, sizeof x);
+    for (int i = 0; i < 4 * W; ++i) {
+      if (bytes[0][i] < bytes[1][i]) bytes[0][i] = bytes[1][i];
+      if (bytes[0][i] > bytes[2][i]) bytes[0][i] = bytes[2][i];
+    }
+    __builtin_memcpy(&x, bytes[0], sizeof x);
+    return x;
+  }
+  template <class T>
+  static LW_INLINE T inRegister(T x) {
+    return x;
   }
   static LW_INLINE Index bitsOf(Reg x) { return reinterpret_cast<Index>(x); }
   static LW_INLINE Index bitsOf(Index x) { return x; }
