@@ -30,12 +30,13 @@ int64_t phasesOf(int64_t kernel, int64_t stride, int64_t dilation) {
 }
 
 // Units of work: strips of rows that fit `stripBytes` and, where there are several workers, some
-// units for each. Cutting rows costs little while the weights are small beside the input, cutting
+// units for each, or one where a unit copies what it reads, for those of the same rows repeat each
+// other's copies. Cutting rows costs little while the weights are small beside the input, cutting
 // output channels while the input is.
 void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, int64_t stripBytes,
                int threads) {
-  constexpr int64_t kUnitsPerThread = 4;
-  const int64_t wanted = threads > 1 ? kUnitsPerThread * threads : 1;
+  const int64_t unitsPerThread = p.config.method == AmxMethod::kFlat ? 4 : 1;
+  const int64_t wanted = threads > 1 ? unitsPerThread * threads : 1;
   const int64_t pairs = divideUp(p.blockCount, 2), weightBytes = p.blockCount * p.blockBytes;
   int64_t strips = divideUp(
       rows, std::clamp<int64_t>(stripBytes / std::max<int64_t>(1, rowBytes), leastRows, rows));
