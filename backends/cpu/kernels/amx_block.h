@@ -18,6 +18,13 @@ LW_INLINE void repeat(const Body& body) {
   }
 }
 
+// What the next blocks read, brought nearer line by line while this one computes.
+struct AmxPrefetch {
+  const char* next = nullptr;      // null: nothing
+  int64_t stride = 0;              // between streams
+  int64_t streams = 0, lines = 0;  // lines of each stream a step
+};
+
 struct AmxBlock {
   const char* a[kAccumulators];  // the first row of each tile of positions
   int64_t aStride;
@@ -29,6 +36,7 @@ struct AmxBlock {
   const AmxConstants* constants;
   bool startsAtZero;
   char* accumulators;
+  AmxPrefetch prefetch;
   AmxJob* pending;  // the block before, or null
   AmxFinish finish;
   int64_t rowsPerStep;
@@ -38,6 +46,7 @@ struct AmxBlock {
 // 6 and 7 right matrices.
 template <class Tiles, Element element, int M, int N>
 void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
+  using V = typename Tiles::Vector;
   static_assert(M * N <= kAccumulators && (M <= 2 || N == 1) && (N <= 2 || M == 1));
   repeat<M * N>([&](auto i) __attribute__((always_inline)) {
     if (block.startsAtZero) {
@@ -48,6 +57,7 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   });
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
+  AmxPrefetch ahead = block.prefetch;
   int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
     const int64_t offset = block.offsets[step];
@@ -79,6 +89,13 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
         dot(m, n);
       });
     });
+    if (ahead.next) {
+      for (int64_t stream = 0; stream < ahead.streams; ++stream) {
+        const char* line = ahead.next + stream * ahead.stride;
+        for (int64_t i = 0; i < ahead.lines; ++i) V::prefetchFar(line + 64 * i);
+      }
+      ahead.next += 64 * ahead.lines;
+    }
     if (left > 0) {
       finishRows(*block.pending, block.finish, block.rowsPerStep);
       left -= block.rowsPerStep;

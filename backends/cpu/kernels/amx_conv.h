@@ -58,7 +58,7 @@ class AmxUnit {
       const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
       if (group >= groups) return;
       const int64_t first = group * most, m = smaller(most, tileCount - first);
-      runBlock(tiles, first, m, block, n);
+      runBlock(tiles, first, m, block, n, group, groups);
     };
     const auto forEachChunk = [&](const auto& body) {
       for (int64_t block = firstBlock; block < lastBlock; block += together) {
@@ -83,7 +83,8 @@ class AmxUnit {
  private:
   using V = typename Tiles::Vector;
 
-  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n) {
+  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
+                int64_t group, int64_t groups) {
     AmxJob& job = jobs[blocks % 2];
     AmxBlock block;
     job.firstPosition = firstTile * kTileRows;
@@ -105,6 +106,7 @@ class AmxUnit {
     block.constants = constants + firstOut;
     block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
     block.accumulators = accumulators;
+    block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
     block.pending = jobBefore();
     block.finish = finish;
     // In lots of some length: each call has constants to load.
@@ -140,6 +142,32 @@ class AmxUnit {
 
   // The last block's, or null.
   AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % 2] : nullptr; }
+
+  // Weights of the next blocks, spread over the groups of positions that share this one's; where
+  // each weight is used once only, a distance ahead in their own stream.
+  AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
+                            int64_t groups) const {
+    AmxPrefetch ahead;
+    if (p.positionsFirst && group > 0) return ahead;
+    if (groups == 1 || p.positionsFirst) {
+      ahead.streams = n;
+      ahead.stride = p.blockBytes;
+      ahead.lines = block.bStep / 64;
+      ahead.next = block.b + kStreamAhead;
+      return ahead;
+    }
+    if (next >= lastBlock) return ahead;
+    const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
+    // More would wait for each other: a core has few outstanding misses.
+    constexpr int64_t kMostLines = 2;
+    ahead.streams = 1;
+    ahead.lines = smaller(kMostLines, divideUp(divideUp(lines, groups), p.steps));
+    const int64_t first = group * ahead.lines * p.steps;
+    if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
+    return ahead;
+  }
+
+  static constexpr int64_t kStreamAhead = 16 * 1024;
 
   const AmxPlan& p;
   const AmxBuffers& io;

@@ -26,6 +26,7 @@ struct Avx512Amx : Avx512 {
     const __mmask64 mask = n >= 64 ? ~0ull : (1ull << n) - 1;
     return _mm512_castsi512_ps(_mm512_maskz_loadu_epi8(mask, p));
   }
+  static LW_INLINE void prefetchFar(const void* p) { _mm_prefetch(p, _MM_HINT_T1); }
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ struct EmulatedTiles {
       storeBFloat16(p, first, kWidth);
       storeBFloat16(p + kWidth, second, kWidth);
     }
+    static LW_INLINE void prefetchFar(const void*) {}
     static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
       Reg x = {};
       for (int64_t i = 0; i < (n < 64 ? n : 64); ++i) {
