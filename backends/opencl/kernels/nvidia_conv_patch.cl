@@ -133,11 +133,14 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   }
 #endif
   int pixelOfRow[ROWS_OF_THREAD];
-#pragma unroll
-  for (int row = 0; row < ROWS_OF_THREAD; ++row) {
-    FIND_PIXEL_AT(firstPosition + warpRow + row * 8 + (lane >> 2))
-    pixelOfRow[row] = isPixel ? (image * g.inHeight + y) * g.inWidth + x : g.pixels;
+#define FIND_PIXELS                                                                            \
+  _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row) {                           \
+    FIND_PIXEL_AT(firstPosition + warpRow + row * 8 + (lane >> 2))                             \
+    pixelOfRow[row] = isPixel ? (image * g.inHeight + y) * g.inWidth + x : g.pixels;           \
   }
+#if !SPLIT
+  FIND_PIXELS
+#endif
 #define PIXEL_OF(row) pixelOfRow[row]
 #define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
 #include "nvidia_conv_start.cl"
@@ -191,5 +194,8 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     }
   }
   WAIT_PRODUCTS(0);
+#if SPLIT
+  FIND_PIXELS
+#endif
 #include "nvidia_conv_store.cl"
 }

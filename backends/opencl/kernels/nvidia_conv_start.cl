@@ -4,27 +4,30 @@
 #else
   float sum[THREAD_M][8];
 #endif
-  // Of the groups that share the depth one adds what sums begin with.
-#pragma unroll
-  for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
-    const int channel = CHANNEL_OF(group);
-    float starts[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-#if SPLIT
-    if (channel < g.channels && get_group_id(2) == 0)
+#if TYPE == 8
+#define AS_SUM(x) as_int(x)
 #else
-    if (channel < g.channels)
+#define AS_SUM(x) (x)
 #endif
-      loadConstants(starts, bias + channel);
+#define BEGIN_SUMS                                                             \
+  _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group) {   \
+    const int channel = CHANNEL_OF(group);                                     \
+    float starts[8] = {0, 0, 0, 0, 0, 0, 0, 0};                                \
+    if (channel < g.channels) loadConstants(starts, bias + channel);           \
+    _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row)           \
+        _Pragma("unroll") for (int e = 0; e < 8; ++e) SUM_OF(row, group, e) = AS_SUM(starts[e]); \
+  }
+#if SPLIT
+  // Of the groups that share the depth the one that adds up begins with the constants.
+#pragma unroll
+  for (int group = 0; group < GROUPS_OF_THREAD; ++group)
 #pragma unroll
     for (int row = 0; row < ROWS_OF_THREAD; ++row)
 #pragma unroll
-      for (int e = 0; e < 8; ++e)
-#if TYPE == 8
-        SUM_OF(row, group, e) = as_int(starts[e]);
+      for (int e = 0; e < 8; ++e) SUM_OF(row, group, e) = 0;
 #else
-        SUM_OF(row, group, e) = starts[e];
+  BEGIN_SUMS
 #endif
-  }
 
 #if RESIDUAL
 #define LOAD_RESIDUAL(kept, row, channel)                                                                      \

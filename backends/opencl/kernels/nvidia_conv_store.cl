@@ -43,10 +43,7 @@
 #else
 #define SUM_AT(at, e) sum[(at) / 2][((at) & 1) * 4 + e]
 #endif
-#pragma unroll
-  for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) SUM_AT(at, e) = 0;
+  BEGIN_SUMS
   for (int s = 0; s < splits; ++s) {
 #pragma unroll
     for (int at = 0; at < ROWS_OF_THREAD * GROUPS_OF_THREAD * 2; ++at) {
