@@ -1,9 +1,12 @@
 // Copies elements of one size over a nest: operand 0 is written, operand 1 read.
 //
-// Defines: T0, what is copied at once; WIDTH, elements in it, for `copy`, whose nest counts in these.
+// Defines: T0, what is copied at once; WIDTH, elements in it (1), for `copy`, whose nest counts in these.
 #include "nest.cl"
 
-#ifdef WIDTH
+#ifndef WIDTH
+#define WIDTH 1
+#endif
+
 kernel void copy(global T0* y, ulong yAt, global const T0* x, ulong xAt, Nest nest) {
   int index = get_global_id(0);
   if (index >= nest.total) return;
@@ -11,8 +14,6 @@ kernel void copy(global T0* y, ulong yAt, global const T0* x, ulong xAt, Nest ne
   nestOffsets(&nest, 2, index, at);
   y[yAt / WIDTH + at[0]] = x[xAt / WIDTH + at[1]];
 }
-
-#endif
 
 // Both sides number the same elements in row-major order, each along axes of its own.
 kernel void renumber(global T0* y, ulong yAt, global const T0* x, ulong xAt, Nest to, Nest from) {
