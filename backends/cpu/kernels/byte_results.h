@@ -43,6 +43,53 @@ LW_INLINE ByteResults byteResults(const Epilogue& epilogue, const Conversion& co
   return r;
 }
 
+// The same where every result fits an integer: sums become words, and words of several vectors
+// bytes.
+LW_INLINE bool packsBytes(const ConvPlan& p) {
+  return storesBytes(p) && p.conversion.fitsInteger;
+}
+
+template <class V>
+struct BytePacker {
+  using Reg = typename V::Reg;
+  using Index = typename V::Index;
+  Reg residualScale;
+  // Of the bytes: rounding keeps the order of numbers, so that clamps may follow it.
+  Index low, high;
+  bool clamps;  // to less than all bytes
+
+  LW_INLINE explicit BytePacker(const ByteResults& r)
+      : residualScale(V::set1(r.residualScale)),
+        low(allBytes(r.low)),
+        high(allBytes(r.high)),
+        clamps(!r.saturates) {}
+  static LW_INLINE Index allBytes(float x) {
+    const Index words = V::toInt(V::set1(x)), shorts = V::packWords(words, words);
+    return V::packShorts(shorts, shorts);
+  }
+
+  template <bool withResidual>
+  LW_INLINE Index word(Index sums, Reg scale, Reg bias, const char* residual) const {
+    Reg x = V::exactFma(V::toFloat(sums), scale, bias);
+    if constexpr (withResidual) {
+      const Index r = V::loadBytes(reinterpret_cast<const uint8_t*>(residual));
+      x = V::exactFma(V::toFloat(r), residualScale, x);
+    }
+    return V::toInt(x);
+  }
+  // One vector after the other.
+  LW_INLINE Index packed(const Index (&words)[4]) const {
+    Index all[1] = {V::rowsOf(words[0], words[1], words[2], words[3])};
+    clamp(all);
+    return all[0];
+  }
+  template <int count>
+  LW_INLINE void clamp(Index (&bytes)[count]) const {
+    if (!clamps) return;
+    LW_UNROLL for (int i = 0; i < count; ++i) bytes[i] = V::clampBytes(bytes[i], low, high);
+  }
+};
+
 template <class V>
 struct ByteWriter {
   using Reg = typename V::Reg;

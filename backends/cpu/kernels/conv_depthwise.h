@@ -85,7 +85,7 @@ struct Depthwise {
     if (finish.areBytes) {
       typename V::Index bytes[1] = {V::packShorts(V::packWords(V::toInt(y[0]), V::toInt(y[1])),
                                                   V::packWords(V::toInt(y[2]), V::toInt(y[3])))};
-      finish.clamp(bytes);
+      finish.bytes.clamp(bytes);
       char* const to[1] = {out};
       V::storeParts(to, bytes[0], channels);
     } else {

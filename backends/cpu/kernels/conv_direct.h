@@ -251,7 +251,7 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
     args.high = clip ? clipHigh(p.epilogue) : __builtin_inff();
     args.lastLanes = static_cast<int>(channels - (vectors - 1) * V::kWidth);
     ByteResults results{};
-    if (storesBytes(p)) {
+    if (packsBytes(p)) {
       results = byteResults(p.epilogue, p.conversion, header, header + vectors * V::kWidth);
       args.results = &results;
     }

@@ -26,30 +26,12 @@ struct DepthwiseResults {
 
   const ConvPlan& plan;
   bool areBytes;  // and need no more than scales and clamps
-  // Of the bytes: rounding keeps the order of numbers, so that clamps may follow it.
-  Index low, high;
-  bool clamps;  // to less than all bytes
+  BytePacker<V> bytes;
 
   explicit DepthwiseResults(const ConvPlan& p)
       : plan(p),
-        areBytes(storesBytes(p) && p.conversion.fitsInteger &&
-                 p.epilogue.residual == ResidualPlace::kNone) {
-    const ByteResults bounds = byteResults(p.epilogue, p.conversion, nullptr, nullptr);
-    clamps = !bounds.saturates;
-    low = allBytes(bounds.low);
-    high = allBytes(bounds.high);
-  }
-  static LW_INLINE Index allBytes(float x) {
-    const Index words = V::toInt(V::set1(x)), shorts = V::packWords(words, words);
-    return V::packShorts(shorts, shorts);
-  }
-
-  // Bytes in the order of the channels.
-  template <int count>
-  LW_INLINE void clamp(Index (&bytes)[count]) const {
-    if (!clamps) return;
-    LW_UNROLL for (int i = 0; i < count; ++i) bytes[i] = V::clampBytes(bytes[i], low, high);
-  }
+        areBytes(packsBytes(p) && p.epilogue.residual == ResidualPlace::kNone),
+        bytes(byteResults(p.epilogue, p.conversion, nullptr, nullptr)) {}
 
   // As float32 in the order of the channels, for finish().
   static LW_INLINE void store(float* to, const Reg (&y)[4]) {

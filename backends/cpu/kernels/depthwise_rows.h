@@ -106,7 +106,7 @@ struct DepthwiseRows {
       LW_UNROLL for (int i = 0; i < N * kRows; ++i) {
         all[i] = V::packShorts(shorts[i / kRows][i % kRows][0], shorts[i / kRows][i % kRows][1]);
       }
-      finish.clamp(all);
+      finish.bytes.clamp(all);
       LW_UNROLL for (int i = 0; i < N * kRows; ++i) {
         char* to[P];
         LW_UNROLL for (int part = 0; part < P; ++part) {

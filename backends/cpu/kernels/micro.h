@@ -248,26 +248,35 @@ struct MicroKernel {
     }
   }
 
+  // Pixels whose results make up a vector of bytes.
+  static constexpr int kPacked = NV == 1 ? 4 : NV == 2 ? 2 : 1;
+
   template <bool withResidual>
   static LW_INLINE void storeBytes(const Acc (&acc)[R][P][NV], const MicroArgs& args) {
     const ByteResults& results = *args.results;
-    const ByteWriter<V> write(results);
+    const BytePacker<V> bytes(results);
+    typename V::Reg scale[NV], bias[NV];
     LW_UNROLL for (int n = 0; n < NV; ++n) {
-      const auto scale = V::load(results.scale + n * V::kWidth);
-      const auto bias = V::load(results.bias + n * V::kWidth);
-      const int lanes = n + 1 < NV ? V::kWidth : args.lastLanes;
-      LW_UNROLL for (int r = 0; r < R; ++r) {
-        auto* to = reinterpret_cast<uint8_t*>(args.bytes) + r * args.cRow + n * V::kWidth;
-        auto* from = reinterpret_cast<const uint8_t*>(args.byteResidual);
-        if constexpr (withResidual) from += r * args.residualRow + n * V::kWidth;
-        LW_UNROLL for (int p = 0; p < P; ++p, to += args.cPixel) {
+      scale[n] = V::load(results.scale + n * V::kWidth);
+      bias[n] = V::load(results.bias + n * V::kWidth);
+    }
+    const int channels = (NV - 1) * V::kWidth + args.lastLanes;
+    LW_UNROLL for (int r = 0; r < R; ++r) {
+      LW_UNROLL for (int first = 0; first < P; first += kPacked) {
+        typename V::Index words[4];
+        char* to[kPacked];
+        LW_UNROLL for (int i = 0; i < 4; ++i) {
+          // Behind the last pixel or vector that one serves once more.
+          const int p = first + i * kPacked / 4 < P ? first + i * kPacked / 4 : P - 1;
+          const int n = i % (4 / kPacked) < NV ? i % (4 / kPacked) : NV - 1;
+          const char* residual = args.byteResidual;
           if constexpr (withResidual) {
-            write(to, acc[r][p][n], scale, bias, lanes, from);
-            from += args.residualPixel;
-          } else {
-            write(to, acc[r][p][n], scale, bias, lanes);
+            residual += r * args.residualRow + p * args.residualPixel + n * V::kWidth;
           }
+          words[i] = bytes.template word<withResidual>(acc[r][p][n], scale[n], bias[n], residual);
+          to[i * kPacked / 4] = args.bytes + r * args.cRow + p * args.cPixel;
         }
+        V::storeParts(to, bytes.packed(words), channels);
       }
     }
   }

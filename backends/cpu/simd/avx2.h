@@ -124,25 +124,6 @@ struct Avx2 {
     const Index mixed = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
     return _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   }
-  static LW_INLINE void storeRow(uint8_t* p, Index a, Index b, Index c, Index d) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rowsOf(a, b, c, d));
-  }
-  // The same in two rows that are `step` apart: a and b side by side, then c and d.
-  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
-    const Index rows = rowsOf(a, b, c, d);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(rows));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm256_extracti128_si256(rows, 1));
-  }
-  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
-                                      Index d) {
-    const Index rows = rowsOf(a, b, c, d);
-    const __m128d low = _mm_castsi128_pd(_mm256_castsi256_si128(rows));
-    const __m128d high = _mm_castsi128_pd(_mm256_extracti128_si256(rows, 1));
-    _mm_storel_pd(reinterpret_cast<double*>(p), low);
-    _mm_storeh_pd(reinterpret_cast<double*>(p + step), low);
-    _mm_storel_pd(reinterpret_cast<double*>(p + 2 * step), high);
-    _mm_storeh_pd(reinterpret_cast<double*>(p + 3 * step), high);
-  }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -210,27 +191,46 @@ struct Avx2 {
                                reinterpret_cast<const __m128i*>(p[0]));
   }
   // Of each of as many parts of a vector the first n bytes.
-  template <int parts>
-  static LW_INLINE void storeParts(char* const (&p)[parts], Index x, int n) {
-    constexpr int kBytes = 32 / parts;
-    if (n < kBytes) {
-      char all[32];
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), x);
-      LW_UNROLL for (int i = 0; i < parts; ++i) copyFirst<kBytes / 2>(p[i], all + i * kBytes, n);
-    } else if constexpr (parts == 1) {
+  static LW_INLINE void storeParts(char* const (&p)[1], Index x, int n) {
+    if (n >= 32) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p[0]), x);
     } else {
-      _mm256_storeu2_m128i(reinterpret_cast<__m128i*>(p[1]), reinterpret_cast<__m128i*>(p[0]), x);
+      storeFirst(p[0], _mm256_castsi256_si128(x), n);
+      if (n > 16) storeFirst(p[0] + 16, _mm256_extracti128_si256(x, 1), n - 16);
     }
   }
-  // Fewer than twice `size` bytes, in pieces that may overlap.
-  template <int size>
-  static LW_INLINE void copyFirst(char* to, const char* from, int n) {
-    if (n >= size) {
-      __builtin_memcpy(to, from, size);
-      __builtin_memcpy(to + n - size, from + n - size, size);
-    } else if constexpr (size > 1) {
-      copyFirst<size / 2>(to, from, n);
+  static LW_INLINE void storeParts(char* const (&p)[2], Index x, int n) {
+    storeFirst(p[0], _mm256_castsi256_si128(x), n);
+    storeFirst(p[1], _mm256_extracti128_si256(x, 1), n);
+  }
+  static LW_INLINE void storeParts(char* const (&p)[4], Index x, int n) {
+    const __m128i low = _mm256_castsi256_si128(x), high = _mm256_extracti128_si256(x, 1);
+    storeFirst<8>(p[0], low, n);
+    storeFirst<8>(p[1], _mm_unpackhi_epi64(low, low), n);
+    storeFirst<8>(p[2], high, n);
+    storeFirst<8>(p[3], _mm_unpackhi_epi64(high, high), n);
+  }
+  template <int most = 16>
+  static LW_INLINE void storeFirst(char* p, __m128i x, int n) {
+    if (n >= most) {
+      if constexpr (most == 16) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), x);
+      } else {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), x);
+      }
+      return;
+    }
+    if (n & 8) {
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(p), x);
+      x = _mm_unpackhi_epi64(x, x);
+      p += 8;
+    }
+    auto rest = static_cast<uint64_t>(_mm_cvtsi128_si64(x));
+    for (int size = 4; size > 0; size /= 2) {
+      if (!(n & size)) continue;
+      __builtin_memcpy(p, &rest, static_cast<size_t>(size));
+      rest >>= 8 * size;
+      p += size;
     }
   }
   // Writes the 16-byte parts of a vector `step` words apart.

@@ -109,22 +109,16 @@ struct Avx512 {
     const Index order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm512_permutexvar_epi32(order, mixed);
   }
-  static LW_INLINE void storeRow(uint8_t* p, Index a, Index b, Index c, Index d) {
-    _mm512_storeu_si512(p, rowsOf(a, b, c, d));
-  }
-  // The same in two rows that are `step` apart: a and b side by side, then c and d.
+  // The same in two or four rows that are `step` apart.
   static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
-    const Index rows = rowsOf(a, b, c, d);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(rows));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + step), _mm512_extracti64x4_epi64(rows, 1));
+    char* const to[2] = {reinterpret_cast<char*>(p), reinterpret_cast<char*>(p) + step};
+    storeParts(to, rowsOf(a, b, c, d), 32);
   }
   static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
                                       Index d) {
-    const Index rows = rowsOf(a, b, c, d);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_castsi512_si128(rows));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + step), _mm512_extracti32x4_epi32(rows, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * step), _mm512_extracti32x4_epi32(rows, 2));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 3 * step), _mm512_extracti32x4_epi32(rows, 3));
+    char* const first = reinterpret_cast<char*>(p);
+    char* const to[4] = {first, first + step, first + 2 * step, first + 3 * step};
+    storeParts(to, rowsOf(a, b, c, d), 16);
   }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {

@@ -162,26 +162,28 @@ struct Emulated {
     return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
   }
   // Of words that four vectors hold: bytes clamped to [0, 255], one vector after the other.
-  static LW_INLINE void storeRow(uint8_t* p, Index a, Index b, Index c, Index d) {
-    storeFourRows(p, W, a, b, c, d);
-  }
-  // The same in two rows that are `step` apart: a and b side by side, then c and d.
-  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
+  static Index rowsOf(Index a, Index b, Index c, Index d) {
+    uint8_t bytes[4][W];
     for (int i = 0; i < W; ++i) {
-      p[i] = narrow(a[i]);
-      p[W + i] = narrow(b[i]);
-      p[step + i] = narrow(c[i]);
-      p[step + W + i] = narrow(d[i]);
+      bytes[0][i] = narrow(a[i]);
+      bytes[1][i] = narrow(b[i]);
+      bytes[2][i] = narrow(c[i]);
+      bytes[3][i] = narrow(d[i]);
     }
+    Index result;
+    __builtin_memcpy(&result, bytes, sizeof bytes);
+    return result;
+  }
+  // The same in two or four rows that are `step` apart.
+  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
+    char* const to[2] = {reinterpret_cast<char*>(p), reinterpret_cast<char*>(p) + step};
+    storeParts(to, rowsOf(a, b, c, d), 2 * W);
   }
   static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
                                       Index d) {
-    for (int i = 0; i < W; ++i) {
-      p[i] = narrow(a[i]);
-      p[step + i] = narrow(b[i]);
-      p[2 * step + i] = narrow(c[i]);
-      p[3 * step + i] = narrow(d[i]);
-    }
+    char* const first = reinterpret_cast<char*>(p);
+    char* const to[4] = {first, first + step, first + 2 * step, first + 3 * step};
+    storeParts(to, rowsOf(a, b, c, d), W);
   }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
