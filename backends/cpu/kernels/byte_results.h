@@ -77,12 +77,6 @@ struct BytePacker {
     }
     return V::toInt(x);
   }
-  // One vector after the other.
-  LW_INLINE Index packed(const Index (&words)[4]) const {
-    Index all[1] = {V::rowsOf(words[0], words[1], words[2], words[3])};
-    clamp(all);
-    return all[0];
-  }
   template <int count>
   LW_INLINE void clamp(Index (&bytes)[count]) const {
     if (!clamps) return;

@@ -253,6 +253,7 @@ struct MicroKernel {
 
   template <bool withResidual>
   static LW_INLINE void storeBytes(const Acc (&acc)[R][P][NV], const MicroArgs& args) {
+    constexpr int kRow = (P + kPacked - 1) / kPacked;
     const ByteResults& results = *args.results;
     const BytePacker<V> bytes(results);
     typename V::Reg scale[NV], bias[NV];
@@ -260,24 +261,35 @@ struct MicroKernel {
       scale[n] = V::load(results.scale + n * V::kWidth);
       bias[n] = V::load(results.bias + n * V::kWidth);
     }
-    const int channels = (NV - 1) * V::kWidth + args.lastLanes;
-    LW_UNROLL for (int r = 0; r < R; ++r) {
-      LW_UNROLL for (int first = 0; first < P; first += kPacked) {
-        typename V::Index words[4];
-        char* to[kPacked];
-        LW_UNROLL for (int i = 0; i < 4; ++i) {
-          // Behind the last pixel or vector that one serves once more.
-          const int p = first + i * kPacked / 4 < P ? first + i * kPacked / 4 : P - 1;
-          const int n = i % (4 / kPacked) < NV ? i % (4 / kPacked) : NV - 1;
-          const char* residual = args.byteResidual;
-          if constexpr (withResidual) {
-            residual += r * args.residualRow + p * args.residualPixel + n * V::kWidth;
-          }
-          words[i] = bytes.template word<withResidual>(acc[r][p][n], scale[n], bias[n], residual);
-          to[i * kPacked / 4] = args.bytes + r * args.cRow + p * args.cPixel;
+    // Behind the last pixel or vector that one serves once more.
+    const auto pixelOf = [](int k, int i) {
+      const int pixel = k * kPacked + i * kPacked / 4;
+      return pixel < P ? pixel : P - 1;
+    };
+    typename V::Index packed[R * kRow];
+    LW_UNROLL for (int k = 0; k < R * kRow; ++k) {
+      const int r = k / kRow;
+      typename V::Index words[4];
+      LW_UNROLL for (int i = 0; i < 4; ++i) {
+        const int p = pixelOf(k % kRow, i);
+        const int n = i % (4 / kPacked) < NV ? i % (4 / kPacked) : NV - 1;
+        const char* residual = args.byteResidual;
+        if constexpr (withResidual) {
+          residual += r * args.residualRow + p * args.residualPixel + n * V::kWidth;
         }
-        V::storeParts(to, bytes.packed(words), channels);
+        words[i] = bytes.template word<withResidual>(acc[r][p][n], scale[n], bias[n], residual);
       }
+      packed[k] = V::rowsOf(words[0], words[1], words[2], words[3]);
+    }
+    bytes.clamp(packed);
+    const int channels = (NV - 1) * V::kWidth + args.lastLanes;
+    LW_UNROLL for (int k = 0; k < R * kRow; ++k) {
+      char* to[kPacked];
+      LW_UNROLL for (int i = 0; i < kPacked; ++i) {
+        const int p = pixelOf(k % kRow, i * 4 / kPacked);
+        to[i] = args.bytes + k / kRow * args.cRow + p * args.cPixel;
+      }
+      V::storeParts(to, packed[k], channels);
     }
   }
 
