@@ -9,7 +9,7 @@
 #include "backends/cpu/fully_connected.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
-#include "backends/cpu/loop_nest.h"
+#include "backends/cpu/row_view.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/weight_memory.h"
 #include "layerwise/error.h"
@@ -17,45 +17,6 @@
 namespace layerwise {
 namespace cpu {
 namespace {
-
-/// A tensor as rows: how many, where each begins, and how many elements each holds.
-struct RowView {
-  BufferView view;
-  Dims dims, strides;  ///< of the axes over which rows run
-  std::int64_t length = 1;
-  bool contiguous = true;  ///< each row is one run of memory
-
-  RowView(const BufferView& tensor, int axis) : view(tensor) {
-    for (int i = 0; i < axis; ++i) {
-      dims.append(tensor.dims[i]);
-      strides.append(tensor.strides[i]);
-    }
-    for (int i = tensor.dims.rank() - 1; i >= axis; --i) {
-      if (tensor.dims[i] != 1 && tensor.strides[i] != length) contiguous = false;
-      length *= tensor.dims[i];
-    }
-  }
-
-  std::int64_t rows() const { return dims.volume(); }
-
-  std::int64_t offset(std::int64_t row) const {
-    std::int64_t at = 0;
-    for (int axis = dims.rank() - 1; axis >= 0; row /= dims[axis--])
-      at += row % dims[axis] * strides[axis];
-    return at;
-  }
-};
-
-/// A row's elements in their logical order.
-LoopNest<2> gatherOf(const BufferView& view, int axis) {
-  std::vector<LoopNest<2>::Loop> loops;
-  std::int64_t length = 1;
-  for (int i = view.dims.rank() - 1; i >= axis; --i) {
-    loops.push_back({view.dims[i], {length, view.strides[i]}});
-    length *= view.dims[i];
-  }
-  return LoopNest<2>(loops);
-}
 
 int axisOf(const FullyConnected& a, int rank) {
   return static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
@@ -190,14 +151,6 @@ class DotTactic final : public FullyConnectedTactic {
   void addCandidates(const Candidate& candidate, const ConvShape&,
                      std::vector<Candidate>& candidates) const override {
     candidates.push_back(candidate);
-  }
-
- private:
-  static void copyRow(const LoopNest<2>& gather, const float* from, float* to) {
-    auto step = gather.runStrides();
-    gather.runAll([&](const auto& at, std::int64_t count) {
-      for (std::int64_t i = 0; i < count; ++i) to[at[0] + i * step[0]] = from[at[1] + i * step[1]];
-    });
   }
 };
 

@@ -6,6 +6,7 @@
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
+#include "backends/cpu/row_view.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/tactic_registry.h"
 
@@ -28,10 +29,9 @@ class BFloat16FullyConnectedTactic final : public Tactic {
     if (!a || context.graph.computeType(id) != DataType::kBFloat16) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
     if (in.type != DataType::kFloat32 || in.dims.rank() < 2 || in.dims.volume() == 0) return;
-    // Rows along the second axis: what follows it is of size 1.
-    if (in.dims.volume() != in.dims[0] * in.dims[1]) return;
+    // One row an image.
     if (a->axis != 1 && (a->axis != -1 || in.dims.rank() != 2)) return;
-    ConvShape shape = shapeOf(*a, in.dims[0], in.dims[1]);
+    ConvShape shape = shapeOf(*a, in.dims);
     double weights = 2 * static_cast<double>(shape.ci * shape.co);
     for (const FusedRegion& region : fusedRegions(context, id)) {
       if (region.residual != kNone) continue;
@@ -57,7 +57,7 @@ class BFloat16FullyConnectedTactic final : public Tactic {
   std::shared_ptr<const void> pack(const Graph& graph, const Candidate& candidate) const override {
     const Node& node = graph.node(candidate.nodes.front());
     const FullyConnected& a = *node.as<FullyConnected>();
-    ConvShape shape = shapeOf(a, 1, node.weights[0].count / a.outputs);
+    ConvShape shape = shapeOf(a, {1, node.weights[0].count / a.outputs});
     ConvConfig config = configOf(candidate);
     ConstantData kernel = floatData(node.weights[0]), bias = floatData(node.weights[1]);
     auto packed = std::make_shared<PackedConvolution>();
@@ -69,28 +69,39 @@ class BFloat16FullyConnectedTactic final : public Tactic {
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
-    BufferView in = context.inputs[0], out = context.outputs[0];
-    auto rows = [](const BufferView& view) { return View{0, 0, view.strides[0], view.strides[1]}; };
-    ConvPlan plan = bindConv(shapeOf(*node.as<FullyConnected>(), in.dims[0], in.dims[1]),
-                             configOf(context.candidate), rows(in), rows(out), {},
-                             epilogueOf(context.graph, context.candidate.nodes), context.workers,
-                             cacheSizes(), {});
+    BufferView out = context.outputs[0];
+    RowView in(context.inputs[0], 1);
+    LoopNest<2> gather = gatherOf(in.view, 1);
+    ConvShape shape = shapeOf(*node.as<FullyConnected>(), in.view.dims);
+    View rows{0, 0, in.contiguous ? in.view.strides[0] : in.length, 1};
+    ConvPlan plan = bindConv(
+        shape, configOf(context.candidate), rows, {0, 0, out.strides[0], out.strides[1]}, {},
+        epilogueOf(context.graph, context.candidate.nodes), context.workers, cacheSizes(), {});
     auto packed = std::static_pointer_cast<const PackedConvolution>(context.packed);
     TypedConvKernel kernel = kernels_.direct;
+    std::size_t kernelBytes = static_cast<std::size_t>(plan.scratchFloats) * sizeof(float);
+    // Kernels read up to 64 bytes beyond.
+    std::size_t copyBytes =
+        in.contiguous ? 0 : static_cast<std::size_t>(in.rows() * in.length) * 2 + 64;
     auto work = [=](std::int64_t tile, const Worker& worker) {
-      TypedConvBuffers buffers{worker.data<const void>(in), packed->data(), nullptr,
-                               worker.data<void>(out)};
+      const auto* from = worker.data<const std::uint16_t>(in.view);
+      if (!in.contiguous) {
+        auto* copy = reinterpret_cast<std::uint16_t*>(worker.scratch + kernelBytes);
+        for (std::int64_t row = 0; row < in.rows(); ++row)
+          copyRow(gather, from + in.offset(row), copy + row * in.length);
+        from = copy;
+      }
+      TypedConvBuffers buffers{from, packed->data(), nullptr, worker.data<void>(out)};
       kernel(plan, buffers, tile, reinterpret_cast<float*>(worker.scratch));
     };
-    return makeStep(out.dims.volume() == 0 ? 0 : plan.tiles, work,
-                    static_cast<std::size_t>(plan.scratchFloats) * sizeof(float));
+    return makeStep(out.dims.volume() == 0 ? 0 : plan.tiles, work, kernelBytes + copyBytes);
   }
 
  private:
-  static ConvShape shapeOf(const FullyConnected& a, std::int64_t rows, std::int64_t depth) {
+  static ConvShape shapeOf(const FullyConnected& a, const Dims& in) {
     ConvShape shape;
-    shape.w = rows;
-    shape.ci = depth;
+    shape.w = in[0];
+    shape.ci = in.volume() / in[0];
     shape.co = a.outputs;
     return shape;
   }
