@@ -66,6 +66,18 @@ Launch launchOver(std::int64_t elements, std::shared_ptr<const Program> program,
           {kGroup, 1, 1}};
 }
 
+Launch launchOver(std::int64_t items, std::int64_t rows, std::int64_t images,
+                  std::shared_ptr<const Program> program, std::string kernel,
+                  std::vector<Argument> arguments) {
+  constexpr std::size_t kRowGroup = 64;
+  auto groups = (static_cast<std::size_t>(items) + kRowGroup - 1) / kRowGroup;
+  return {std::move(program),
+          std::move(kernel),
+          std::move(arguments),
+          {groups * kRowGroup, static_cast<std::size_t>(rows), static_cast<std::size_t>(images)},
+          {kRowGroup, 1, 1}};
+}
+
 std::string exactDivision(const Device& device) {
   return device.info().exactDivide ? "-cl-fp32-correctly-rounded-divide-sqrt" : "";
 }

@@ -21,6 +21,10 @@ std::string_view computeTypeName(DataType type);
 /// A launch of one work item an element, in groups of one size.
 Launch launchOver(std::int64_t elements, std::shared_ptr<const Program> program, std::string kernel,
                   std::vector<Argument> arguments);
+/// The same of `items` in each of `rows` of each of `images`: the three dimensions of the work.
+Launch launchOver(std::int64_t items, std::int64_t rows, std::int64_t images,
+                  std::shared_ptr<const Program> program, std::string kernel,
+                  std::vector<Argument> arguments);
 
 /// The options with which divisions and square roots are rounded correctly, where the device has
 /// that.

@@ -1,7 +1,7 @@
 // Pooling: a work item computes WIDTH channels of one pixel.
 //
 // Defines beside those of vector.cl: AVERAGE, 1 or 0; COUNT_PADDING, 1 or 0; BATCH, so many values side by side are asked
-// for before the first is used.
+// for before the first is used; SLICES and VECTORS of a group where a whole image is averaged.
 #include "vector.cl"
 
 #if AVERAGE
@@ -14,8 +14,7 @@
   }
 
 // The average of a whole image: SLICES work items share the pixels of WIDTH channels.
-#define SLICES 16
-#define VECTORS 4
+#ifdef SLICES
 kernel __attribute__((reqd_work_group_size(VECTORS, SLICES, 1))) void globalAverage(
     global const element* in, ulong inAt, global element* out, ulong outAt, const VectorWindow w) {
   local V sums[SLICES][VECTORS];
@@ -40,6 +39,7 @@ kernel __attribute__((reqd_work_group_size(VECTORS, SLICES, 1))) void globalAver
   for (int i = 1; i < SLICES; ++i) result += sums[i][column];
   storeVector(result / (float)pixels, out, outAt + get_global_id(2) * w.outImage + vector * WIDTH, w.outAligned);
 }
+#endif
 #endif
 
 kernel void pool(global const element* in, ulong inAt, global element* out, ulong outAt,

@@ -5,6 +5,7 @@
 
 #include "backends/opencl/activation_function.h"
 #include "backends/opencl/cost.h"
+#include "backends/opencl/kernel_types.h"
 #include "backends/opencl/nest.h"
 #include "backends/opencl/step.h"
 #include "backends/opencl/tactic_registry.h"
@@ -63,17 +64,9 @@ struct VectorWindow {
 Launch launchOverPixels(std::shared_ptr<const Program> program, std::string kernel,
                         std::vector<Argument> arguments, const VectorWindow& w, std::int64_t images,
                         int columns) {
-  constexpr std::size_t kGroup = 64;
-  const auto items = static_cast<std::size_t>(w.vectors) *
-                     static_cast<std::size_t>((w.outWidth + columns - 1) / columns);
-  Launch launch;
-  launch.program = std::move(program);
-  launch.kernel = std::move(kernel);
-  launch.arguments = std::move(arguments);
-  launch.local = {kGroup, 1, 1};
-  launch.global = {(items + kGroup - 1) / kGroup * kGroup, static_cast<std::size_t>(w.outHeight),
-                   static_cast<std::size_t>(images)};
-  return launch;
+  const std::int64_t items = std::int64_t{w.vectors} * ((w.outWidth + columns - 1) / columns);
+  return launchOver(items, w.outHeight, images, std::move(program), std::move(kernel),
+                    std::move(arguments));
 }
 
 /// What the tactics of this file share: channels-last tensors of rank 3 or 4 whose channels fill
@@ -153,7 +146,9 @@ class VectorPooling final : public VectorTactic {
     source.define("COUNT_PADDING", a.averageCountsPadding);
     if (isGlobalAverage(a, w)) {
       source.define("BATCH", 4);
-      constexpr std::size_t kVectors = 4, kSlices = 16;  // the kernel's
+      constexpr std::size_t kVectors = 4, kSlices = 16;
+      source.define("VECTORS", kVectors);
+      source.define("SLICES", kSlices);
       Launch launch;
       launch.program = device_.program(source);
       launch.kernel = "globalAverage";

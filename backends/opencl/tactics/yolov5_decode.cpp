@@ -79,17 +79,11 @@ class Yolov5Decode final : public Tactic {
       defineTypes(source, {out.type, map.type});
       constexpr int kCells = 8;
       source.define("CELLS", kCells);
-      constexpr std::size_t kGroup = 64;
-      Launch launch;
-      launch.program = device_.program(source);
-      launch.kernel = "decode";
-      launch.arguments = {Argument::view(out), Argument::view(map),
-                          Argument::memory(device_.upload(sizes, "anchors")), Argument::value(l)};
-      launch.local = {kGroup, 1, 1};
-      launch.global = {(static_cast<std::size_t>(l.values) + kGroup - 1) / kGroup * kGroup,
-                       static_cast<std::size_t>((map.dims[2] * map.dims[3] + kCells - 1) / kCells),
-                       static_cast<std::size_t>(map.dims[0])};
-      launches.push_back(std::move(launch));
+      launches.push_back(
+          launchOver(l.values, (map.dims[2] * map.dims[3] + kCells - 1) / kCells, map.dims[0],
+                     device_.program(source), "decode",
+                     {Argument::view(out), Argument::view(map),
+                      Argument::memory(device_.upload(sizes, "anchors")), Argument::value(l)}));
     }
     return std::make_unique<ClStep>(std::move(launches));
   }
