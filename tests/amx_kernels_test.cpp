@@ -470,7 +470,7 @@ TEST(AmxConv, BytesMatchTheIntegerSemanticsOnRandomAttributes) {
   checkRandom(Element::kUInt8, 2, 120);
 }
 
-// Rows of all taps in turn, instead of one tap after the other.
+// Of many rows a tap.
 TEST(AmxConv, MatchesThePlainLoopOnManyChannels) {
   std::mt19937 random(8);
   for (int i = 0; i < 16 && !HasFailure(); ++i) {

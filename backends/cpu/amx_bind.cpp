@@ -130,9 +130,8 @@ void orderBlocks(AmxPlan& p, const CacheSizes& caches) {
   const int64_t weights = p.chunk * p.blockBytes;
   p.positionsFirst = weights <= caches.l2 / 2;
   const int64_t reread = p.positionsFirst ? weights : std::min<int64_t>(p.chunk, 2) * p.blockBytes;
-  const int64_t rows = p.config.method == AmxMethod::kFlat ? 1 : p.strip;
-  const int64_t columns = p.config.method == AmxMethod::kFlat ? p.strip : p.rowPositions;
-  const bool once = rows * columns <= kAccumulators * kTileRows;
+  const int64_t rowPositions = p.config.method == AmxMethod::kFlat ? 1 : p.rowPositions;
+  const bool once = p.strip * rowPositions <= kAccumulators * kTileRows;
   p.streamed = once || reread > caches.l1 * 3 / 4;
 }
 

@@ -133,7 +133,8 @@ struct AmxFinisher {
         q[i] = wordAt<added>(r.sums + i * kTileRowBytes, scale, bias,
                              r.residual + i * r.residualPixel);
       }
-      V::storeFourRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
+      char* const to[4] = {r.to, r.to + r.toPixel, r.to + 2 * r.toPixel, r.to + 3 * r.toPixel};
+      V::storeParts(to, V::rowsOf(q[0], q[1], q[2], q[3]), 16);
       r.sums += 4 * kTileRowBytes;
       r.to += 4 * r.toPixel;
       r.residual += 4 * r.residualPixel;
@@ -166,7 +167,8 @@ struct AmxFinisher {
           q[i] =
               wordAt<added>(sums(i / 2, i % 2), scale[i % 2], bias[i % 2], residual(i / 2, i % 2));
         }
-        V::storeTwoRows(reinterpret_cast<uint8_t*>(r.to), r.toPixel, q[0], q[1], q[2], q[3]);
+        char* const to[2] = {r.to, r.to + r.toPixel};
+        V::storeParts(to, V::rowsOf(q[0], q[1], q[2], q[3]), 32);
       }
     }
     for (; r.rows > 0; advance(1)) {

@@ -109,17 +109,6 @@ struct Avx512 {
     const Index order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm512_permutexvar_epi32(order, mixed);
   }
-  // The same in two or four rows that are `step` apart.
-  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
-    char* const to[2] = {reinterpret_cast<char*>(p), reinterpret_cast<char*>(p) + step};
-    storeParts(to, rowsOf(a, b, c, d), 32);
-  }
-  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
-                                      Index d) {
-    char* const first = reinterpret_cast<char*>(p);
-    char* const to[4] = {first, first + step, first + 2 * step, first + 3 * step};
-    storeParts(to, rowsOf(a, b, c, d), 16);
-  }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
     return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));

@@ -174,17 +174,6 @@ struct Emulated {
     __builtin_memcpy(&result, bytes, sizeof bytes);
     return result;
   }
-  // The same in two or four rows that are `step` apart.
-  static LW_INLINE void storeTwoRows(uint8_t* p, int64_t step, Index a, Index b, Index c, Index d) {
-    char* const to[2] = {reinterpret_cast<char*>(p), reinterpret_cast<char*>(p) + step};
-    storeParts(to, rowsOf(a, b, c, d), 2 * W);
-  }
-  static LW_INLINE void storeFourRows(uint8_t* p, int64_t step, Index a, Index b, Index c,
-                                      Index d) {
-    char* const first = reinterpret_cast<char*>(p);
-    char* const to[4] = {first, first + step, first + 2 * step, first + 3 * step};
-    storeParts(to, rowsOf(a, b, c, d), W);
-  }
   // Integers of 16 bits, twice as many as there are lanes; results that do not fit wrap.
   static LW_INLINE Index loadShorts(const uint8_t* p) {
     Shorts x = {};
