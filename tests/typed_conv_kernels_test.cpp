@@ -88,6 +88,9 @@ class TypedCase {
   int64_t pick(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
+  int64_t oneOf(std::initializer_list<int64_t> values) {
+    return values.begin()[pick(0, static_cast<int64_t>(values.size()) - 1)];
+  }
 
   int64_t leastByte = 0;
 
@@ -389,18 +392,17 @@ TEST(TypedConvKernels, DepthwiseBytesMatchThePlainLoop) {
   for (int i = 0; i < 120 && !HasFailure(); ++i) {
     ConvShape shape;
     TypedCase test(Element::kUInt8, shape, random);
-    const auto pick = [&](std::initializer_list<int64_t> values) {
-      return values.begin()[test.pick(0, static_cast<int64_t>(values.size()) - 1)];
-    };
     ConvShape& s = test.shape;
-    s.n = pick({1, 2});
-    s.h = pick({1, 2, 3, 7, 8, 17}), s.w = pick({1, 2, 4, 7, 10, 19});
-    s.groups = s.ci = s.co = pick({1, 8, 16, 20, 32, 40, 64, 70, 96, 144});
+    s.n = test.oneOf({1, 2});
+    s.h = test.oneOf({1, 2, 3, 7, 8, 17}), s.w = test.oneOf({1, 2, 4, 7, 10, 19});
+    s.groups = s.ci = s.co = test.oneOf({1, 8, 16, 20, 32, 40, 64, 70, 96, 144});
     s.kh = s.kw = 3;
-    s.sh = s.sw = pick({1, 1, 2, 2, 3});
-    s.dh = s.dw = pick({1, 1, 1, 2});
-    s.pt = pick({1, 2, 4}), s.pl = pick({1, 2, 3}), s.pb = pick({1, 2, 3}), s.pr = pick({1, 2, 5});
-    if (s.h > 4 && s.w > 4) s.pt = pick({0, 1}), s.pl = pick({0, 1}), s.pr = pick({0, 1});
+    s.sh = s.sw = test.oneOf({1, 1, 2, 2, 3});
+    s.dh = s.dw = test.oneOf({1, 1, 1, 2});
+    s.pt = test.oneOf({1, 2, 4}), s.pl = test.oneOf({1, 2, 3}), s.pb = test.oneOf({1, 2, 3}),
+    s.pr = test.oneOf({1, 2, 5});
+    if (s.h > 4 && s.w > 4)
+      s.pt = test.oneOf({0, 1}), s.pl = test.oneOf({0, 1}), s.pr = test.oneOf({0, 1});
     if (s.outH() < 1 || s.outW() < 1) continue;
     const bool plain = test.pick(0, 2) != 0;  // bytes that need no more than scales and clamps
     if (plain) {
@@ -424,15 +426,13 @@ TEST(TypedConvKernels, BytesByWinogradMatchThePlainLoop) {
   for (int i = 0; i < 60 && !HasFailure(); ++i) {
     ConvShape shape;
     TypedCase test(Element::kUInt8, shape, random);
-    const auto pick = [&](std::initializer_list<int64_t> values) {
-      return values.begin()[test.pick(0, static_cast<int64_t>(values.size()) - 1)];
-    };
     ConvShape& s = test.shape;
-    s.n = pick({1, 2});
-    s.h = pick({1, 3, 8, 14, 17}), s.w = pick({1, 4, 7, 13, 28});
-    s.ci = pick({1, 3, 17, 58, 64, 112}), s.co = pick({1, 8, 17, 58, 70});
+    s.n = test.oneOf({1, 2});
+    s.h = test.oneOf({1, 3, 8, 14, 17}), s.w = test.oneOf({1, 4, 7, 13, 28});
+    s.ci = test.oneOf({1, 3, 17, 58, 64, 112}), s.co = test.oneOf({1, 8, 17, 58, 70});
     s.kh = s.kw = 3;
-    s.pt = pick({1, 2}), s.pl = pick({1, 3}), s.pb = pick({1, 2}), s.pr = pick({1, 2});
+    s.pt = test.oneOf({1, 2}), s.pl = test.oneOf({1, 3}), s.pb = test.oneOf({1, 2}),
+    s.pr = test.oneOf({1, 2});
     test.epilogue = makeEpilogue(static_cast<Activation>(i % kActivations));
     test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
     test.conversion.output = test.pick(0, 2) ? Element::kUInt8 : Element::kFloat32;
