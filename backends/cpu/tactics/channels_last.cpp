@@ -6,10 +6,10 @@
 
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
+#include "backends/cpu/pool_plan.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
 #include "backends/cpu/tensor_view.h"
-#include "layers/spatial.h"
 
 namespace layerwise {
 namespace cpu {
@@ -111,31 +111,12 @@ class PoolingTactic final : public ChannelsLastTactic {
     if (!a || isGlobalAverage(*a)) return false;
     if (type() == DataType::kUInt8 && a->type != PoolingType::kMax) return false;
     const Dims& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])].dims;
-    if (in.rank() > 4) return false;
-    // A window that may hold no pixel at all has a value that only the reference defines; and a
-    // last window that ceil adds counts padding in a way of its own.
-    SpatialWindow w = resolveWindow(*a, in);
-    for (int i = 0; i < w.axes; ++i)
-      if (w.prePadding[i] >= w.kernel[i] || w.postPadding[i] >= w.kernel[i]) return false;
-    return a->paddingMode == PaddingMode::kExplicitRoundDown || a->type == PoolingType::kMax;
+    return canPool(*a, in);
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Pooling& a = *nodeOf(context).as<Pooling>();
-    SpatialWindow w = resolveWindow(a, context.inputs[0].dims);
-    ImageSize in(context.inputs[0].dims), out(context.outputs[0].dims);
-    int x = w.axes - 1;
-    PoolPlan plan;
-    plan.kind = a.type == PoolingType::kMax ? PoolKind::kMax
-                : a.averageCountsPadding    ? PoolKind::kAverageWithZeros
-                                            : PoolKind::kAverage;
-    plan.n = in.n, plan.h = in.h, plan.w = in.w, plan.c = in.c, plan.outH = out.h,
-    plan.outW = out.w;
-    plan.kw = w.kernel[x], plan.sw = w.stride[x], plan.pl = w.prePadding[x],
-    plan.pr = w.postPadding[x];
-    if (w.axes == 2)
-      plan.kh = w.kernel[0], plan.sh = w.stride[0], plan.pt = w.prePadding[0],
-      plan.pb = w.postPadding[0];
+    PoolPlan plan = poolPlanOf(a, context.inputs[0].dims);
     plan.in = viewOf(context.inputs[0]);
     plan.out = viewOf(context.outputs[0]);
     return unaryStep(context, plan, table().pool);
