@@ -3,6 +3,7 @@
 #include "layer_cases/copies.h"
 #include "layer_cases/plugins.h"
 #include "layer_cases/pointwise.h"
+#include "layer_cases/pooled.h"
 #include "layer_cases/quantized.h"
 #include "layer_cases/sums.h"
 #include "layer_cases/windows.h"
@@ -21,6 +22,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"convolution_activation", convolutionActivationCase, 51},
       {"convolution_add", convolutionAddCase, 40},
       {"convolution_picture", pictureCase, 30},
+      {"convolution_pooling", convolutionPoolingCase, 51},
       {"convolution_winograd", winogradCase, 30},
       {"deconvolution", deconvolutionCase, 40},
       {"dequantize", dequantizeCase, 40},
@@ -40,6 +42,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"pooling", poolingCase, 60},
       {"quantize", quantizeCase, 40},
       {"quantized_convolution", quantizedConvolutionCase, 102},
+      {"quantized_convolution_pooling", quantizedConvolutionPoolingCase, 51},
       {"quantized_matrix", quantizedMatrixCase, 34},
       {"quantized_picture", quantizedPictureCase, 34},
       {"reduce", reduceCase, 50},

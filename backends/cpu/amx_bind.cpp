@@ -52,6 +52,14 @@ void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, in
     cutChannels();
   }
   p.strip = divideUp(rows, strips);
+  if (p.pooled) {
+    const int64_t shared = p.pool.kh - p.pool.sh;  // rows of two windows, one above the other
+    p.pooledStrip = std::clamp<int64_t>((p.strip - shared) / p.pool.sh, 1, p.pool.outH);
+    p.strip = std::min(rows, p.pooledStrip * p.pool.sh + shared);
+    p.chunk = p.blockCount;
+    p.chunks = 1;
+    return;
+  }
   p.chunk = p.config.blocks ? std::min(p.config.blocks, p.blockCount)
                             : std::min(p.blockCount, 2 * divideUp(pairs, chunks));
   p.chunks = divideUp(p.blockCount, p.chunk);
@@ -65,15 +73,18 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   p.position = rowsOnly ? runs.position : std::min(runs.position, kRowBytes);
   p.planes = rowsOnly ? 1 : runs.stepsPerRun;
   p.rowPositions = rowsOnly ? p.outW : phaseColumns(s);
-  p.phasesH = planes && runs.rows > 1 ? 1 : phasesOf(s.kh, s.sh, s.dh);
+  p.phasesH = planes && runs.rows % s.sh == 0 ? 1 : phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
   partition(p, p.outH, p.rowPositions * p.position * p.planes * phases,
             std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), stripBytes,
             threads);
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
-  // An odd number of lines: planes do not meet in the same sets of a cache.
-  p.planeBytes = (divideUp(p.phaseRows * p.rowPositions * p.position, kRowBytes) | 1) * kRowBytes;
+  // An odd number of lines: planes do not meet in the same sets of a cache. A column may be written
+  // up to a line beyond its end.
+  const int64_t beyond = planes ? kRowBytes : 0;
+  const int64_t pictureBytes = p.phaseRows * p.rowPositions * p.position + beyond;
+  p.planeBytes = (divideUp(pictureBytes, kRowBytes) | 1) * kRowBytes;
   p.phaseBytes = p.planes * p.planeBytes;
   bound.offsets.resize(static_cast<size_t>(p.steps));
   for (int64_t run = 0; run < runs.count; ++run) {
@@ -89,12 +100,16 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;
   if (!planes) return;
   p.columnRows = runs.rows;
-  p.tapBytes = runs.tapBytes;
   const int64_t bytes = elementBytes(p.config.element);
-  const int64_t read = (p.outW - 1) * s.sw * bytes + p.tapBytes, held = (s.pl + s.w) * bytes;
-  p.lineBytes = roundUp(std::max(read, held), kRowBytes) + kRowBytes;
+  const int64_t columns = std::max((p.outW - 1) * s.sw + s.kw, s.pl + s.w);
+  const auto line = [&](int64_t column) {
+    return roundUp(columns * column, kRowBytes) + kRowBytes;
+  };
+  p.lineBytes = line(bytes);
+  p.packedLineBytes = line(s.ci * bytes);
   p.linesAt = roundUp(p.scratchBytes, kRowBytes);
-  p.scratchBytes = p.linesAt + p.columnRows * s.ci * p.lineBytes;
+  p.scratchBytes = p.linesAt + s.ci * p.lineBytes + p.columnRows * p.packedLineBytes +
+                   line(p.columnRows * s.ci * bytes);
 }
 
 void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
@@ -120,6 +135,16 @@ void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, in
   if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes = kAmxStoreBytes;
+}
+
+// Units of pooled rows, one a worker: neighbours compute the rows that windows of both read.
+void bindPooling(AmxPlan& p, int threads) {
+  p.strips = std::clamp(divideUp(threads, p.images), int64_t{1}, p.pool.outH);
+  p.pooledUnit = divideUp(p.pool.outH, p.strips);
+  p.strips = divideUp(p.pool.outH, p.pooledUnit);
+  p.tiles = p.images * p.strips;
+  p.rowsAt = roundUp(p.scratchBytes, kRowBytes);
+  p.scratchBytes = p.rowsAt + p.strip * p.out.row * elementBytes(p.config.element) + kRowBytes;
 }
 
 // What the first-level cache keeps while a unit's blocks follow one another. With all channels of
@@ -156,10 +181,8 @@ const char* amxMethodName(AmxMethod method) {
 bool amxSupports(const ConvShape& s, const AmxConfig& c) {
   if (s.groups != 1 || c.element == Element::kFloat32) return false;
   if (c.method == AmxMethod::kPlanes) {
-    constexpr int64_t kMostTapBytes = 16;
-    const AmxRuns runs = amxRuns(s, c);
-    return s.dh == 1 && s.dw == 1 && runs.tapBytes <= kMostTapBytes &&
-           s.ci * runs.tapBytes <= kRowBytes;
+    return s.dh == 1 && s.dw == 1 && s.sh <= kMostStride &&
+           s.kw * s.ci * elementBytes(c.element) <= kRowBytes;
   }
   return c.method != AmxMethod::kFlat || isPointwise(s);
 }
@@ -187,7 +210,7 @@ double amxCycles(const ConvShape& s, const AmxConfig& c) {
       copied = s.kh * (2 + 2 * lines(kernelRow));
       break;
     case AmxMethod::kPlanes:
-      copied = 2 * s.sh * s.ci;
+      copied = 2 * (runs.rows % s.sh == 0 ? 1 : phases) * (runs.rows > 1 ? 2 : 1);
       break;
   }
   const int64_t blocks = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels);
@@ -224,11 +247,12 @@ std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
 AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const Conversion& conversion, const View& in, const View& out,
                            const View& residual, const Epilogue& epilogue, int threads,
-                           const CacheSizes& caches, bool inputAligned) {
+                           const CacheSizes& caches, bool inputAligned, const PoolPlan* pool) {
   const bool added = epilogue.residual != ResidualPlace::kNone;
   const bool inputFits = config.method == AmxMethod::kPlanes ? in.pixel == 1 : in.channel == 1;
   if (!amxSupports(shape, config) || !inputFits || out.channel != 1 ||
-      (added && residual.channel != 1)) {
+      (added && residual.channel != 1) ||
+      (pool && (pool->kind != PoolKind::kMax || conversion.output != config.element))) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[cpu convolution] no tile kernel {} for this shape and these strides",
                             amxMethodName(config.method)));
@@ -242,6 +266,11 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.in = in;
   p.out = out;
   p.residual = residual;
+  p.pooled = pool != nullptr;
+  if (pool) {
+    p.pool = *pool;
+    p.out = p.pool.in = {0, shape.outW() * shape.co, shape.co, 1};
+  }
   p.outH = shape.outH();
   p.outW = shape.outW();
   p.images = shape.n;
@@ -249,7 +278,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   const bool dense =
       isDense(shape, in) && isDense(shape, out) && (!added || isDense(shape, residual));
   if (config.method == AmxMethod::kFlat &&
-      !(dense && inputAligned &&
+      !(!pool && dense && inputAligned &&
         amxUsesInput(runs, config.element, in.pixel * elementBytes(config.element)))) {
     p.config.method = AmxMethod::kPhases;
   }
@@ -257,22 +286,24 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.stepBytes = runs.stepBytes;
   p.blockCount = divideUp(shape.co, kBlockChannels);
   p.blockBytes = p.steps * p.stepBytes * kBlockChannels;
+  const int unitThreads = pool ? 1 : threads;  // strips are parts of a unit
   const int64_t stripBytes = config.stripBytes ? config.stripBytes : caches.l2 / 4;
   switch (p.config.method) {
     case AmxMethod::kFlat:
-      bindFlat(bound, runs, stripBytes, threads);
+      bindFlat(bound, runs, stripBytes, unitThreads);
       break;
     case AmxMethod::kPhases:
     case AmxMethod::kRows:
     case AmxMethod::kPlanes:
-      bindPhases(bound, runs, stripBytes, threads);
+      bindPhases(bound, runs, stripBytes, unitThreads);
       break;
     case AmxMethod::kGather:
-      bindGather(bound, runs, stripBytes, threads);
+      bindGather(bound, runs, stripBytes, unitThreads);
       break;
   }
   p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
   p.tiles = p.images * p.strips * p.chunks;
+  if (pool) bindPooling(p, threads);
   orderBlocks(p, caches);
   return bound;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/tensor_ops.h"
 
 // Convolutions of one group on tile registers: products of 16 positions (output pixels) by up to 64
 // bytes of channels with 64 bytes by 16 output channels, of bfloat16 or of unsigned by signed
@@ -22,7 +23,7 @@ enum class AmxMethod : uint8_t {
             ///< row: for few channels
   kGather,  ///< a copied strip with one row an output pixel, which holds all that the pixel reads
   kPlanes,  ///< as kRows, out of planes (an image), of float32 where bfloat16 is multiplied: a
-            ///< column holds what an output pixel reads of one row or of as many as the stride
+            ///< column holds what an output pixel reads of one row or of several
 };
 inline constexpr AmxMethod kAmxMethods[] = {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows,
                                             AmxMethod::kGather, AmxMethod::kPlanes};
@@ -85,9 +86,14 @@ struct AmxPlan {
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
-  // kPlanes: input rows of a column, what is reserved for the taps of one row of one channel, and
-  // the rows of the input with their borders, in the scratch.
-  int64_t columnRows = 0, tapBytes = 0, lineBytes = 0, linesAt = 0;
+  // kPlanes: input rows of a column; in the scratch, bytes of a row of a plane of the input with
+  // its borders, and of all planes.
+  int64_t columnRows = 0, lineBytes = 0, packedLineBytes = 0, linesAt = 0;
+  // With pooling: `out` are rows of results in the scratch, from `rowsAt` on, of which windows read
+  // some. A unit has all channels of some pooled rows, and computes those of a few at a time.
+  bool pooled = false;
+  PoolPlan pool;
+  int64_t rowsAt = 0, pooledUnit = 0, pooledStrip = 0;
 };
 
 /// A plan, and for each step where its bytes begin, relative to those of the position.
@@ -98,10 +104,13 @@ struct AmxConvolution {
 
 /// Chooses the partition for `threads` workers. The bits of the result do not depend on it.
 /// `inputAligned`: the first element of the input is on a 64-byte boundary.
+/// `pool`: maximum pooling of the results, which must be of the element's type; only what it makes
+/// of them is written, to its own output.
 AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const Conversion& conversion, const View& in, const View& out,
                            const View& residual, const Epilogue& epilogue, int threads,
-                           const CacheSizes& caches = {}, bool inputAligned = true);
+                           const CacheSizes& caches = {}, bool inputAligned = true,
+                           const PoolPlan* pool = nullptr);
 
 /// Pointers of one run. Inputs and residual must be readable for 64 bytes beyond their last
 /// element.

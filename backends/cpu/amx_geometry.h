@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -27,9 +28,7 @@ struct AmxRuns {
   int64_t bytes = 0;            // of a run
   int64_t stepsPerRun = 0, stepBytes = 0;
   int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part
-  // kPlanes: rows of the kernel in a run, and the bytes of a row of a channel, more than it has
-  // taps.
-  int64_t rows = 1, tapBytes = 0;
+  int64_t rows = 1;      // kPlanes: of the kernel in a run, column by column
 
   // The place of row `i` of `run` in the order of the products: neighbouring runs share lines of
   // the input, so the first rows of all runs come before the second ones.
@@ -39,15 +38,14 @@ struct AmxRuns {
 inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   AmxRuns r;
   if (c.method == AmxMethod::kPlanes) {
-    const int64_t taps = s.kw * elementBytes(c.element);
-    r.tapBytes =
-        static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(taps < 4 ? 4 : taps)));
-    const int64_t rowBytes = s.ci * r.tapBytes;
+    const int64_t rowBytes = s.kw * s.ci * elementBytes(c.element);
+    const int64_t most = std::clamp<int64_t>(kRowBytes / rowBytes, 1, s.kh);
+    r.rows = divideUp(s.kh, divideUp(s.kh, most));
     // A row beyond the kernel's last meets weights of zero, and NaN times zero is NaN.
-    const bool whole = c.element == Element::kUInt8 || s.kh % s.sh == 0;
-    if (whole && s.sh * rowBytes <= kRowBytes) r.rows = s.sh;
+    while (c.element == Element::kBFloat16 && s.kh % r.rows != 0) --r.rows;
     r.count = divideUp(s.kh, r.rows);
-    r.bytes = r.stepBytes = r.rows * rowBytes;
+    r.bytes = r.rows * rowBytes;
+    r.stepBytes = roundUp(r.bytes, 4);
     r.stepsPerRun = 1;
     r.position = static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(r.stepBytes)));
     return r;

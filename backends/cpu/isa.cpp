@@ -64,7 +64,9 @@ CpuFeatures detectFeatures() {
   if (availableIsas().back() != Isa::kAvx512) return features;
   features.avx512Vnni = bit(extended.ecx, 11);
   features.avx512Bf16 = bit(more.eax, 5);
-  if ((savedRegisters() & kTileState) == kTileState && bit(extended.edx, 24)) {
+  // The kernels on tiles permute bytes, too, as all processors with tiles do.
+  const bool permutesBytes = bit(extended.ecx, 1);
+  if ((savedRegisters() & kTileState) == kTileState && bit(extended.edx, 24) && permutesBytes) {
     features.amxTile = tilesPermitted();
     features.amxInt8 = features.amxTile && bit(extended.edx, 25);
     features.amxBf16 = features.amxTile && bit(extended.edx, 22);

@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "backends/cpu/fused_region.h"
+#include "backends/cpu/pool_plan.h"
 #include "backends/cpu/tensor_view.h"
+#include "backends/shared/fused_region.h"
 
 namespace layerwise::cpu {
 
@@ -33,6 +35,30 @@ std::vector<TypedRegion> bytesRegions(const MatchContext& context, NodeId id) {
   if (in.dims.rank() < 3 || in.dims.rank() > 4 || in.dims.volume() == 0) return {};
   return {
       {{id}, node.inputs, node.outputs[0], in.type, info(node.inputs.back()).type, a->outputType}};
+}
+
+std::optional<TypedRegion> withPooling(const MatchContext& context, const TypedRegion& region) {
+  const NodeId next = onlyConsumer(context.graph, region.output);
+  if (next == kNone) return std::nullopt;
+  const Node& node = context.graph.node(next);
+  const Pooling* a = node.as<Pooling>();
+  if (!a || a->type != PoolingType::kMax || region.outputType != region.inputType)
+    return std::nullopt;
+  const bool sameType =
+      region.outputType == DataType::kUInt8 || context.graph.computeType(next) == region.outputType;
+  const Dims& in = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
+  if (!sameType || !canPool(*a, in)) return std::nullopt;
+  TypedRegion pooled = region;
+  pooled.nodes.push_back(next);
+  pooled.output = node.outputs[0];
+  pooled.pooling = a;
+  return pooled;
+}
+
+const Pooling* takePooling(const Graph& graph, std::vector<NodeId>& nodes) {
+  const Pooling* a = graph.node(nodes.back()).as<Pooling>();
+  if (a) nodes.pop_back();
+  return a;
 }
 
 Candidate candidateOf(const MatchContext& context, const ConvShape& shape,

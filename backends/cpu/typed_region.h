@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "backends/cpu/conv.h"
@@ -16,6 +17,7 @@ struct TypedRegion {
   std::vector<ValueId> inputs;  ///< the residual last, where there is one
   ValueId output = kNone;
   DataType inputType{}, residualType{}, outputType{};
+  const Pooling* pooling = nullptr;  ///< the last node, of withPooling()
 };
 
 /// The regions that begin at a convolution which may be computed in bfloat16; none where it may
@@ -23,6 +25,12 @@ struct TypedRegion {
 std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id);
 /// The region of a quantised convolution that the kernels' epilogues can do.
 std::vector<TypedRegion> bytesRegions(const MatchContext& context, NodeId id);
+
+/// The region with the maximum pooling, in its type, that alone reads its output; nothing where
+/// there is none that kernels take.
+std::optional<TypedRegion> withPooling(const MatchContext& context, const TypedRegion& region);
+/// Takes the pooling off such a region's nodes and returns it; null where the last node is none.
+const Pooling* takePooling(const Graph& graph, std::vector<NodeId>& nodes);
 
 /// A candidate for the region with all but its layouts, parameters and seconds.
 Candidate candidateOf(const MatchContext& context, const ConvShape& shape,

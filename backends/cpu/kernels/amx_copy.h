@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backends/cpu/amx_conv.h"
+#include "backends/cpu/kernels/amx_planes.h"
 #include "backends/cpu/kernels/amx_scratch.h"
 #include "backends/cpu/kernels/transpose.h"
 
@@ -83,34 +84,6 @@ class AmxCopy {
     }
   }
 
-  // Out of planes: rows of the input with their borders first, as the products take them, then from
-  // each of them what every output pixel reads.
-  void planes(const char* image, int64_t firstRow, int64_t rows, char* to, char* lines) const {
-    const int64_t copied = rows + (s.kh - 1) / s.sh;
-    for (int64_t py = 0; py < p.phasesH; ++py) {
-      for (int64_t r = 0; r < copied; ++r) {
-        char* column = to + py * p.phaseBytes + r * p.rowPositions * p.position;
-        for (int64_t i = 0; i < p.columnRows; ++i) {
-          const int64_t y = (firstRow + r) * s.sh + py + i - s.pt;
-          for (int64_t c = 0; c < s.ci; ++c, column += p.tapBytes) {
-            if (y < 0 || y >= s.h) {
-              fill(lines, p.lineBytes - 64);
-            } else {
-              line(image, y * p.in.row + c * p.in.channel, lines);
-            }
-            if (p.tapBytes == 4) {
-              spread<uint32_t, 1>(lines, column);
-            } else if (p.tapBytes == 8) {
-              spread<uint64_t, 1>(lines, column);
-            } else {
-              spread<uint64_t, 2>(lines, column);
-            }
-          }
-        }
-      }
-    }
-  }
-
   // For each output pixel one row of all that it reads.
   void gathered(const char* image, int64_t firstRow, int64_t rows, char* to) const {
     const int64_t rowBytes = s.kw * pixelBytes;
@@ -130,42 +103,6 @@ class AmxCopy {
   }
 
  private:
-  // One row of a plane between its borders.
-  LW_INLINE void line(const char* image, int64_t first, char* to) const {
-    const int64_t bytes = elementBytes(p.config.element), end = (s.pl + s.w) * bytes;
-    fill(to, s.pl * bytes);
-    if (p.config.element == Element::kUInt8) {
-      copy(to + s.pl, image + first, s.w);
-    } else {
-      const float* from = reinterpret_cast<const float*>(image) + first;
-      auto* values = reinterpret_cast<uint16_t*>(to) + s.pl;
-      int64_t x = 0;
-      for (; x + V::kWidth <= s.w; x += V::kWidth) {
-        V::storeBFloat16(values + x, V::load(from + x), V::kWidth);
-      }
-      if (x < s.w) {
-        V::storeBFloat16(values + x, V::loadFirst(from + x, static_cast<int>(s.w - x)), V::kWidth);
-      }
-    }
-    if (end < p.lineBytes - 64) fill(to + end, p.lineBytes - 64 - end);
-  }
-
-  // The taps of each output pixel in `words` words, zeros after them: weights of zero multiply what
-  // must be no NaN.
-  template <class Word, int words>
-  LW_INLINE void spread(const char* from, char* to) const {
-    const int64_t bytes = elementBytes(p.config.element), step = s.sw * bytes;
-    const int64_t left = s.kw * bytes - (words - 1) * static_cast<int64_t>(sizeof(Word));
-    const Word mask =
-        static_cast<Word>(~Word{0}) >> (8 * (static_cast<int64_t>(sizeof(Word)) - left));
-    for (int64_t x = 0; x < p.outW; ++x, from += step, to += p.position) {
-      Word word[words];
-      __builtin_memcpy(word, from, sizeof word);
-      word[words - 1] &= mask;
-      __builtin_memcpy(to, word, sizeof word);
-    }
-  }
-
   // What is left of a position's bytes is multiplied by weights of zero.
   LW_INLINE void clearAfter(int64_t used, char* to) const {
     if (used < p.position) V::store(reinterpret_cast<float*>(to + used), V::zero());
@@ -208,13 +145,15 @@ class AmxCopy {
 
 template <class V>
 void copyForTiles(const AmxPlan& p, const char* image, int64_t firstRow, int64_t rows, char* to) {
+  if (p.config.method == AmxMethod::kPlanes) {
+    AmxPlanes<V>(p).copy(image, firstRow, rows, to, to - kAmxStoreBytes + p.linesAt);
+    return;
+  }
   const AmxCopy<V> copy(p);
   if (p.config.method == AmxMethod::kPhases) {
     copy.phases(image, firstRow, rows, to);
   } else if (p.config.method == AmxMethod::kRows) {
     copy.rowPhases(image, firstRow, rows, to);
-  } else if (p.config.method == AmxMethod::kPlanes) {
-    copy.planes(image, firstRow, rows, to, to - kAmxStoreBytes + p.linesAt);
   } else {
     copy.gathered(image, firstRow, rows, to);
   }

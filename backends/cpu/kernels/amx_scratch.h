@@ -12,6 +12,8 @@ namespace {
 constexpr int kAccumulators = 4;
 constexpr int64_t kAccumulatorBytes = kTileRows * kTileRowBytes;
 constexpr int64_t kAmxStoreBytes = kAccumulators * kAccumulatorBytes;
+// Vertical, of a convolution of planes.
+constexpr int64_t kMostStride = 16;
 
 }  // namespace
 }  // namespace layerwise::cpu

@@ -26,6 +26,12 @@ struct Avx512Amx : Avx512 {
     const __mmask64 mask = n >= 64 ? ~0ull : (1ull << n) - 1;
     return _mm512_castsi512_ps(_mm512_maskz_loadu_epi8(mask, p));
   }
+  // Byte i is from[index[i]] where bit i of `places` is set, else that of `others`.
+  static LW_INLINE Reg pickBytes(Reg others, uint64_t places, Reg index, Reg from) {
+    return _mm512_castsi512_ps(_mm512_mask_permutexvar_epi8(_mm512_castps_si512(others), places,
+                                                            _mm512_castps_si512(index),
+                                                            _mm512_castps_si512(from)));
+  }
   static LW_INLINE void prefetchFar(const void* p) { _mm_prefetch(p, _MM_HINT_T1); }
 };
 

@@ -17,6 +17,17 @@ struct EmulatedTiles {
       storeBFloat16(p + kWidth, second, kWidth);
     }
     static LW_INLINE void prefetchFar(const void*) {}
+    static LW_INLINE Reg pickBytes(Reg others, uint64_t places, Reg index, Reg from) {
+      unsigned char result[64], which[64], source[64];
+      __builtin_memcpy(result, &others, 64);
+      __builtin_memcpy(which, &index, 64);
+      __builtin_memcpy(source, &from, 64);
+      for (int i = 0; i < 64; ++i) {
+        if (places >> i & 1) result[i] = source[which[i] % 64];
+      }
+      __builtin_memcpy(&others, result, 64);
+      return others;
+    }
     static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
       Reg x = {};
       for (int64_t i = 0; i < (n < 64 ? n : 64); ++i) {

@@ -2,14 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "backends/cpu/amx_conv.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
+#include "backends/cpu/pool_plan.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/step.h"
 #include "backends/cpu/tactic_registry.h"
+#include "backends/cpu/tensor_view.h"
 #include "backends/cpu/typed_region.h"
 
 #include "layerwise/error.h"
@@ -78,36 +81,15 @@ class AmxConvolutionTactic : public Tactic {
     return fromText(candidate.parameters, element_);
   }
 
+  /// Of the region, and of the region with the pooling that follows it.
   void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
                      std::vector<Candidate>& candidates) const {
-    const Dims& in = context.shapes.values[static_cast<std::size_t>(region.inputs[0])].dims;
-    const Dims& out = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
-    Candidate c = candidateOf(context, shape, region, *this);
-    const double bytes =
-        static_cast<double>(shape.co * shape.ci * shape.kh * shape.kw * elementBytes(element_));
-    constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;
-    int place = 0;
-    for (const AmxConfig& config : amxCandidates(shape, element_)) {
-      const double compute = amxCycles(shape, config) / (kClock * context.workers);
-      c.parameters = toText(config);
-      // Candidates come best guess first; a later one must not win on a tie.
-      c.seconds =
-          (std::max(compute, bytes / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
-      c.inputLayouts = {Layout::channelsLast(region.inputType, in.rank())};
-      if (c.inputs.size() > 1)
-        c.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
-      c.outputLayouts = {Layout::channelsLast(region.outputType, out.rank())};
-      candidates.push_back(c);
+    addWays(context, shape, region, candidates);
+    if (const auto pooled = withPooling(context, region)) {
+      const Dims& in = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
+      if (keepsRows(shape, poolPlanOf(*pooled->pooling, in)))
+        addWays(context, shape, *pooled, candidates);
     }
-    // An image is read as it comes.
-    const AmxConfig planes{AmxMethod::kPlanes, element_};
-    constexpr std::int64_t kImageChannels = 4;
-    if (shape.ci > kImageChannels || isOnePixel(in) || !amxSupports(shape, planes)) return;
-    c.seconds = amxCycles(shape, planes) / (kClock * context.workers) + kStepSeconds;
-    c.parameters = toText(planes);
-    c.inputLayouts[0] =
-        Layout::linear(element_ == Element::kUInt8 ? DataType::kUInt8 : DataType::kFloat32);
-    candidates.push_back(c);
   }
 
   std::shared_ptr<PackedConvolution> allocate(const ConvShape& shape,
@@ -128,13 +110,85 @@ class AmxConvolutionTactic : public Tactic {
     }
     conversion.output = elementOf(context.outputs[0].type);
     const bool aligned = context.inputs[0].byteOffset % 64 == 0;
-    return std::make_unique<AmxConvolutionStep>(
-        context, bindAmxConv(shape, configOf(context.candidate), conversion,
-                             pixelViewOf(context.inputs[0]), pixelViewOf(context.outputs[0]),
-                             residual, epilogue, context.workers, cacheSizes(), aligned));
+    const auto bound = [&](const View& out, const PoolPlan* pool) {
+      return bindAmxConv(shape, configOf(context.candidate), conversion,
+                         pixelViewOf(context.inputs[0]), out, residual, epilogue, context.workers,
+                         cacheSizes(), aligned, pool);
+    };
+    std::vector<NodeId> nodes = context.candidate.nodes;
+    const Pooling* pooling = takePooling(context.graph, nodes);
+    if (!pooling)
+      return std::make_unique<AmxConvolutionStep>(context,
+                                                  bound(pixelViewOf(context.outputs[0]), nullptr));
+    const ValueId between = context.graph.node(nodes.back()).outputs[0];
+    PoolPlan pool =
+        poolPlanOf(*pooling, context.shapes.values[static_cast<std::size_t>(between)].dims);
+    pool.out = viewOf(context.outputs[0]);
+    return std::make_unique<AmxConvolutionStep>(context, bound(pool.out, &pool));
   }
 
  private:
+  /// Whether the second-level cache holds the rows of a window and all weights.
+  bool keepsRows(const ConvShape& shape, const PoolPlan& pool) const {
+    const std::int64_t half = cacheSizes().l2 / 2, bytes = elementBytes(element_);
+    return shape.co * shape.ci * shape.kh * shape.kw * bytes <= half &&
+           pool.kh * pool.w * (shape.co + shape.ci) * bytes <= half;
+  }
+
+  /// About how many cycles windows and the rows that units compute twice take a core.
+  double poolCycles(const ConvShape& shape, const PoolPlan& pool, double convolution,
+                    int workers) const {
+    constexpr double kLine = 64;
+    const double lines = static_cast<double>(pool.n * pool.outH * pool.outW * pool.kh * pool.kw) *
+                         std::ceil(static_cast<double>(pool.c * elementBytes(element_)) / kLine);
+    const double shared = static_cast<double>(std::max<std::int64_t>(0, pool.kh - pool.sh)) *
+                          (workers - 1) / static_cast<double>(shape.n * shape.outH());
+    return 2 * lines + shared * convolution;
+  }
+
+  void addWays(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
+               std::vector<Candidate>& candidates) const {
+    const auto dimsOf = [&](ValueId value) -> const Dims& {
+      return context.shapes.values[static_cast<std::size_t>(value)].dims;
+    };
+    const Dims &in = dimsOf(region.inputs[0]), &out = dimsOf(region.output);
+    Candidate c = candidateOf(context, shape, region, *this);
+    const double bytes =
+        static_cast<double>(shape.co * shape.ci * shape.kh * shape.kw * elementBytes(element_));
+    constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;
+    const auto computeSeconds = [&](const AmxConfig& config) {
+      double cycles = amxCycles(shape, config);
+      if (region.pooling) {
+        const ValueId between = context.graph.node(region.nodes.back()).inputs[0];
+        cycles += poolCycles(shape, poolPlanOf(*region.pooling, dimsOf(between)), cycles,
+                             context.workers);
+      }
+      return cycles / (kClock * context.workers);
+    };
+    int place = 0;
+    for (const AmxConfig& config : amxCandidates(shape, element_)) {
+      const double compute = computeSeconds(config);
+      c.parameters = toText(config);
+      // Candidates come best guess first; a later one must not win on a tie.
+      c.seconds =
+          (std::max(compute, bytes / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
+      c.inputLayouts = {Layout::channelsLast(region.inputType, in.rank())};
+      if (c.inputs.size() > 1)
+        c.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
+      c.outputLayouts = {Layout::channelsLast(region.outputType, out.rank())};
+      candidates.push_back(c);
+    }
+    // An image is read as it comes.
+    const AmxConfig planes{AmxMethod::kPlanes, element_};
+    constexpr std::int64_t kImageChannels = 4;
+    if (shape.ci > kImageChannels || isOnePixel(in) || !amxSupports(shape, planes)) return;
+    c.seconds = computeSeconds(planes) + kStepSeconds;
+    c.parameters = toText(planes);
+    c.inputLayouts[0] =
+        Layout::linear(element_ == Element::kUInt8 ? DataType::kUInt8 : DataType::kFloat32);
+    candidates.push_back(c);
+  }
+
   Element element_;
   std::string name_;
 };
@@ -164,8 +218,10 @@ class AmxBFloat16Tactic final : public AmxConvolutionTactic {
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
     const Node& node = context.graph.node(context.candidate.nodes.front());
+    std::vector<NodeId> nodes = context.candidate.nodes;
+    takePooling(context.graph, nodes);
     return bindStep(context, convShapeOf(*node.as<Convolution>(), context.inputs[0].dims),
-                    epilogueOf(context.graph, context.candidate.nodes), {});
+                    epilogueOf(context.graph, nodes), {});
   }
 };
 

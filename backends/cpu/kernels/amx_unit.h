@@ -1,0 +1,205 @@
+#pragma once
+
+#include "backends/cpu/kernels/amx_block.h"
+#include "backends/cpu/kernels/amx_copy.h"
+
+namespace layerwise::cpu {
+namespace {
+
+// Positions of an image, or of all, by blocks of output channels.
+struct AmxPart {
+  int64_t image;
+  int64_t first, count;  // output rows; kFlat: pixels
+  int64_t firstBlock, lastBlock;
+};
+
+// What a unit of a plan without pooling is.
+inline AmxPart partOf(const AmxPlan& p, int64_t unit) {
+  const int64_t strip = unit % p.strips, chunk = unit / (p.strips * p.images);
+  const int64_t all = p.config.method == AmxMethod::kFlat ? p.outW : p.outH;
+  AmxPart part;
+  part.image = unit / p.strips % p.images;
+  part.first = strip * p.strip;
+  part.count = smaller(p.strip, all - part.first);
+  part.firstBlock = chunk * p.chunk;
+  part.lastBlock = smaller(part.firstBlock + p.chunk, p.blockCount);
+  return part;
+}
+
+template <class Tiles, Element element>
+class AmxUnit {
+ public:
+  AmxUnit(const AmxPlan& plan, const AmxBuffers& buffers, const AmxPart& part, char* scratch)
+      : p(plan),
+        io(buffers),
+        accumulators(scratch),
+        firstBlock(part.firstBlock),
+        lastBlock(part.lastBlock),
+        imageIndex(part.image) {
+    const bool floats =
+        p.config.method == AmxMethod::kPlanes && p.config.element == Element::kBFloat16;
+    const char* in = static_cast<const char*>(io.in) +
+                     imageIndex * p.in.image * elementBytes(floats ? Element::kFloat32 : element);
+    const bool flat = p.config.method == AmxMethod::kFlat;
+    firstRow = flat ? 0 : part.first;
+    firstColumn = flat ? part.first : 0;
+    if (flat) {
+      count = part.count;
+      before = part.first;
+      a = in + part.first * p.position;
+    } else {
+      count = (part.count - 1) * p.rowPositions + p.outW;
+      char* const copy = scratch + kAmxStoreBytes;
+      copyForTiles<V>(p, in, part.first, part.count, copy);
+      a = copy;
+    }
+    // The input ends where the copy goes on.
+    bounded = flat;
+    tileRows = bounded && before + count < kTileRows ? count : kTileRows;
+  }
+
+  void run() {
+    Tiles tiles;
+    TileShapes shapes;
+    const auto rows = static_cast<uint16_t>(tileRows), depth = static_cast<uint16_t>(p.stepBytes);
+    for (int i = 0; i < 4; ++i) shapes.tile[i] = {rows, kTileRowBytes};
+    for (int i = 4; i < 6; ++i) shapes.tile[i] = {rows, depth};
+    for (int i = 6; i < 8; ++i) shapes.tile[i] = {static_cast<uint16_t>(depth / 4), kTileRowBytes};
+    tiles.configure(shapes);
+    finish = p.conversion.output == Element::kFloat32 ? finishOf<V, element, Element::kFloat32>(p)
+                                                      : finishOf<V, element, element>(p);
+    const int64_t tileCount = divideUp(count, kTileRows);
+    // Up to four tiles of positions meet each weight at once, which is loaded once only.
+    const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;
+    const auto runGroup = [&](int64_t block, int64_t n, int64_t group) {
+      const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
+      if (group >= groups) return;
+      const int64_t first = group * most, m = smaller(most, tileCount - first);
+      runBlock(tiles, first, m, block, n, group, groups);
+    };
+    const auto forEachChunk = [&](const auto& body) {
+      for (int64_t block = firstBlock; block < lastBlock; block += together) {
+        body(block, smaller(lastBlock - block, together));
+      }
+    };
+    if (p.positionsFirst) {
+      for (int64_t group = 0; group < divideUp(tileCount, 2); ++group) {
+        forEachChunk([&](int64_t block, int64_t n) { runGroup(block, n, group); });
+      }
+    } else {
+      forEachChunk([&](int64_t block, int64_t n) {
+        for (int64_t group = 0; group < divideUp(tileCount, n == 1 ? 4 : 2); ++group) {
+          runGroup(block, n, group);
+        }
+      });
+    }
+    if (AmxJob* last = jobBefore()) finishRows(*last, finish, count);
+    tiles.release();
+  }
+
+ private:
+  using V = typename Tiles::Vector;
+
+  void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
+                int64_t group, int64_t groups) {
+    AmxJob& job = jobs[blocks % 2];
+    AmxBlock block;
+    job.firstPosition = firstTile * kTileRows;
+    for (int64_t i = 0; i < m; ++i) {
+      int64_t start = job.firstPosition + i * kTileRows;
+      if (bounded && start + kTileRows > count && tileRows == kTileRows) start = count - kTileRows;
+      job.tileStart[i] = start;
+      block.a[i] = a + start * p.position;
+    }
+    const auto* constants = reinterpret_cast<const AmxConstants*>(io.packed);
+    const char* weights = reinterpret_cast<const char*>(constants + p.blockCount);
+    block.aStride = p.position;
+    block.offsets = io.offsets;
+    block.steps = p.steps;
+    block.b = weights + firstOut * p.blockBytes;
+    block.bStep = p.stepBytes * 16;
+    block.bBlock = p.blockBytes;
+    block.streamed = p.streamed;
+    block.constants = constants + firstOut;
+    block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
+    block.accumulators = accumulators;
+    block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
+    block.pending = jobBefore();
+    block.finish = finish;
+    // In lots of some length: each call has constants to load.
+    constexpr int64_t kLeastRows = 8;
+    block.rowsPerStep = kLeastRows;
+    if (block.pending) {
+      const int64_t rows = divideUp(block.pending->end - block.pending->position, p.steps);
+      block.rowsPerStep = rows < kLeastRows ? kLeastRows : rows;
+    }
+    job.plan = &p;
+    job.accumulators = block.accumulators;
+    job.constants = block.constants;
+    job.blocks = n;
+    job.channels = smaller(p.shape.co - firstOut * 16, n * 16);
+    job.position = job.firstPosition;
+    job.end = smaller(count, job.firstPosition + m * kTileRows);
+    const int64_t y = job.position / p.rowPositions;
+    job.x = job.position - y * p.rowPositions;
+    const auto place = [&](const View& v) {
+      return imageIndex * v.image + (firstRow + y) * v.row + (firstColumn + job.x) * v.pixel +
+             firstOut * 16;
+    };
+    // A flat strip is one row that begins in its middle.
+    job.out = static_cast<char*>(io.out) + place(p.out) * elementBytes(p.conversion.output);
+    job.residual = nullptr;
+    if (p.epilogue.residual != ResidualPlace::kNone) {
+      job.residual = static_cast<const char*>(io.residual) +
+                     place(p.residual) * elementBytes(p.conversion.residual);
+    }
+    multiply<Tiles, element>(tiles, m, n, block);
+    ++blocks;
+  }
+
+  // The last block's, or null.
+  AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % 2] : nullptr; }
+
+  // Weights of the next blocks, spread over the groups of positions that share this one's; where
+  // each weight is used once only, a distance ahead in their own stream.
+  AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
+                            int64_t groups) const {
+    AmxPrefetch ahead;
+    if (p.positionsFirst && group > 0) return ahead;
+    if (groups == 1 || p.positionsFirst) {
+      ahead.streams = n;
+      ahead.stride = p.blockBytes;
+      ahead.lines = block.bStep / 64;
+      ahead.next = block.b + kStreamAhead;
+      return ahead;
+    }
+    if (next >= lastBlock) return ahead;
+    const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
+    // More would wait for each other: a core has few outstanding misses.
+    constexpr int64_t kMostLines = 2;
+    ahead.streams = 1;
+    ahead.lines = smaller(kMostLines, divideUp(divideUp(lines, groups), p.steps));
+    const int64_t first = group * ahead.lines * p.steps;
+    if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
+    return ahead;
+  }
+
+  static constexpr int64_t kStreamAhead = 16 * 1024;
+
+  const AmxPlan& p;
+  const AmxBuffers& io;
+  char* const accumulators;
+  const char* a;
+  int64_t firstBlock, lastBlock;
+  int64_t imageIndex, firstRow, firstColumn;
+  int64_t count;       // positions
+  int64_t before = 0;  // positions that are readable before the first
+  bool bounded;
+  int64_t tileRows;
+  AmxFinish finish{};
+  AmxJob jobs[2];      // what is computed, and what is finished meanwhile
+  int64_t blocks = 0;  // done
+};
+
+}  // namespace
+}  // namespace layerwise::cpu
