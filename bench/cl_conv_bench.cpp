@@ -1,24 +1,26 @@
 // Convolutions on NVIDIA's devices through OpenCL, layers of known networks (channels-last, but
 // pictures in planes of float32; ReLU fused, no groups) with every tile: microseconds by the
 // device's clock, the least of some runs that follow one another, beside what the cost model says.
-// Results are compared with the first tile's.
+// Results are compared with the first tile's. For a picture's first convolution in float16 also
+// with the maximum over windows of 3x3/2 behind it, which must be that of the last tile's results.
 //
-//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS]
+//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS] [FAMILY]
 //
 // LAYER counts from 0. A line a layer with the best of each family, of the CUTS that the cost model
-// thinks best; where CUTS is given also a line each of them.
+// thinks best; where CUTS is given also a line each of them. FAMILY is one of them, 0 to 2.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 
 #include "backends/opencl/discovery.h"
 #include "backends/opencl/executor.h"
-#include "backends/opencl/nvidia_conv_step.h"
+#include "backends/opencl/nvidia_conv_strip.h"
 #include "bench/conv_layers.h"
 #include "layers/float16.h"
 #include "layerwise/error.h"
@@ -87,21 +89,42 @@ class Case {
     } else {
       packed = uploadConv(device_, cut.tile, problem_, weights_, bias);
     }
-    std::vector<BoundStep> steps(1);
-    steps[0].step = bindNvidiaConv(device_, b, *packed);
-    std::fill(output_.begin(), output_.end(), std::byte{0xff});
-    std::vector<void*> io{input_.data(), output_.data()};
-    executor.prepare(
-        steps, {},
-        std::vector<IoBuffer>{{input_.size(), true, false}, {output_.size(), true, true}});
-    executor.run(steps, io, nullptr, {});
-    const double error = difference();
-    executor.prepare(
-        steps, {},
-        std::vector<IoBuffer>{{input_.size(), false, false}, {output_.size(), false, false}});
-    Seconds seconds;
-    for (int i = 0; i < runs; ++i) executor.run(steps, io, &seconds, {});
-    return {seconds.least, error};
+    const double seconds =
+        measure(executor, bindNvidiaConv(device_, b, *packed), output_.size(), runs);
+    return {seconds, difference()};
+  }
+
+  std::optional<PooledConv> pooled() const {
+    Pooling pooling{.window = {3, 3}, .stride = {2, 2}};
+    pooling.setPadding({1, 1});
+    const ConvProblem& p = problem_;
+    Convolution a{{.outputs = p.outChannels,
+                   .kernel = {p.kernelHeight, p.kernelWidth},
+                   .stride = {p.strideY, p.strideX}}};
+    a.setPadding({p.padY, p.padX});
+    return type_ == DataType::kFloat16 ? pooledConv(a, pooling, in_.view.dims) : std::nullopt;
+  }
+
+  /// Seconds, and the share of maxima that are not those of the last results measured. Those are
+  /// lost.
+  std::pair<double, double> measurePooled(ClExecutor& executor, const PooledConv& p,
+                                          const StripCut& cut, int runs) {
+    if (maxima_.empty()) maxima_ = maximaOf(p);
+    StripBinding b;
+    b.cut = cut, b.problem = p, b.in = in_;
+    b.out = tensor(2, Layout::channelsLast(type_, 4),
+                   {p.conv.images, p.conv.outChannels, p.height, p.width});
+    const Activation relu{ActivationType::kRelu};
+    b.activation = &relu;
+    const auto packed =
+        uploadStripConv(device_, p.conv, weights_,
+                        std::vector<float>(static_cast<std::size_t>(p.conv.outChannels), 0.1f));
+    const double seconds =
+        measure(executor, bindStripConv(device_, b, *packed), maxima_.size() * 2, runs);
+    const std::vector<float> got = values(maxima_.size());
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) wrong += got[i] != maxima_[i];
+    return {seconds, static_cast<double>(wrong) / static_cast<double>(got.size())};
   }
 
  private:
@@ -113,8 +136,47 @@ class Case {
     for (float& v : values) v = static_cast<float>(engine_()) * 0x1p-31f - 1;
     return values;
   }
-  double difference() {
-    std::vector<float> values(output_.size() / sizeOf(type_));
+  /// The least of some runs; output_ holds the results of one.
+  double measure(ClExecutor& executor, std::unique_ptr<Step> step, std::size_t outputBytes,
+                 int runs) {
+    std::vector<BoundStep> steps(1);
+    steps[0].step = std::move(step);
+    std::fill(output_.begin(), output_.end(), std::byte{0xff});
+    std::vector<void*> io{input_.data(), output_.data()};
+    executor.prepare(
+        steps, {}, std::vector<IoBuffer>{{input_.size(), true, false}, {outputBytes, true, true}});
+    executor.run(steps, io, nullptr, {});
+    executor.prepare(
+        steps, {},
+        std::vector<IoBuffer>{{input_.size(), false, false}, {outputBytes, false, false}});
+    Seconds seconds;
+    for (int i = 0; i < runs; ++i) executor.run(steps, io, &seconds, {});
+    return seconds.least;
+  }
+  std::vector<float> maximaOf(const PooledConv& p) const {
+    const std::vector<float> all = values(output_.size() / sizeOf(type_));
+    const std::int64_t height = p.conv.outHeight, width = p.conv.outWidth,
+                       channels = p.conv.outChannels;
+    std::vector<float> most;
+    for (std::int64_t n = 0; n < p.conv.images; ++n)
+      for (std::int64_t y = 0; y < p.height; ++y)
+        for (std::int64_t x = 0; x < p.width; ++x)
+          for (std::int64_t c = 0; c < channels; ++c) {
+            float found = -INFINITY;
+            for (auto sy = std::max<std::int64_t>(0, 2 * y - 1); sy < std::min(2 * y + 2, height);
+                 ++sy)
+              for (auto sx = std::max<std::int64_t>(0, 2 * x - 1); sx < std::min(2 * x + 2, width);
+                   ++sx)
+                found = std::max(
+                    found,
+                    all[static_cast<std::size_t>(((n * height + sy) * width + sx) * channels + c)]);
+            most.push_back(found);
+          }
+    return most;
+  }
+  /// So many of output_.
+  std::vector<float> values(std::size_t count) const {
+    std::vector<float> values(count);
     for (std::size_t i = 0; i < values.size(); ++i) {
       std::uint16_t half = 0;
       if (type_ == DataType::kUInt8) values[i] = static_cast<float>(output_[i]);
@@ -122,6 +184,10 @@ class Case {
       if (type_ == DataType::kFloat16) values[i] = halfToFloat(half);
       if (type_ == DataType::kFloat32) std::memcpy(&values[i], &output_[i * 4], 4);
     }
+    return values;
+  }
+  double difference() {
+    const std::vector<float> values = this->values(output_.size() / sizeOf(type_));
     if (expected_.empty()) expected_ = values;
     float range = 0, most = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -141,7 +207,7 @@ class Case {
   QuantizedConvolution quantized_;
   std::vector<float> weights_;
   std::vector<std::byte> input_, output_;
-  std::vector<float> expected_;
+  std::vector<float> expected_, maxima_;
 };
 
 int work(const std::vector<std::string>& words) {
@@ -159,7 +225,8 @@ int work(const std::vector<std::string>& words) {
   std::vector<ConvFamily> families;
   for (ConvUnit unit : {ConvUnit::kWarp, ConvUnit::kWarpgroup, ConvUnit::kPatch})
     if (nvidiaConvWorks(*device, {math, unit}) &&
-        !(unit != ConvUnit::kWarp && math == ConvMath::kFloat))
+        !(unit != ConvUnit::kWarp && math == ConvMath::kFloat) &&
+        (words.size() < 6 || std::stoi(words[5]) == static_cast<int>(unit)))
       families.push_back({math, unit});
   const std::size_t colon = words[1].find(':');
   int skipped = colon == std::string::npos ? -1 : std::stoi(words[1].substr(colon + 1));
@@ -200,6 +267,29 @@ int work(const std::vector<std::string>& words) {
       line += fmt::format(" | {:8.2f} us {:4.0f} T/s #{:<2} {}", best * 1e6, flops / best * 1e-12,
                           rank, cuts[rank].first.text());
     }
+    if (const std::optional<PooledConv> pooled = c.pooled();
+        pooled && !families.empty() && families.back().unit == ConvUnit::kPatch &&
+        stripConvWorks(*device)) {
+      // Groups that share the depth have other bits.
+      for (const auto& [cut, guess] :
+           convCuts(families.back(), ChunkedConv(problem, families.back()).problem, 1))
+        if (cut.splits == 1) {
+          c.measure(executor, cut, 1);
+          break;
+        }
+      auto cuts = stripCuts(*pooled, multiprocessors);
+      if (cuts.size() > most) cuts.resize(most);
+      double best = 1e9;
+      std::string bestCut;
+      for (const auto& [cut, guess] : cuts) {
+        auto [seconds, wrong] = c.measurePooled(executor, *pooled, cut, 6);
+        if (wrong > 0) fmt::print("WRONG {:.2g} {} {}\n", wrong, name, cut.text());
+        if (all)
+          fmt::print("  {} max {} {:.2f} {:.2f}\n", name, cut.text(), seconds * 1e6, guess * 1e6);
+        if (seconds < best) best = seconds, bestCut = cut.text();
+      }
+      line += fmt::format(" | max {:8.2f} us {}", best * 1e6, bestCut);
+    }
     bestTotal += bestOfAll * layer.count;
     fmt::print("{:>2} {:24}{}\n", layer.count, name, line);
   }
@@ -216,7 +306,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     if (words.size() >= 3) return layerwise::opencl::work(words);
-    fmt::print(stderr, "cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS]\n");
+    fmt::print(
+        stderr,
+        "cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS] [FAMILY]\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }

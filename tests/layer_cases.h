@@ -22,6 +22,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"convolution_activation", convolutionActivationCase, 51},
       {"convolution_add", convolutionAddCase, 40},
       {"convolution_picture", pictureCase, 30},
+      {"convolution_picture_pooling", pooledPictureCase, 40},
       {"convolution_pooling", convolutionPoolingCase, 51},
       {"convolution_winograd", winogradCase, 30},
       {"deconvolution", deconvolutionCase, 40},

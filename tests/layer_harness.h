@@ -74,9 +74,10 @@ class CaseRun {
   const ShapeTable& shapes() const { return shapes_; }
   const ReferenceTensor& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }
 
-  /// Every way to run all of the case's layers at once.
-  std::vector<Candidate> candidates() const {
+  /// Every way to run all of the case's layers at once, but the last `without`.
+  std::vector<Candidate> candidates(std::size_t without = 0) const {
     std::vector<NodeId> wanted = computingNodes();
+    wanted.resize(wanted.size() - without);
     std::vector<Candidate> all, fitting;
     for (const Tactic* tactic : testedBackend().tactics())
       tactic->match({graph_, shapes_, 1}, wanted.front(), all);

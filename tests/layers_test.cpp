@@ -250,6 +250,38 @@ TEST(LayerTable, WinogradsPassesDoNotShow) {
   EXPECT_FALSE(tried.empty());
 }
 
+// The maxima of a picture's first convolution are those of what the convolution alone writes.
+TEST(LayerTable, PoolingOnTheWayOutKeepsTheBits) {
+  const DataType half = DataType::kFloat16;
+  if (testedFloatType() != half) GTEST_SKIP() << "a kernel of float16";
+  int compared = 0;
+  for (int i = 0; i < 6; ++i) {
+    const auto seed = static_cast<std::uint32_t>(i + 1);
+    Random random(seed);
+    const LayerCase layerCase = pooledPictureCase(random, i);
+    CaseRun run(layerCase, seed);
+    SCOPED_TRACE(run.description());
+    auto compute = [&](const Candidate& candidate) {
+      return runCandidate(run.graph(), candidate, candidate.tactic->pack(run.graph(), candidate),
+                          run.shapes(), {&run.value(candidate.inputs[0])}, {}, seed)
+          .outputs[0];
+    };
+    const std::vector<Candidate> together = run.candidates(), apart = run.candidates(1);
+    auto convolution = std::find_if(apart.begin(), apart.end(), [](const Candidate& c) {
+      return c.tactic->name().ends_with("f16_wgmma_patch");
+    });
+    if (together.empty() || convolution == apart.end()) continue;
+    const Node& pooling = run.graph().nodes.back();
+    const std::vector<ReferenceTensor> results{compute(*convolution)};
+    std::vector<ReferenceTensor> maxima{run.value(pooling.outputs[0])};
+    pooling.kind->reference(pooling.attributes.get(), {results, {}, maxima});
+    for (const Candidate& candidate : together)
+      EXPECT_TRUE(sameBits({compute(candidate)}, maxima)) << candidate.parameters;
+    ++compared;
+  }
+  if (compared == 0) GTEST_SKIP() << "no such kernels on this device";
+}
+
 TEST(LayerTable, HoldsEveryLayer) {
   std::set<std::string> tried;
   for (const LayerFamily& family : layerFamilies()) tried.insert(family.name);

@@ -29,20 +29,6 @@ struct GatherGeometry {
   cl_float inverse, zero;
 };
 
-/// Whether so many bytes at any pixel and any channel that is a multiple of so many may be accessed
-/// at once.
-bool isAligned(const ConvTensor& t, std::int64_t bytes) {
-  const std::int64_t elements = bytes / static_cast<std::int64_t>(sizeOf(t.view.type));
-  return t.view.byteOffset % static_cast<std::size_t>(bytes) == 0 && t.image % elements == 0 &&
-         t.row % elements == 0 && t.pixel % elements == 0;
-}
-
-/// Whether pixels 2n and 2n + 1 of a row lie side by side, such that both may be read at once.
-bool holdsPairs(const ConvTensor& t) {
-  return t.pixel == 1 && t.view.byteOffset % (2 * sizeOf(t.view.type)) == 0 && t.image % 2 == 0 &&
-         t.row % 2 == 0 && t.channel % 2 == 0;
-}
-
 /// Whether the kernel's ends may access 8 channels at any pixel, 16 bytes at a time.
 bool takesVectors(const ConvTensor& t) {
   return isAligned(t,
@@ -62,13 +48,19 @@ float toTf32(float value) {
   return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
 }
 
-struct ActivationText {
-  std::string text = "leastOf(mostOf(x, alpha), beta)";
-  float alpha = -std::numeric_limits<float>::infinity();
-  float beta = std::numeric_limits<float>::infinity();
-};
+}  // namespace
 
-/// Few forms, so that few programs serve a network.
+bool isAligned(const ConvTensor& t, std::int64_t bytes) {
+  const std::int64_t elements = bytes / static_cast<std::int64_t>(sizeOf(t.view.type));
+  return t.view.byteOffset % static_cast<std::size_t>(bytes) == 0 && t.image % elements == 0 &&
+         t.row % elements == 0 && t.pixel % elements == 0;
+}
+
+bool holdsPairs(const ConvTensor& t) {
+  return t.pixel == 1 && t.view.byteOffset % (2 * sizeOf(t.view.type)) == 0 && t.image % 2 == 0 &&
+         t.row % 2 == 0 && t.channel % 2 == 0;
+}
+
 ActivationText activationText(const Activation* a, bool shortOutput) {
   ActivationText result;
   if (!a) return result;
@@ -84,8 +76,6 @@ ActivationText activationText(const Activation* a, bool shortOutput) {
                     : function.name + "(x, alpha, beta)";
   return result;
 }
-
-}  // namespace
 
 std::vector<std::pair<ConvCut, double>> convCutsToTry(const Device& device,
                                                       const ConvFamily& family,
@@ -356,7 +346,8 @@ std::unique_ptr<Step> bindNvidiaConv(const Device& device, const ConvBinding& b,
   if (type == DataType::kUInt8) source.options = exactDivision(device);
   // Compiling takes far longer than what tests compute.
   if (device.capabilities().emulatesPtx) source.options += " -cl-opt-disable";
-  if (tile.unit != ConvUnit::kWarp && !device.capabilities().emulatesPtx) openWgmma(source);
+  if (tile.unit != ConvUnit::kWarp && !device.capabilities().emulatesPtx)
+    openWgmma(source, tile.channels, tile.math == ConvMath::kBytes);
   Launch launch;
   launch.program = device.program(source);
   launch.kernel = "convolution";

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "backends/opencl/device.h"
@@ -21,6 +23,22 @@ struct ConvTensor {
 DataType convType(ConvMath math);
 /// A view's strides, of images in channels-last layout or any other, or of single pixels.
 ConvTensor convTensor(const BufferView& view);
+/// Whether so many bytes at any pixel and any channel that is a multiple of so many may be accessed
+/// at once.
+bool isAligned(const ConvTensor& tensor, std::int64_t bytes);
+/// Whether pixels 2n and 2n + 1 of a row lie side by side, such that both may be read at once.
+bool holdsPairs(const ConvTensor& tensor);
+
+/// An activation as the kernels' ACTIVATE, and its numbers: few forms, so that few programs serve a
+/// network.
+struct ActivationText {
+  std::string text = "leastOf(mostOf(x, alpha), beta)";
+  float alpha = -std::numeric_limits<float>::infinity();
+  float beta = std::numeric_limits<float>::infinity();
+};
+/// Of none, where there is none.
+ActivationText activationText(const Activation* activation, bool shortOutput);
+
 /// A convolution over an input of these dimensions; none where it has groups or more than two
 /// spatial axes. Throws Error naming the attribute.
 std::optional<ConvProblem> convProblem(const Convolution& attributes, const Dims& input);

@@ -1,5 +1,8 @@
 #include "backends/opencl/nvidia_wgmma.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -36,7 +39,21 @@ std::string opened(const std::string& binary) {
 
 }  // namespace
 
-void openWgmma(ProgramSource& source) {
+void openWgmma(ProgramSource& source, int columns, bool integers, int registers) {
+  std::string sums, numbers, factor;
+  const int count = columns / 2;  // of each thread
+  for (int i = 0; i < count; ++i) {
+    const char* separator = i ? ", " : "";
+    sums += fmt::format("{}\"+{}\"(sum[0][{}][{}])", separator, integers ? 'r' : 'f', i / 4, i % 4);
+    numbers += fmt::format("{}%{}", separator, i);
+  }
+  for (int i = 0; i < registers; ++i)
+    factor += fmt::format("{}%{}{}", i ? ", " : "{", count + i, i + 1 == registers ? "}" : "");
+  if (!registers) factor = fmt::format("%{}", count);
+  source.define("COLUMNS", fmt::format("\"{}\"", columns));
+  source.define("SUMS", sums);
+  source.define("REGISTERS", fmt::format("\"{}\"", numbers));
+  source.define("MATRICES", fmt::format("\"{}, %{}\"", factor, count + std::max(registers, 1)));
   source.editBinary = opened;
   source.editName = "wgmma 2";
 }

@@ -9,6 +9,8 @@ namespace layerwise::opencl {
 /// PTX text and the driver takes it back: the instructions stand there in comments "/*W ... W*/",
 /// which are opened, and the target becomes sm_90a, the version 8.4 at least. Where the driver does
 /// not play along, building throws.
-void openWgmma(ProgramSource& source);
+/// Defines what kernels/nvidia_wgmma.cl wants for products of so many columns, whose sums are
+/// integers or floats and whose first factor lies in so many registers, or, 0, in local memory.
+void openWgmma(ProgramSource& source, int columns, bool integers, int registers = 0);
 
 }  // namespace layerwise::opencl

@@ -102,23 +102,52 @@ inline LayerCase convolutionAddCase(Random& r, int index) {
           1e-5};
 }
 
+/// The padding behind with which a convolution of stride 2 gives at least half the size.
+inline Dims halvingPadding(const Convolution& a, const Dims& dims) {
+  Dims padding;
+  for (int i = 0; i < 2; ++i)
+    padding.append(std::max<std::int64_t>(0, a.kernel[i] - 2 - a.prePadding[i]) + dims[i + 2] % 2);
+  return padding;
+}
+
 /// A network's first convolution: few channels, stride 2, an output of half the size.
 inline LayerCase pictureCase(Random& r, int index) {
   Channels channels(r);
   channels.in = r.pick(1, 4), channels.groups = 1;
   Dims dims{kBatch, channels.in, r.pick(4, 40), r.pick(4, 40)};
   Convolution a{{.outputs = channels.out, .kernel = r.dims(2, 2, 7), .stride = {2, 2}}};
-  for (int i = 0; i < 2; ++i) {
-    a.prePadding.append(r.pick(0, a.kernel[i] - 1));
-    a.postPadding.append(std::max<std::int64_t>(0, a.kernel[i] - 2 - a.prePadding[i]) +
-                         dims[i + 2] % 2);
-  }
+  a.prePadding = {r.pick(0, a.kernel[0] - 1), r.pick(0, a.kernel[1] - 1)};
+  a.postPadding = halvingPadding(a, dims);
   auto convolution = defineOne(a, convolutionWeights(r, channels, a.kernel));
   return {{{.dims = dims}},
           [=](Network& n, const std::vector<Tensor*>& in) {
             Tensor* y = convolution(n, in)[0];
             if (index % 2) y = &n.addActivation(*y, ActivationType::kSilu).output();
             return std::vector<Tensor*>{y};
+          },
+          1e-5};
+}
+
+/// The same, with an activation or none and the maximum over windows behind it.
+inline LayerCase pooledPictureCase(Random& r, int index) {
+  const std::int64_t channels = r.pick(1, 4), outputs = r.pick(1, 70);
+  Dims dims{kBatch, channels, r.pick(11, 40), r.pick(11, 80)};  // a window of 7 pixels and of 3
+  Convolution a{{.outputs = outputs, .kernel = r.dims(2, 2, 7), .stride = {2, 2}}};
+  a.prePadding = {r.pick(0, a.kernel[0] - 1), r.pick(0, a.kernel[1] - 1)};
+  a.postPadding = r.dims(2, 0, 2);
+  if (index % 2) a.postPadding = halvingPadding(a, dims);
+  Pooling pooling{.window = r.dims(2, 2, 3), .stride = {2, 2}};
+  if (index % 3 == 0) pooling.window = {3, 3};
+  pooling.prePadding = r.dims(2, 0, 1), pooling.postPadding = r.dims(2, 0, 1);
+  if (r.chance(0.5)) pooling.paddingMode = PaddingMode::kExplicitRoundUp;
+  auto convolution = defineOne(
+      a, {r.floats(channels * outputs * a.kernel.volume()), r.floats(r.chance(0.7) ? outputs : 0)});
+  const ActivationType activation = r.chance(0.5) ? ActivationType::kRelu : ActivationType::kSilu;
+  return {{{.dims = dims}},
+          [=](Network& n, const std::vector<Tensor*>& in) {
+            Tensor* y = convolution(n, in)[0];
+            if (index % 4) y = &n.addActivation(*y, activation).output();
+            return std::vector<Tensor*>{&n.add(pooling, {y}).output()};
           },
           1e-5};
 }

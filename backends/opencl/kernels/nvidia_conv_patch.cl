@@ -30,15 +30,6 @@
 #define STAGE_BYTES (BN * BLOCK_BYTES * KERNEL_WIDTH)
 #define BLOCK_CHUNKS (BLOCK_BYTES / 16)
 
-// What a descriptor holds of an address.
-ulong matrixAddress(local const char* stages, local_address at) {
-#if EMULATED
-  return (ulong)(at - stages) >> 4;
-#else
-  return at >> 4;
-#endif
-}
-
 // The pixel at a position, if it is one: isPixel, and its image, y and x.
 #define FIND_PIXEL_AT(at)                                                                      \
   const int position = at;                                                                     \

@@ -19,6 +19,16 @@ inline uint toHalves(float low, float high) {
   vstore_half(high, 1, (half*)bits);
   return bits[0] | (uint)bits[1] << 16;
 }
+inline uint toPositiveHalves(float low, float high) { return toHalves(mostOf(low, 0), mostOf(high, 0)); }
+inline uint maxOfHalves(uint a, uint b) {
+  return toHalves(fmax(fromHalf((ushort)a), fromHalf((ushort)b)), fmax(fromHalf((ushort)(a >> 16)), fromHalf((ushort)(b >> 16))));
+}
+// Threads of a warp do not run in step: all meet, and pass the bits on in `exchanged`, a word a thread.
+#define TAKE_FROM_LANE(to, bits, lane)            \
+  exchanged[thread] = bits;                       \
+  barrier(CLK_LOCAL_MEM_FENCE);                   \
+  to = exchanged[(thread & ~31) + (lane)];        \
+  barrier(CLK_LOCAL_MEM_FENCE);
 #define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
 

@@ -51,6 +51,20 @@ uint toHalves(float low, float high) {
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 }
+// The same of what is not negative, and 0 of what is; a NaN stays.
+uint toPositiveHalves(float low, float high) {
+  uint bits;
+  asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
+}
+// The larger of each two, of a NaN and a number the number.
+uint maxOfHalves(uint a, uint b) {
+  uint most;
+  asm("max.f16x2 %0, %1, %2;" : "=r"(most) : "r"(a), "r"(b));
+  return most;
+}
+#define TAKE_FROM_LANE(to, bits, lane) \
+  asm volatile("shfl.sync.idx.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=r"(to) : "r"(bits), "r"(lane));
 // Global memory in order: what was written before is seen by all before what is written after.
 void showAll() { asm volatile("membar.gl;" ::: "memory"); }
 // Past the first-level cache.

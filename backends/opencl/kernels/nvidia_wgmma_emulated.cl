@@ -1,5 +1,5 @@
 // nvidia_wgmma.cl and nvidia_copy_engine.cl in OpenCL C: copies and products happen at once, and whoever waits for a copy meets
-// all others. Of descriptors those without permutation, addresses being counted from `stages` on.
+// all others. Of descriptors those without permutation, addresses being counted from the beginning of local memory on.
 #if WGMMA && EMULATED
 #define BEGIN_PRODUCTS()
 #define COMMIT_PRODUCTS()
@@ -30,4 +30,23 @@ inline void multiplyMatrices(local const char* base, ulong a, ulong b, int warp,
     }
 }
 #define MULTIPLY_MATRICES(a, b) multiplyMatrices(stages, a, b, warp, lane, sum[0])
+#define matrixAddress(base, at) ((ulong)((at) - (base)) >> 4)
+
+#if TYPE == 16
+// `a`: the first matrix as the threads of all four warps would hold it.
+inline void multiplyByRegisters(local const char* base, global const uint4* a, ulong b, int warp, int lane, sum_t (*sum)[4]) {
+  for (int j = 0; j < BN / 8; ++j)
+    for (int e = 0; e < 4; ++e)
+      for (int part = 0; part < 2; ++part) {
+        local const half* column = (local const half*)(base + chunkOfMatrix(b, j * 8 + (lane & 3) * 2 + (e & 1), part));
+        for (int k = 0; k < CHUNK; ++k) {
+          const uint4 own = a[warp * 32 + (lane & ~3) + k / 2];
+          const uint two = part ? (e >> 1 ? own.w : own.z) : (e >> 1 ? own.y : own.x);
+          sum[j][e] = fma(vload_half(k, column), fromHalf((ushort)(k & 1 ? two >> 16 : two)), sum[j][e]);
+        }
+      }
+}
+#define MULTIPLY_BY_REGISTERS(a, tap, b) \
+  multiplyByRegisters(cells, weights + (block * TAPS + (tap)) * THREADS, b, warp, lane, sum[0])
+#endif
 #endif

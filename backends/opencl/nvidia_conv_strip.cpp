@@ -1,0 +1,242 @@
+#include "backends/opencl/nvidia_conv_strip.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "backends/opencl/nest.h"
+#include "backends/opencl/nvidia_wgmma.h"
+#include "layers/float16.h"
+#include "layers/spatial.h"
+#include "layerwise/error.h"
+
+namespace layerwise::opencl {
+namespace {
+
+constexpr int kThreads = 128, kBlock = 64;  // output channels of a group
+constexpr std::int64_t kMostTaps = 16;      // whose weights fit a thread's registers
+constexpr std::int64_t kStride = 2;         // of the windows
+
+/// The kernel's struct of the same name.
+struct StripGeometry {
+  cl_int height, width, channels;
+  cl_int pooledHeight, pooledWidth, pooledRows;
+  cl_int firstColumn, columnStep, firstPooled;
+  cl_int padY, padX, poolPadY;
+  cl_int cellsWidth, pictureHeight, pictureWidth;
+  cl_int inRow, inPixel, inChannel;
+  cl_int outRow, outPixel;
+  cl_int blocks;
+  cl_float alpha, beta;
+  cl_int unused;
+  cl_long inImage, outImage;
+};
+
+ChunkedConv cellsOf(const ConvProblem& problem) {
+  return {problem, {ConvMath::kHalf, ConvUnit::kPatch}};
+}
+
+/// How strips lie over the columns. A thread's pairs of results begin with the second column of a
+/// window of 3, whose first belongs to the pair before: but for the picture's border, the first
+/// pair of a strip is there for the second alone.
+struct Strips {
+  Strips(const PooledConv& p, int columns) {
+    const bool threes = p.windowX == 3;
+    step = threes ? columns - 2 : columns;
+    firstColumn = threes ? (p.padX ? 0 : -1) : -p.padX;
+    firstPooled = threes && p.padX == 0 ? -1 : 0;
+    const std::int64_t before = threes ? 1 + firstPooled : 0;  // maxima of the first pair
+    count = std::max<std::int64_t>(1, (p.width - before + step / 2 - 1) / (step / 2));
+  }
+  std::int64_t step, firstColumn, firstPooled, count;
+};
+
+std::int64_t blocksOf(const ConvProblem& p) {
+  return (p.outChannels + kBlock - 1) / kBlock;
+}
+
+/// The estimated time on a device of so many multiprocessors (an H200's clock and memory).
+double secondsOf(const StripCut& cut, const PooledConv& p, int multiprocessors) {
+  constexpr double kClock = 1.7e9, kLaunch = 5e-6, kStartCycles = 3500, kBytesPerSecond = 3.5e12;
+  const ConvProblem cells = cellsOf(p.conv).problem;
+  const double taps = static_cast<double>(cells.kernelHeight * cells.kernelWidth);
+  const double registers = std::min(255.0, 4 * taps + 37 + 1.15 * cut.columns);
+  const double resident = std::floor(512 / registers);
+  // Of a row of results: what the tensor cores take, and a warp's instructions.
+  const double products = taps * cut.columns / 2;
+  const double instructions = 2.4 * cut.columns + 100;
+  const double busy = std::max(products, instructions) + 0.25 * std::min(products, instructions);
+  const double alone = products + cut.columns + 500;
+  const double rows = static_cast<double>(2 * cut.rows + p.windowY - 2);
+  const double groups =
+      static_cast<double>(Strips(p, cut.columns).count * ((p.height + cut.rows - 1) / cut.rows) *
+                          p.conv.images * blocksOf(p.conv));
+  const double cycles =
+      std::max(std::ceil(groups / multiprocessors) * rows * busy,
+               std::ceil(groups / (multiprocessors * resident)) * (rows * alone + kStartCycles));
+  const double bytes = static_cast<double>(
+      p.conv.images * (p.conv.inHeight * p.conv.inWidth * p.conv.inChannels * 4 +
+                       p.height * p.width * p.conv.outChannels * 2));
+  const double computing = cycles / kClock, moving = bytes / kBytesPerSecond;
+  return kLaunch + std::max(computing, moving) + 0.35 * std::min(computing, moving);
+}
+
+}  // namespace
+
+std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooling& pooling,
+                                     const Dims& input) {
+  if (input.rank() != 4 || input.volume() == 0 || pooling.type != PoolingType::kMax ||
+      pooling.global)
+    return std::nullopt;
+  const std::optional<ConvProblem> conv = convProblem(convolution, input);
+  if (!conv || conv->pixels() == 0 || conv->outChannels == 0) return std::nullopt;
+  const ChunkedConv chunked = cellsOf(*conv);
+  if (!chunked.cells() || chunked.problem.kernelHeight * chunked.problem.kernelWidth > kMostTaps)
+    return std::nullopt;
+  const Dims between{conv->images, conv->outChannels, conv->outHeight, conv->outWidth};
+  const Window3 w(resolveWindow(pooling, between), between);
+  PooledConv p;
+  p.conv = *conv;
+  p.windowY = w.kernel[1], p.windowX = w.kernel[2], p.padY = w.pad[1], p.padX = w.pad[2];
+  p.height = w.out[1], p.width = w.out[2];
+  auto fits = [](std::int64_t window, std::int64_t pad, std::int64_t stride) {
+    return (window == 2 || window == 3) && stride == kStride && pad <= 1;
+  };
+  if (!fits(p.windowY, p.padY, w.stride[1]) || !fits(p.windowX, p.padX, w.stride[2]) ||
+      p.height == 0 || p.width == 0)
+    return std::nullopt;
+  return p;
+}
+
+std::string StripCut::text() const {
+  return fmt::format("columns={} rows={}", columns, rows);
+}
+
+StripCut StripCut::parse(const std::string& text) {
+  StripCut cut;
+  if (std::sscanf(text.c_str(), "columns=%d rows=%d", &cut.columns, &cut.rows) != 2)
+    throw Error(ErrorCode::kInternal,
+                fmt::format("[convolution] parameters '{}' are not understood", text));
+  return cut;
+}
+
+std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, int multiprocessors,
+                                                   int mostColumns) {
+  std::vector<std::pair<StripCut, double>> cuts;
+  for (int columns = 16; columns <= mostColumns; columns += 8)
+    for (std::int64_t parts = 1, before = 0; parts <= problem.height; ++parts) {
+      const std::int64_t rows = (problem.height + parts - 1) / parts;
+      if (rows == before) continue;
+      before = rows;
+      const StripCut cut{columns, toInt(rows)};
+      cuts.emplace_back(cut, secondsOf(cut, problem, multiprocessors));
+    }
+  std::stable_sort(cuts.begin(), cuts.end(),
+                   [](const auto& a, const auto& b) { return a.second < b.second; });
+  return cuts;
+}
+
+std::vector<std::pair<StripCut, double>> stripCutsToTry(const Device& device,
+                                                        const PooledConv& problem) {
+  // Where it is emulated, small programs: compiling takes far longer than what tests compute.
+  const bool emulated = device.capabilities().emulatesPtx;
+  const std::size_t most = emulated ? 2 : 12, mostPrograms = 5;
+  auto cuts = stripCuts(problem, static_cast<int>(device.info().computeUnits),
+                        emulated ? 24 : kMostColumns);
+  std::set<int> programs;
+  std::erase_if(cuts, [&](const auto& cut) {
+    if (programs.size() < mostPrograms) programs.insert(cut.first.columns);
+    return !programs.contains(cut.first.columns);
+  });
+  if (cuts.size() > most) cuts.resize(most);
+  return cuts;
+}
+
+std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, const ConvProblem& problem,
+                                                  const std::vector<float>& weights,
+                                                  const std::vector<float>& bias) {
+  const ChunkedConv chunked = cellsOf(problem);
+  const std::int64_t taps = chunked.problem.kernelHeight * chunked.problem.kernelWidth;
+  const auto blocks = static_cast<std::size_t>(blocksOf(problem));
+  // Of each block of channels, tap and thread the eight halves that the instruction wants: of
+  // channels 2n and 2n + 1 of the warp's 16 by turns, at a place of the depth and at 8 beyond.
+  std::vector<std::uint16_t> packed(blocks * static_cast<std::size_t>(taps) * kThreads * 8, 0);
+  const float* from = weights.data();
+  for (std::int64_t o = 0; o < problem.outChannels; ++o)
+    for (std::int64_t c = 0; c < problem.inChannels; ++c)
+      for (std::int64_t y = 0; y < problem.kernelHeight; ++y)
+        for (std::int64_t x = 0; x < problem.kernelWidth; ++x) {
+          const std::int64_t tapY = y + chunked.shiftY, tapX = x + chunked.shiftX;
+          const std::int64_t tap = tapY / 2 * chunked.problem.kernelWidth + tapX / 2;
+          const std::int64_t depth = (tapY % 2 * 2 + tapX % 2) * chunked.channels + c;
+          const std::int64_t warp = o % kBlock / 16, pair = o % 16 / 2;
+          const std::int64_t thread = warp * 32 + pair * 4 + depth % 8 / 2;
+          const std::int64_t at = (o / kBlock * taps + tap) * kThreads + thread;
+          packed[static_cast<std::size_t>(at * 8 + depth / 8 * 4 + o % 2 * 2 + depth % 2)] =
+              halfFromFloat(*from++);
+        }
+  std::vector<float> padded(blocks * kBlock, 0);
+  std::copy(bias.begin(), bias.end(), padded.begin());
+  auto result = std::make_shared<PackedConv>();
+  result->weights = device.upload(packed, "packed weights");
+  result->constants = device.upload(padded, "a bias");
+  return result;
+}
+
+std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
+                                    const PackedConv& packed) {
+  const PooledConv& p = b.problem;
+  const ConvProblem cells = cellsOf(p.conv).problem;
+  const Strips strips(p, b.cut.columns);
+  const bool relu = b.activation && b.activation->type == ActivationType::kRelu;
+  const ActivationText activation = activationText(b.activation, true);
+  StripGeometry g{};
+  g.height = toInt(p.conv.outHeight), g.width = toInt(p.conv.outWidth);
+  g.channels = toInt(p.conv.outChannels), g.blocks = toInt(blocksOf(p.conv));
+  g.pooledHeight = toInt(p.height), g.pooledWidth = toInt(p.width), g.pooledRows = b.cut.rows;
+  g.firstColumn = toInt(strips.firstColumn), g.columnStep = toInt(strips.step);
+  g.firstPooled = toInt(strips.firstPooled);
+  g.padY = toInt(cells.padY), g.padX = toInt(cells.padX), g.poolPadY = toInt(p.padY);
+  g.cellsWidth = toInt(cells.inWidth);
+  g.pictureHeight = toInt(p.conv.inHeight), g.pictureWidth = toInt(p.conv.inWidth);
+  g.inRow = toInt(b.in.row), g.inPixel = toInt(b.in.pixel), g.inChannel = toInt(b.in.channel);
+  g.outRow = toInt(b.out.row), g.outPixel = toInt(b.out.pixel);
+  g.alpha = activation.alpha, g.beta = activation.beta;
+  g.inImage = b.in.image, g.outImage = b.out.image;
+
+  ProgramSource source{.file = "nvidia_conv_strip.cl"};
+  source.define("TYPE", 16);
+  source.define("WGMMA", 1);
+  source.define("EMULATED", device.capabilities().emulatesPtx);
+  source.define("BN", b.cut.columns);
+  source.define("KERNEL_Y", cells.kernelHeight);
+  source.define("KERNEL_X", cells.kernelWidth);
+  source.define("POOL_Y", p.windowY);
+  source.define("POOL_X", p.windowX);
+  source.define("PICTURE", p.conv.inChannels);
+  source.define("IN_BITS", 8 * static_cast<int>(sizeOf(b.in.view.type)));
+  source.define("PAIRS", holdsPairs(b.in) && p.conv.inWidth % 2 == 0);
+  source.define("PAIRED", p.conv.outChannels % 2 == 0 && isAligned(b.out, 4));
+  source.define("RELU", relu);
+  source.define("ACTIVATE(x, alpha, beta)", activation.text);
+  if (device.capabilities().emulatesPtx)
+    source.options = " -cl-opt-disable";
+  else
+    openWgmma(source, b.cut.columns, false, 4);
+  Launch launch;
+  launch.program = device.program(source);
+  launch.kernel = "convolution";
+  launch.arguments = {Argument::view(b.in.view), Argument::memory(packed.weights),
+                      Argument::memory(packed.constants), Argument::view(b.out.view),
+                      Argument::value(g)};
+  launch.local = {kThreads, 1, 1};
+  launch.global = {kThreads * static_cast<std::size_t>(strips.count),
+                   static_cast<std::size_t>((p.height + b.cut.rows - 1) / b.cut.rows),
+                   static_cast<std::size_t>(p.conv.images * g.blocks)};
+  return std::make_unique<ClStep>(std::vector<Launch>{std::move(launch)});
+}
+
+}  // namespace layerwise::opencl
