@@ -3,11 +3,13 @@
 //   gpu_worker NETWORK FILE.wts DEVICE fp32|fp32-direct|tf32|fp16|int8 LEVEL INPUT.f32 NxCxHxW
 //              OUTPUT OUTPUT.f32 [OPTION=VALUE...]
 //
-// int8 is calibrated on the first images of the input; what stays in floating point is kept in
-// float16. It runs once, writes the output named OUTPUT as plain float32 and prints a line of JSON.
-// Then it answers each line "run ROUNDS RUNS" on standard input with ROUNDS numbers: milliseconds a
-// run, of RUNS that follow one another on the device, inputs and outputs staying there. A line
-// "profile" gives the steps with their milliseconds, one a line, and an empty line.
+// Options are the network's, but for timing-cache=FILE. int8 is calibrated on the first images of
+// the input; what stays in floating point is kept in float16. It runs once, writes the output named
+// OUTPUT as plain float32 and prints a line of JSON. Then it answers each line "run ROUNDS RUNS" on
+// standard input with ROUNDS numbers: milliseconds a run, of RUNS that follow one another on the
+// device, inputs and outputs staying there. "separate ROUNDS RUNS" is the same without merging
+// launches, "merged THREADSxGROUPS ROUNDS RUNS" with merging them so, whatever the engine found
+// best. A line "profile" gives the steps with their milliseconds, one a line, and an empty line.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,13 +21,16 @@
 #include <string>
 #include <vector>
 
+#include "backends/opencl/cl.h"
 #include "bench/calibration_images.h"
 #include "engine/engine_state.h"
 #include "engine/network_state.h"
 #include "layerwise/builder.h"
 #include "layerwise/error.h"
 #include "layerwise/network_registry.h"
+#include "layerwise/opencl.h"
 #include "layerwise/thread_pool.h"
+#include "layerwise/timing_cache.h"
 #include "layerwise/weights.h"
 
 namespace {
@@ -89,6 +94,10 @@ int work(const std::vector<std::string>& words) {
   config.tf32 = words[3] == "tf32";
   config.winograd = words[3] != "fp32-direct";
   config.optimizationLevel = std::stoi(words[4]);
+  TimingCache cache;
+  const std::string cacheFile = options["timing-cache"];
+  options.erase("timing-cache");
+  if (!cacheFile.empty()) cache.load(cacheFile), config.timingCache = &cache;
   const WeightMap weights = WeightMap::load(words[1], 0);
   Network network = NetworkRegistry::instance().define(words[0], weights, options);
   const Dims shape = parseShape(words[6]);
@@ -110,6 +119,7 @@ int work(const std::vector<std::string>& words) {
   const double start = now();
   const auto engine = buildEngine(network, config);
   const double built = now();
+  if (!cacheFile.empty()) cache.save(cacheFile);
 
   const Engine::State& state = engine->state();
   std::vector<float> image = readFloats(words[5], static_cast<std::size_t>(shape.volume()));
@@ -137,7 +147,7 @@ int work(const std::vector<std::string>& words) {
   }
   if (wanted == engine->outputs().size())
     throw Error(ErrorCode::kInvalidArgument, fmt::format("[output {}] there is none", words[7]));
-  const auto executor = state.backend->createExecutor(pool);
+  auto executor = state.backend->createExecutor(pool, state.runMode);
   executor->prepare(program->steps, program->memory, program->io);
   executor->run(program->steps, io, nullptr, {});
   std::ofstream file(words[8], std::ios::binary);
@@ -148,29 +158,40 @@ int work(const std::vector<std::string>& words) {
                  4));
   file.close();
   if (!file) throw Error(ErrorCode::kIo, fmt::format("[{}] cannot be written", words[8]));
-  fmt::print("{{\"build_ms\": {}, \"steps\": {}, \"memory_bytes\": {}}}\n", built - start,
-             program->steps.size(), executor->memoryBytes());
+  fmt::print("{{\"build_ms\": {}, \"steps\": {}, \"memory_bytes\": {}, \"mode\": \"{}\"}}\n",
+             built - start, program->steps.size(), executor->memoryBytes(), state.runMode);
   std::fflush(stdout);
 
   std::vector<IoBuffer> resident = program->io;
   for (IoBuffer& buffer : resident) buffer.written = buffer.read = false;
+  std::vector<IoMemory> places;
+  for (void* host : io) places.push_back({host, nullptr});
+  const cl::CommandQueue queue(cl::Context(openClContext(*engine), true),
+                               cl::Device(openClDevice(*engine), true));
+  std::string mode = state.runMode;
   std::string word;
   while (std::cin >> word) {
+    std::string asked = word == "separate" ? "" : state.runMode;
+    if (word == "merged" && std::cin >> asked) asked = "merged " + asked;
+    if (asked != mode) {
+      state.backend->prepareMode(program->steps, asked);
+      executor = state.backend->createExecutor(pool, asked);
+      executor->prepare(program->steps, program->memory, program->io);
+      executor->run(program->steps, io, nullptr, {});
+      mode = asked;
+    }
+    executor->prepare(program->steps, program->memory, resident);
     if (word == "profile") {
       StepTimes times;
-      executor->prepare(program->steps, program->memory, resident);
       for (int i = 0; i < 10; ++i, times.endRun()) executor->run(program->steps, io, &times, {});
       times.print();
     } else {
       int rounds = 0, runs = 0;
       std::cin >> rounds >> runs;
-      std::vector<BoundStep> steps;
-      for (int i = 0; i < runs; ++i)
-        steps.insert(steps.end(), program->steps.begin(), program->steps.end());
-      executor->prepare(steps, program->memory, resident);
       for (int i = 0; i < rounds; ++i) {
         const double began = now();
-        executor->run(steps, io, nullptr, {});
+        for (int r = 0; r < runs; ++r) executor->enqueue(program->steps, places, queue(), nullptr);
+        queue.finish();
         fmt::print("{:.5f} ", (now() - began) / runs);
       }
       fmt::print("\n");

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/packed_blob.h"
@@ -98,7 +99,20 @@ class Backend {
   /// The size of the memory near a worker, in which the tensors of a lane should stay; 0: the
   /// backend runs no lanes.
   virtual std::size_t nearBytes() const { return 0; }
-  virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const = 0;
+  /// `mode`: one of runModes(); for any other the usual one.
+  virtual std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool,
+                                                   std::string_view mode) const = 0;
+  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const {
+    return createExecutor(std::move(pool), {});
+  }
+  /// Other ways to run a whole program that may be faster, which timing decides
+  /// (engine/run_mode.h). Results are the same bits.
+  virtual std::vector<std::string> runModes(std::span<const BoundStep>) const { return {}; }
+  /// Whether there are any.
+  virtual bool hasRunModes() const { return false; }
+  /// Makes what the mode needs to run these steps, so that preparing them takes no time; an
+  /// executor may run other steps in the usual way. False where there is no such mode.
+  virtual bool prepareMode(std::span<const BoundStep>, std::string_view) const { return false; }
   /// Whether it compiles code that a plan may keep; where not, the next two do nothing.
   virtual bool keepsCode() const { return false; }
   /// The code that these steps need, and what it takes to know the device's tactics.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "engine/run_mode.h"
 #include "engine/tuning.h"
 #include "layerwise/error.h"
 
@@ -44,6 +45,13 @@ std::size_t applyChoices(const std::vector<TunedChoice>& choices, Selection& sel
   return open;
 }
 
+/// How an earlier build found that the whole is best run.
+std::string runModeOf(const std::vector<TunedChoice>& choices) {
+  auto found = std::find_if(choices.begin(), choices.end(),
+                            [](const TunedChoice& c) { return c.region.empty(); });
+  return found == choices.end() ? std::string() : found->tactic;
+}
+
 void describeIo(Engine::State& state) {
   const Graph& graph = state.graph;
   ShapeTable low = inferShapes(graph, inputDims(graph, &ShapeRange::min));
@@ -63,6 +71,25 @@ void describeIo(Engine::State& state) {
       if (low.values[id].dims[axis] != high.values[id].dims[axis]) io.dims[axis] = -1;
     state.outputs.push_back(std::move(io));
   }
+}
+
+/// Makes ready the mode that is known, or measures which is best.
+void setRunMode(Engine::State& state, const std::shared_ptr<ThreadPool>& pool) {
+  const auto program = state.program(inputDims(state.graph, &ShapeRange::opt), state.workers);
+  if (state.runMode.empty()) {
+    state.runMode = chooseRunMode(*state.backend, *program, pool, state.logger);
+  } else {
+    try {
+      if (!state.backend->prepareMode(program->steps, state.runMode)) state.runMode.clear();
+    } catch (const Error& error) {
+      // There is always the usual one.
+      if (state.logger) state.logger(Severity::kWarning, error.what());
+      state.runMode.clear();
+    }
+  }
+  if (state.logger && !state.runMode.empty())
+    state.logger(Severity::kVerbose,
+                 fmt::format("[engine {}] runs {}", state.graph.name, state.runMode));
 }
 
 /// Tells the logger what was chosen, region by region.
@@ -102,6 +129,7 @@ PlanContents planContents(const Engine::State& state) {
     section.choices.push_back({c.nodes, std::string(c.tactic->name()), c.tactic->version(),
                                c.parameters, layoutSignature(c)});
   }
+  if (!state.runMode.empty()) section.choices.push_back({{}, state.runMode, 1, "", ""});
   section.blobs = state.compiledCode();
   PlanContents contents{state.graph, state.otherDevices};
   contents.tuned.push_back(std::move(section));
@@ -125,10 +153,12 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   state->selection = coverGraph(context, *state->backend);
   std::size_t open = state->selection.regions.size();
   for (const TunedSection& section : options.tuned) {
-    if (section.device == signature)
+    if (section.device == signature) {
       open = applyChoices(section.choices, state->selection);
-    else
+      state->runMode = runModeOf(section.choices);
+    } else {
       state->otherDevices.push_back(section);
+    }
   }
   if (open > 0) {
     if (!options.tuned.empty() && options.logger)
@@ -161,6 +191,9 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
                                    static_cast<std::size_t>(w.count) * sizeOf(w.type));
     }
   });
+  if (open > 0) state->runMode.clear();
+  if (state->backend->hasRunModes() && (!state->runMode.empty() || (open > 0 && options.level > 0)))
+    setRunMode(*state, pool);
   return std::make_shared<Engine>(std::move(state));
 }
 

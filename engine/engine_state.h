@@ -21,6 +21,7 @@ struct Engine::State {
   int workers = 1;
   Logger logger;
   Selection selection;
+  std::string runMode;  ///< of Backend::runModes, by timing; empty: the usual one
   std::vector<std::shared_ptr<const void>> packed;  ///< by region
   std::vector<TunedSection> otherDevices;           ///< of the plan file, kept for the next save
   std::vector<IoInfo> inputs;

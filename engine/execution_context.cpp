@@ -103,7 +103,7 @@ std::unique_ptr<ExecutionContext> Engine::createContext(const ContextOptions& op
   context->pool = options.pool ? options.pool
                                : std::make_shared<ThreadPool>(options.threads ? options.threads
                                                                               : state_->workers);
-  context->executor = state_->backend->createExecutor(context->pool);
+  context->executor = state_->backend->createExecutor(context->pool, state_->runMode);
   for (const GraphInput& input : state_->graph.inputs) {
     context->dims.push_back(input.info.dims);
     context->inputs.push_back(nullptr);

@@ -12,7 +12,8 @@
 
 namespace layerwise {
 
-/// What was chosen for one region of the graph.
+/// What was chosen for one region of the graph; where that is empty, how the whole is run
+/// (Backend::runModes), in place of a tactic.
 struct TunedChoice {
   std::vector<NodeId> region;
   std::string tactic;

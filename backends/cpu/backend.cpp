@@ -50,7 +50,8 @@ class CpuBackend final : public Backend {
 
   std::size_t nearBytes() const override { return static_cast<std::size_t>(cacheSizes().l2); }
 
-  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const override {
+  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool,
+                                           std::string_view) const override {
     return std::make_unique<CpuExecutor>(std::move(pool));
   }
 

@@ -5,12 +5,14 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "backends/opencl/cost.h"
 #include "backends/opencl/discovery.h"
 #include "backends/opencl/executor.h"
 #include "backends/opencl/kernel_text.h"
 #include "backends/opencl/reformat.h"
+#include "backends/opencl/run_modes.h"
 #include "backends/opencl/tactic_registry.h"
 #include "layerwise/thread_pool.h"
 
@@ -55,8 +57,22 @@ class OpenClBackend final : public Backend {
                         static_cast<double>(sizeOf(from.type) + sizeOf(to.type)));
   }
 
-  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool) const override {
-    return std::make_unique<ClExecutor>(device_, std::move(pool));
+  std::unique_ptr<Executor> createExecutor(std::shared_ptr<ThreadPool> pool,
+                                           std::string_view mode) const override {
+    std::optional<MergeOptions> merge = mergeOptionsOf(device_, mode);
+    // A program that other shapes need and that is not there would take seconds.
+    if (merge) merge->builds = false;
+    return std::make_unique<ClExecutor>(device_, std::move(pool), merge);
+  }
+
+  bool hasRunModes() const override { return device_.capabilities().inlinePtx; }
+  std::vector<std::string> runModes(std::span<const BoundStep> steps) const override {
+    return opencl::runModes(device_, steps);
+  }
+  bool prepareMode(std::span<const BoundStep> steps, std::string_view mode) const override {
+    const auto options = mergeOptionsOf(device_, mode);
+    if (options) buildRunMode(device_, steps, *options);
+    return options.has_value();
   }
 
   bool keepsCode() const override { return plansHoldPrograms(device_.info()); }

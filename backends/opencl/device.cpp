@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/opencl/error.h"
+#include "backends/opencl/merged_order.h"
 #include "backends/opencl/probe.h"
 
 namespace layerwise::opencl {
@@ -45,6 +46,7 @@ struct Device::Open {
   cl::Context context;
   std::unique_ptr<ProgramCache> programs;
   cl::CommandQueue transfers;
+  MergedOrder mergedOrder;
 };
 
 Device::Device(cl::Device handle, const cl::Platform& platform) : handle_(std::move(handle)) {
@@ -79,6 +81,10 @@ cl::CommandQueue Device::createQueue(bool profiling) const {
 
 ProgramCache& Device::programs() const {
   return *open().programs;
+}
+
+MergedOrder& Device::mergedOrder() const {
+  return open_->mergedOrder;
 }
 
 std::shared_ptr<const Program> Device::program(const ProgramSource& source) const {

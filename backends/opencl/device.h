@@ -12,6 +12,8 @@
 
 namespace layerwise::opencl {
 
+struct MergedOrder;
+
 /// What the driver says of a device.
 struct DeviceInfo {
   std::string name, vendor, driver, version, platform;
@@ -53,6 +55,7 @@ class Device {
   cl::CommandQueue createQueue(bool profiling) const;
 
   ProgramCache& programs() const;
+  MergedOrder& mergedOrder() const;
   /// The program, built on first use.
   std::shared_ptr<const Program> program(const ProgramSource& source) const;
 

@@ -8,6 +8,7 @@
 #include "backends/opencl/cost.h"
 #include "backends/opencl/error.h"
 #include "backends/opencl/host_tensor.h"
+#include "backends/opencl/merged_order.h"
 
 namespace layerwise::opencl {
 namespace {
@@ -28,10 +29,12 @@ double secondsOf(const std::vector<cl::Event>& events) {
 
 }  // namespace
 
-ClExecutor::ClExecutor(const Device& device, std::shared_ptr<ThreadPool> pool)
+ClExecutor::ClExecutor(const Device& device, std::shared_ptr<ThreadPool> pool,
+                       std::optional<MergeOptions> merge)
     : device_(device),
       pool_(std::move(pool)),
       queue_(device.createQueue(false)),
+      merge_(merge),
       subject_("opencl " + device.info().name) {}
 
 ClExecutor::~ClExecutor() {
@@ -49,34 +52,37 @@ const cl::Buffer& ClExecutor::bufferOf(int number) const {
   return number == 0 ? arena_.buffer : io_[static_cast<std::size_t>(number) - 1].bound;
 }
 
+void ClExecutor::setBuffer(cl::Kernel& kernel, cl_uint index, const Argument::Value& content) {
+  if (auto* view = std::get_if<BufferView>(&content); view && view->buffer > 0) {
+    // Which buffer it is, a run says.
+    io_[static_cast<std::size_t>(view->buffer) - 1].uses.push_back({kernel, index});
+    return;
+  }
+  if (std::get_if<BufferView>(&content))
+    kernel.setArg(index, arena_.buffer);
+  else if (auto* buffer = std::get_if<cl::Buffer>(&content))
+    kernel.setArg(index, *buffer);
+  else if (std::get_if<Argument::Workspace>(&content))
+    kernel.setArg(index, workspace_.buffer);
+  else if (std::get_if<Argument::Failure>(&content))
+    kernel.setArg(index, failures_.buffer);
+  else if (std::get_if<Argument::Counters>(&content))
+    kernel.setArg(index, counters_.buffer);
+}
+
 void ClExecutor::setArguments(cl::Kernel& kernel, const Launch& launch, std::size_t step) {
   cl_uint index = 0;
-  auto place = [&](const cl::Buffer& buffer, std::size_t byteOffset, std::size_t elementSize) {
-    kernel.setArg(index++, buffer);
-    kernel.setArg(index++, static_cast<cl_ulong>(byteOffset / elementSize));
-  };
   for (const Argument& argument : launch.arguments) {
     const Argument::Value& content = argument.content();
-    auto* view = std::get_if<BufferView>(&content);
-    if (view && view->buffer > 0) {
-      // Which buffer it is, a run says.
-      io_[static_cast<std::size_t>(view->buffer) - 1].uses.push_back({kernel, index++});
-      kernel.setArg(index++, static_cast<cl_ulong>(view->byteOffset / sizeOf(view->type)));
-    } else if (view) {
-      place(arena_.buffer, view->byteOffset, sizeOf(view->type));
-    }
-    if (auto* buffer = std::get_if<cl::Buffer>(&content))
-      kernel.setArg(index++, *buffer);
-    else if (auto* workspace = std::get_if<Argument::Workspace>(&content))
-      place(workspace_.buffer, workspace->byteOffset, workspace->elementSize);
-    else if (auto* local = std::get_if<Argument::Local>(&content))
+    if (auto* local = std::get_if<Argument::Local>(&content)) {
       kernel.setArg(index++, cl::Local(local->bytes));
-    else if (std::get_if<Argument::Failure>(&content))
-      place(failures_.buffer, step * sizeof(cl_int), sizeof(cl_int));
-    else if (std::get_if<Argument::Counters>(&content))
-      kernel.setArg(index++, counters_.buffer);
-    else if (auto* bytes = std::get_if<Argument::Bytes>(&content))
+    } else if (auto* bytes = std::get_if<Argument::Bytes>(&content)) {
       kernel.setArg(index++, bytes->size(), bytes->data());
+    } else {
+      setBuffer(kernel, index++, content);
+      if (auto offset = argument.offset(step))
+        kernel.setArg(index++, static_cast<cl_ulong>(*offset));
+    }
   }
 }
 
@@ -118,15 +124,55 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& 
     if (!step) continue;
     for (const Launch& launch : step->launches())
       guarded("opencl kernel " + launch.kernel, [&] {
-        Bound b{cl::Kernel(launch.program->handle, launch.kernel.c_str()), &launch};
+        Bound b{cl::Kernel(launch.program->handle, launch.kernel.c_str()), &launch, -1, false};
         setArguments(b.kernel, launch, s);
         made.push_back(std::move(b));
       });
   }
+  mergeSteps(steps);
+}
+
+void ClExecutor::mergeSteps(std::span<const BoundStep> steps) {
+  merged_.clear();
+  if (!merge_) return;
+  std::vector<PlacedLaunch> row;
+  std::vector<Bound*> places;
+  auto merge = [&] {
+    for (const MergedLaunch& launch : mergeLaunches(device_, row, *merge_)) {
+      for (std::size_t i = launch.begin; i < launch.end; ++i) {
+        places[i]->merged = static_cast<int>(merged_.size());
+        places[i]->isFirst = i == launch.begin;
+      }
+      guarded(subject_, [&] { bindMerged(launch); });
+    }
+    row.clear(), places.clear();
+  };
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    if (dynamic_cast<const HostStep*>(steps[s].step.get())) merge();
+    for (Bound& bound : bound_[s]) {
+      row.push_back({bound.launch, s});
+      places.push_back(&bound);
+    }
+  }
+  merge();
+}
+
+void ClExecutor::bindMerged(const MergedLaunch& launch) {
+  if (!barrier_.buffer()) {
+    const std::vector<std::byte> zeros(kMergedBarrierBytes);
+    barrier_ = {device_.upload(zeros, "a barrier"), zeros.size()};
+  }
+  Merged made{cl::Kernel(launch.program->handle, MergedLaunch::kKernel), launch.groups,
+              launch.threads};
+  made.kernel.setArg(0, launch.table.size(), launch.table.data());
+  made.kernel.setArg(1, barrier_.buffer);
+  cl_uint index = 2;
+  for (const Argument& buffer : launch.buffers) setBuffer(made.kernel, index++, buffer.content());
+  merged_.push_back(std::move(made));
 }
 
 std::size_t ClExecutor::memoryBytes() const {
-  std::size_t bytes = arena_.bytes + workspace_.bytes + counters_.bytes;
+  std::size_t bytes = arena_.bytes + workspace_.bytes + counters_.bytes + barrier_.bytes;
   for (const Io& io : io_) bytes += io.own.bytes;
   return bytes;
 }
@@ -188,7 +234,7 @@ void ClExecutor::enqueue(std::span<const BoundStep> steps, std::span<const IoMem
       bindIo(io);
       enqueueInputs(io, queue);
       for (std::size_t s = 0; s < steps.size(); ++s)
-        for (const Bound& bound : bound_[s]) enqueueLaunch(bound, steps[s], queue, nullptr);
+        enqueueStep(s, steps[s], false, queue, nullptr);
       enqueueOutputs(io, queue);
     }
     if (!event) return;
@@ -263,6 +309,30 @@ void ClExecutor::enqueueLaunch(const Bound& bound, const BoundStep& step, cl::Co
   }
 }
 
+void ClExecutor::enqueueStep(std::size_t number, const BoundStep& step, bool separately,
+                             cl::CommandQueue& queue, std::vector<cl::Event>* events) {
+  for (const Bound& bound : bound_[number])
+    if (separately || bound.merged < 0)
+      enqueueLaunch(bound, step, queue, events ? &events->emplace_back() : nullptr);
+    else if (bound.isFirst)
+      enqueueMerged(merged_[static_cast<std::size_t>(bound.merged)], queue);
+}
+
+void ClExecutor::enqueueMerged(const Merged& merged, cl::CommandQueue& queue) {
+  MergedOrder& order = device_.mergedOrder();
+  std::lock_guard lock(order.enqueuing);
+  std::vector<cl::Event> before;
+  if (order.done() && order.queue() != queue()) {
+    order.queue.flush();
+    before.push_back(order.done);
+  }
+  cl::Event done;
+  queue.enqueueNDRangeKernel(
+      merged.kernel, cl::NullRange, cl::NDRange(merged.groups * merged.threads),
+      cl::NDRange(merged.threads), before.empty() ? nullptr : &before, &done);
+  order.queue = queue, order.done = std::move(done);
+}
+
 void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<const IoMemory> io,
                           Profiler* profiler,
                           const std::function<void(std::string_view, const TensorView&)>& listener,
@@ -278,8 +348,7 @@ void ClExecutor::runSteps(std::span<const BoundStep> steps, std::span<const IoMe
       runOnHost(*host, queue);
       if (profiler) hostSeconds[s] = std::chrono::duration<double>(Clock::now() - start).count();
     }
-    for (const Bound& bound : bound_[s])
-      enqueueLaunch(bound, steps[s], queue, profiler ? &events[s].emplace_back() : nullptr);
+    enqueueStep(s, steps[s], profiler || listener, queue, profiler ? &events[s] : nullptr);
     if (listener)
       for (const auto& [name, view] : steps[s].outputs) {
         HostTensor tensor(view);

@@ -98,6 +98,17 @@ std::shared_ptr<const Program> ProgramCache::get(const ProgramSource& source) {
   return programs_.emplace(key, make(source, text, key)).first->second.program;
 }
 
+std::shared_ptr<const Program> ProgramCache::fromText(const std::string& name,
+                                                      const std::string& text, bool builds) {
+  const std::string key = hashOf(identity_ + "\n" + text);
+  std::lock_guard lock(mutex_);
+  if (auto found = programs_.find(key); found != programs_.end()) return found->second.program;
+  if (!builds) return nullptr;
+  const cl::Program program = fromBinary("opencl program " + name, text + '\0');
+  Entry entry{std::make_shared<const Program>(Program{name, key, program}), {}};
+  return programs_.emplace(key, std::move(entry)).first->second.program;
+}
+
 ProgramCache::Entry ProgramCache::make(const ProgramSource& source, const std::string& text,
                                        const std::string& key) {
   const std::string path = folder_.empty() ? "" : (fs::path(folder_) / (key + ".bin.gz")).string();
@@ -164,6 +175,10 @@ cl::Program ProgramCache::fromBinary(const std::string& subject, const std::stri
   } catch (const cl::Error& error) {
     throw describe(subject, error, program() ? logOf(program, device_) : "");
   }
+}
+
+std::string ProgramCache::binary(const Program& program) const {
+  return guarded("opencl program " + program.name, [&] { return binaryOf(program.handle); });
 }
 
 std::string ProgramCache::binaryOf(const cl::Program& program) const {

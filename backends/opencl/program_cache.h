@@ -49,10 +49,15 @@ class ProgramCache {
   /// Throws Error kDevice "[opencl program map.cl] CL_BUILD_PROGRAM_FAILURE ..." with the build
   /// log.
   std::shared_ptr<const Program> get(const ProgramSource& source);
+  /// A program of text that the driver takes for a binary: PTX on NVIDIA. Where it `builds` none,
+  /// nullptr stands for one that is not there.
+  std::shared_ptr<const Program> fromText(const std::string& name, const std::string& text,
+                                          bool builds);
   std::vector<std::shared_ptr<const Program>> all() const;
   /// How many were compiled here from their sources.
   std::size_t compilations() const;
 
+  std::string binary(const Program& program) const;
   /// A program's binary, packed; empty where the driver gives none.
   std::string packedBinary(const Program& program);
   /// Takes the packed binary of the program of that key, should it be asked for.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -68,6 +69,14 @@ class Argument {
   static Argument real(double number) { return value(static_cast<cl_float>(number)); }
 
   const Value& content() const { return value_; }
+  /// Of those that take two parameters the second; `step` is the number of the launch's step.
+  std::optional<std::size_t> offset(std::size_t step) const {
+    if (auto* view = std::get_if<BufferView>(&value_)) return view->byteOffset / sizeOf(view->type);
+    if (auto* workspace = std::get_if<Workspace>(&value_))
+      return workspace->byteOffset / workspace->elementSize;
+    if (std::get_if<Failure>(&value_)) return step;
+    return std::nullopt;
+  }
 
  private:
   explicit Argument(Value value) : value_(std::move(value)) {}
