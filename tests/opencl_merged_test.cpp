@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "backends/opencl/backend.h"
 #include "backends/opencl/discovery.h"
@@ -224,15 +225,36 @@ TEST_F(MergedLaunches, AreSeparateForAProfiler) {
 }
 
 TEST_F(MergedLaunches, LeaveOutLaunchesOfManyRounds) {
-  const MixedNet net(56);
-  const auto engine = net.build(DataType::kFloat32);
-  MergeOptions options = merging({128, 3});
-  options.rounds = 1;
-  Runner separate(engine, net.dims(8), std::nullopt), all(engine, net.dims(8), merging({128, 3})),
-      few(engine, net.dims(8), options);
-  separate.run(), all.run(), few.run();
-  EXPECT_GT(few.executor.mergedLaunches(), all.executor.mergedLaunches());
-  EXPECT_EQ(few.outputs, separate.outputs);
+  const opencl::Device& device = *opencl::findDevice("opencl");
+  opencl::ProgramSource source{.file = "merged_check.cl"};
+  source.define("THREADS", 128);
+  source.define("LOCAL_INTS", opencl::kMostSharedBytes / sizeof(cl_int));
+  const auto program = device.program(source);
+  std::vector<opencl::Launch> launches(7);
+  std::vector<opencl::PlacedLaunch> placed;
+  for (std::size_t i = 0; i < launches.size(); ++i) {
+    opencl::Launch& launch = launches[i];
+    const opencl::Argument tensor = opencl::Argument::view({0, 0, DataType::kInt32, Dims{128}, {}});
+    launch.program = program;
+    launch.kernel = "exchange";
+    launch.arguments = {tensor, tensor, opencl::Argument::integer(7),
+                        opencl::Argument::integer(128)};
+    launch.local = {128, 1, 1};
+    launch.global = {128 * (i == 3 ? 3 * device.info().computeUnits + 1 : 1), 1, 1};
+    placed.push_back({&launch, i});
+  }
+  auto ranges = [&](std::size_t rounds) {
+    MergeOptions options = merging({128, 3});
+    options.rounds = rounds;
+    std::vector<std::pair<std::size_t, std::size_t>> found;
+    for (const opencl::MergedLaunch& merged : mergeLaunches(device, placed, options))
+      found.emplace_back(merged.begin, merged.end);
+    return found;
+  };
+  using Ranges = std::vector<std::pair<std::size_t, std::size_t>>;
+  EXPECT_EQ(ranges(0), (Ranges{{0, 7}}));
+  EXPECT_EQ(ranges(1), (Ranges{{0, 3}, {4, 7}}));
+  EXPECT_EQ(ranges(2), (Ranges{{0, 7}}));
 }
 
 // A program that is not there takes seconds to build, which a context's new shapes do not.

@@ -12,8 +12,7 @@ namespace layerwise::opencl {
 namespace {
 
 // Three groups of most convolutions fit a multiprocessor; two meet faster where more have no work.
-const std::array<MergeOptions, 4> kModes = {
-    {{{128, 2}, 0}, {{128, 3}, 0}, {{128, 3}, 1}, {{128, 3}, 2}}};
+const std::array<MergeOptions, 3> kModes = {{{{128, 2}, 0}, {{128, 3}, 0}, {{128, 3}, 1}}};
 
 /// In this many groups a multiprocessor a launch is large enough that starting it is not what
 /// counts.

@@ -13,7 +13,7 @@
 namespace layerwise::opencl {
 
 /// The name of a way to run a program's launches as one (merged_launch.h): "merged 128x3", by
-/// groups of that shape; "merged 128x3/2", launches of at most two rounds.
+/// groups of that shape; "merged 128x3/1", launches of one round at most.
 std::string runMode(const MergeOptions& options);
 /// What such a name says, where merging so works on the device.
 std::optional<MergeOptions> mergeOptionsOf(const Device& device, std::string_view mode);
