@@ -26,7 +26,7 @@ using opencl::ClExecutor;
 using opencl::MergeOptions;
 using opencl::ResidentShape;
 
-constexpr ResidentShape kShapes[] = {{128, 2}, {128, 3}};
+constexpr ResidentShape kShapes[] = {{128, 2}, {128, 3}, {256, 1}};
 
 std::vector<float> numbers(std::int64_t count, double frequency) {
   std::vector<float> values;
@@ -149,7 +149,8 @@ class MergedLaunches : public testing::Test {
 
 TEST_F(MergedLaunches, PassTheirSelfTest) {
   for (const ResidentShape& shape : kShapes)
-    EXPECT_TRUE(opencl::mergingWorks(*opencl::findDevice("opencl"), shape)) << shape.groupsPerUnit;
+    EXPECT_TRUE(opencl::mergingWorks(*opencl::findDevice("opencl"), shape))
+        << shape.threads << " x " << shape.groupsPerUnit;
 }
 
 TEST_F(MergedLaunches, GiveTheBitsOfSeparateOnes) {

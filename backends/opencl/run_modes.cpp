@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -12,7 +13,9 @@ namespace layerwise::opencl {
 namespace {
 
 // Three groups of most convolutions fit a multiprocessor; two meet faster where more have no work.
-const std::array<MergeOptions, 3> kModes = {{{{128, 2}, 0}, {{128, 3}, 0}, {{128, 3}, 1}}};
+// Some kernels, as a picture's first convolution, have more than 128 threads.
+const std::array<MergeOptions, 4> kModes = {
+    {{{128, 2}, 0}, {{128, 3}, 0}, {{128, 3}, 1}, {{256, 1}, 0}}};
 
 /// In this many groups a multiprocessor a launch is large enough that starting it is not what
 /// counts.
@@ -51,18 +54,23 @@ std::vector<std::string> runModes(const Device& device, std::span<const BoundSte
   if (isForbidden()) return {};
   for (const BoundStep& step : steps)
     if (dynamic_cast<const HostStep*>(step.step.get())) return {};
-  std::size_t small = 0, all = 0;
+  std::size_t small = 0, all = 0, mostThreads = 1;
   for (const PlacedLaunch& placed : launchesOf(steps)) {
     const Launch& launch = *placed.launch;
-    std::size_t groups = 1;
-    for (std::size_t axis = 0; axis < 3; ++axis) groups *= launch.global[axis] / launch.local[axis];
+    std::size_t groups = 1, threads = 1;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      groups *= launch.global[axis] / launch.local[axis];
+      threads *= launch.local[axis];
+    }
+    mostThreads = std::max(mostThreads, threads);
     ++all;
     if (groups < kManyGroups * device.info().computeUnits) ++small;
   }
   std::vector<std::string> modes;
   if (2 * small < all) return modes;
   for (const MergeOptions& options : kModes)
-    if (mergingWorks(device, options.shape)) modes.push_back(runMode(options));
+    if ((options.shape.threads <= 128 || mostThreads > 128) && mergingWorks(device, options.shape))
+      modes.push_back(runMode(options));
   return modes;
 }
 
