@@ -255,6 +255,7 @@ class PlacedTensor {
 struct Placement {
   Place place = Place::kDense;
   int workers = 1;
+  bool replaces = false;  ///< the first output takes the place of Candidate::replacedInput
 };
 
 /// What a candidate computes; `guards` says whether it kept to its tensors.
@@ -317,17 +318,22 @@ inline CandidateResult runCandidate(const Graph& graph, const Candidate& candida
     tensors.emplace_back(buffer++, candidate.inputLayouts[i].type, candidate.inputLayouts[i],
                          inputs[i]->info.dims, place(candidate.inputLayouts[i], inputs[i]->info),
                          random);
+  std::vector<std::size_t> outputs;  // by output, which tensor it is
   for (std::size_t i = 0; i < candidate.outputs.size(); ++i) {
+    if (i == 0 && placement.replaces) {
+      outputs.push_back(static_cast<std::size_t>(candidate.replacedInput));
+      continue;
+    }
     const TensorInfo& info = shapes.values[static_cast<std::size_t>(candidate.outputs[i])];
+    outputs.push_back(tensors.size());
     tensors.emplace_back(buffer++, candidate.outputLayouts[i].type, candidate.outputLayouts[i],
                          info.dims, place(candidate.outputLayouts[i], info), random);
   }
   std::vector<BufferView> views;
   std::vector<std::byte*> buffers{nullptr};
-  for (PlacedTensor& tensor : tensors) {
-    views.push_back(tensor.view());
-    buffers.push_back(tensor.data());
-  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) views.push_back(tensors[i].view());
+  for (std::size_t index : outputs) views.push_back(tensors[index].view());
+  for (PlacedTensor& tensor : tensors) buffers.push_back(tensor.data());
   for (std::size_t i = 0; i < inputs.size(); ++i) tensors[i].write(*inputs[i]);
   std::span<const BufferView> all(views);
   std::shared_ptr<const Step> step =
@@ -338,9 +344,9 @@ inline CandidateResult runCandidate(const Graph& graph, const Candidate& candida
   else
     runByExecutor(step, tensors);
   CandidateResult result;
-  for (std::size_t i = inputs.size(); i < tensors.size(); ++i) {
-    result.outputs.push_back(tensors[i].read());
-    result.guards = result.guards && tensors[i].guardsAreWhole();
+  for (std::size_t index : outputs) {
+    result.outputs.push_back(tensors[index].read());
+    result.guards = result.guards && tensors[index].guardsAreWhole();
   }
   return result;
 }

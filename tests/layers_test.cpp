@@ -123,6 +123,13 @@ int caseCount(const LayerFamily& family) {
 
 class Layers : public testing::TestWithParam<LayerFamily> {};
 
+bool mayReplace(const CaseRun& run, const Candidate& candidate) {
+  if (candidate.replacedInput == kNone) return false;
+  const auto input = static_cast<std::size_t>(candidate.replacedInput);
+  return candidate.inputLayouts[input] == candidate.outputLayouts[0] &&
+         run.value(candidate.inputs[input]).info.dims == run.value(candidate.outputs[0]).info.dims;
+}
+
 void checkCandidate(const CaseRun& run, const LayerCase& layerCase, const Candidate& candidate,
                     const std::vector<double>& quanta, std::uint32_t seed) {
   auto packed = candidate.tactic->pack(run.graph(), candidate);
@@ -149,6 +156,10 @@ void checkCandidate(const CaseRun& run, const LayerCase& layerCase, const Candid
     CandidateResult shared = compute({.place = Place::kBoxed, .workers = 3});
     EXPECT_TRUE(shared.guards);
     EXPECT_TRUE(sameBits(boxed.outputs, shared.outputs)) << "3 workers give other bits than 1";
+    if (mayReplace(run, candidate)) {
+      CandidateResult replaced = compute({.place = Place::kBoxed, .workers = 3, .replaces = true});
+      EXPECT_TRUE(sameBits(boxed.outputs, replaced.outputs)) << "in the place of an input";
+    }
   }
   if (!layerCase.batched) return;
   for (std::int64_t image = 0; image < kBatch; ++image) {

@@ -399,6 +399,57 @@ TEST(Int8Engine, ComesCloseToFloatAndItsTableGivesTheSameEngineAgain) {
   EXPECT_EQ(example.run(*Engine::deserialize(engine->serialize(), {.threads = 1})), got);
 }
 
+TEST(Int8Engine, AResidualThatIsReadAgainKeepsItsPlace) {
+  // The first sum may not be written over what the second adds again, the second may; and the third
+  // not over the input of its own convolution.
+  constexpr std::int64_t kChannels = 80, kSize = 9, kCount = kChannels * kSize * kSize;
+  GraphMaker m;
+  std::vector<std::vector<float>> kernels;
+  auto floats = [&](std::int64_t count) {
+    ConstantData data = m.random(count, -0.1, 0.1);
+    return std::vector<float>(data.as<float>(), data.as<float>() + count);
+  };
+  for (int i = 0; i < 6; ++i) kernels.push_back(floats(kChannels * kChannels));
+  const std::vector<float> image = floats(kCount);
+  Network network;
+  Tensor* x = &network.addInput("x", DataType::kFloat32, {1, kChannels, kSize, kSize});
+  auto convolve = [&](Tensor& from, std::size_t kernel) -> Tensor& {
+    const std::vector<float>& values = kernels[kernel];
+    return network
+        .addConvolution(
+            from, kChannels, {1, 1},
+            Weights{DataType::kFloat32, values.data(), static_cast<std::int64_t>(values.size())})
+        .output();
+  };
+  auto add = [&](Tensor& a, Tensor& b) -> Tensor& {
+    Tensor& sum = network.addElementWise(a, b, ElementWiseOperation::kSum).output();
+    return network.addActivation(sum, ActivationType::kRelu).output();
+  };
+  Tensor& first = network.addActivation(convolve(*x, 0), ActivationType::kRelu).output();
+  Tensor& second = add(convolve(convolve(first, 1), 2), first);
+  Tensor& third = add(convolve(second, 3), first);
+  Tensor& fourth = add(convolve(third, 4), third);
+  network.markOutput(convolve(fourth, 5), "y");
+  auto calibrator = makeCalibrator(
+      CalibrationMethod::kMinMax, [&, done = false](CalibrationBatch& batch) mutable {
+        batch.inputs["x"] = {image.data(), {1, kChannels, kSize, kSize}};
+        return !std::exchange(done, true);
+      });
+  auto run = [&](const Engine& engine) {
+    std::vector<float> y(kCount);
+    auto context = engine.createContext();
+    context->setInput("x", image.data(), {1, kChannels, kSize, kSize});
+    context->setOutput("y", y.data());
+    context->run();
+    return std::vector<double>(y.begin(), y.end());
+  };
+  BuilderConfig config{.threads = 2, .optimizationLevel = 0};
+  const std::vector<double> want = run(*buildEngine(network, config));
+  config.int8 = true;
+  config.calibrator = calibrator.get();
+  EXPECT_GT(signalToNoise(want, run(*buildEngine(network, config))), 25);
+}
+
 TEST(Int8Engine, TakesTheUsersRangesAndPrecisionsFirst) {
   Example example;
   example.second->input(0).setDynamicRange(-1, 10);

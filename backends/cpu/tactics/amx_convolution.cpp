@@ -153,6 +153,7 @@ class AmxConvolutionTactic : public Tactic {
     };
     const Dims &in = dimsOf(region.inputs[0]), &out = dimsOf(region.output);
     Candidate c = candidateOf(context, shape, region, *this);
+    if (region.inputs.size() > 1 && !region.pooling) c.replacedInput = 1;
     const double bytes =
         static_cast<double>(shape.co * shape.ci * shape.kh * shape.kw * elementBytes(element_));
     constexpr double kClock = 2.5e9, kBytesPerSecond = 12e9, kStepSeconds = 3e-6;

@@ -47,6 +47,7 @@ class TypedConvolutionTactic : public Tactic {
       if (config.method != method_) continue;
       Candidate c = candidateOf(context, shape, region, *this);
       c.parameters = configText(config);
+      if (region.inputs.size() > 1 && isDirect()) c.replacedInput = 1;
       double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh *
                                            shape.kw * elementBytes(element_));
       double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
