@@ -147,17 +147,19 @@ void bindPooling(AmxPlan& p, int threads) {
   p.scratchBytes = p.rowsAt + p.strip * p.out.row * elementBytes(p.config.element) + kRowBytes;
 }
 
-// What the first-level cache keeps while a unit's blocks follow one another. With all channels of
-// some positions first it is the rows that those positions read, and whole pixels are written at a
-// time; the weights come from the second-level cache again and again, so they must fit there. A
-// stream that is not read again before it is pushed out must not push out the rest.
+// What the first-level cache keeps while a unit's blocks follow one another. With several output
+// channels of some positions first it is the rows that those positions read, and whole pixels are
+// written at a time; the weights come from the second-level cache again and again, so as many
+// channels are taken as fit there. A stream that is not read again before it is pushed out must not
+// push out the rest.
 void orderBlocks(AmxPlan& p, const CacheSizes& caches) {
   const int64_t weights = p.chunk * p.blockBytes;
-  p.positionsFirst = weights <= caches.l2 / 2;
-  const int64_t reread = p.positionsFirst ? weights : std::min<int64_t>(p.chunk, 2) * p.blockBytes;
+  constexpr int64_t kLeastBlocks = 4;  // as many as one position's tile may meet at once
+  const int64_t fitting = caches.l2 / 4 / (2 * p.blockBytes) * 2;
+  p.group = weights <= caches.l2 / 2 ? p.chunk : std::min(p.chunk, std::max(kLeastBlocks, fitting));
   const int64_t rowPositions = p.config.method == AmxMethod::kFlat ? 1 : p.rowPositions;
   const bool once = p.strip * rowPositions <= kAccumulators * kTileRows;
-  p.streamed = once || reread > caches.l1 * 3 / 4;
+  p.streamed = once || p.group * p.blockBytes > caches.l1 * 3 / 4;
 }
 
 }  // namespace

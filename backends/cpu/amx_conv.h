@@ -81,7 +81,7 @@ struct AmxPlan {
   int64_t strip = 0, strips = 0;  ///< output rows a unit; kFlat: pixels
   int64_t position = 0;           ///< bytes between neighbouring positions
   int64_t rowPositions = 0;       ///< positions from one output row to the next
-  bool positionsFirst = false;    ///< all output channels of some positions before the next
+  int64_t group = 0;              ///< blocks that some positions go through before the next
   bool streamed = false;  ///< weights leave the first-level cache before they are read again
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
@@ -112,6 +112,11 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const CacheSizes& caches = {}, bool inputAligned = true,
                            const PoolPlan* pool = nullptr);
 
+/// Memory to bring into the second-level cache.
+struct AmxAhead {
+  const std::byte *begin = nullptr, *end = nullptr;
+};
+
 /// Pointers of one run. Inputs and residual must be readable for 64 bytes beyond their last
 /// element.
 struct AmxBuffers {
@@ -120,6 +125,7 @@ struct AmxBuffers {
   const int64_t* offsets = nullptr;
   const void* residual = nullptr;
   void* out = nullptr;
+  AmxAhead ahead;  ///< weights of a step to come, fetched between the products
 };
 
 /// Runs unit `tile` of a plan.

@@ -26,6 +26,7 @@ struct PackedConvolution {
   WeightMemory memory;
   bool pairsFit = true;  ///< of bytes: pairsFitSixteenBits()
   float* data() const { return reinterpret_cast<float*>(memory.data()); }
+  std::size_t bytes() const { return memory.size(); }
 };
 
 }  // namespace layerwise::cpu

@@ -11,7 +11,9 @@
 #include <mutex>
 #include <new>
 #include <numeric>
+#include <utility>
 
+#include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/processor_time.h"
 #include "backends/cpu/weight_memory.h"
 #include "engine/spin.h"
@@ -75,10 +77,26 @@ void CpuExecutor::findBlocks(std::span<const BoundStep> steps) {
   }
 }
 
+void CpuExecutor::lookAhead(std::span<const BoundStep> steps) {
+  // What a step reads itself takes most of the cache.
+  const auto most = static_cast<std::size_t>(cacheSizes().l2 / 4);
+  ahead_.assign(steps.size(), {});
+  WeightsAhead* open = nullptr;  // of the last step that fetches and has nothing yet
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    WeightsAhead weights = cpuStep(steps[i]).weights();
+    if (open && !weights.bytes.empty()) {
+      weights.bytes = weights.bytes.first(std::min(weights.bytes.size(), most));
+      *std::exchange(open, nullptr) = weights;
+    }
+    if (cpuStep(steps[i]).fetchesAhead()) open = &ahead_[i];
+  }
+}
+
 void CpuExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& memory,
                           std::span<const IoBuffer>) {
   WeightMemory::trim();
   findBlocks(steps);
+  lookAhead(steps);
   std::size_t workspace = 0, laneWorkspace = 0, scratch = 0, phases = 0;
   for (Block& block : blocks_) {
     block.number = phases;
@@ -151,8 +169,11 @@ class CpuExecutor::Run {
 
   void work(int id) {
     const auto own = static_cast<std::size_t>(id);
-    Worker worker{executor_.buffers_[own], executor_.scratch_[own].data(),
-                  executor_.workspace_.data()};
+    Worker worker{executor_.buffers_[own],
+                  executor_.scratch_[own].data(),
+                  executor_.workspace_.data(),
+                  {},
+                  workers_};
     std::uint32_t number = 0;
     auto last = std::chrono::steady_clock::now();
     // Nobody starts the next step before its time is taken.
@@ -174,7 +195,9 @@ class CpuExecutor::Run {
         continue;
       }
       std::size_t phaseNumber = block.number;
-      for (const BoundStep& bound : steps_.subspan(block.first, block.end - block.first)) {
+      for (std::size_t i = block.first; i < block.end; ++i) {
+        const BoundStep& bound = steps_[i];
+        worker.ahead = executor_.ahead_[i];
         for (int phase = 0; phase < cpuStep(bound).phases(); ++phase)
           sharePhase(cpuStep(bound), phase, phaseNumber++, id, worker);
         report([&](double seconds) { tell(bound, seconds, worker); });

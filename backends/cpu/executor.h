@@ -52,6 +52,8 @@ class CpuExecutor final : public Executor {
   };
 
   void findBlocks(std::span<const BoundStep> steps);
+  /// Finds for each step that fetches ahead the next one that has weights.
+  void lookAhead(std::span<const BoundStep> steps);
   /// What run() does; adds each worker's seconds in its tiles to `busy` where that is given.
   void runSteps(std::span<const BoundStep> steps, std::span<void* const> io, Profiler* profiler,
                 const std::function<void(std::string_view, const TensorView&)>& listener,
@@ -72,6 +74,7 @@ class CpuExecutor final : public Executor {
   std::size_t laneBytes_ = 0;           ///< of its tensors
   AlignedBuffer polluter_;
   std::vector<Block> blocks_;
+  std::vector<WeightsAhead> ahead_;               ///< by step
   std::vector<std::vector<std::byte*>> buffers_;  ///< what each worker sees, by BufferView::buffer
   std::vector<Progress> progress_;  ///< one a phase of the program, and one a block of lanes
   std::vector<Claims> claims_;      ///< of each worker's share of it

@@ -84,7 +84,7 @@ std::pair<std::shared_ptr<Region>, std::byte*> take(std::size_t bytes) {
 
 }  // namespace
 
-WeightMemory::WeightMemory(std::size_t bytes) {
+WeightMemory::WeightMemory(std::size_t bytes) : size_(bytes) {
   if (!bytes) return;
   auto [region, piece] = take(bytes);
   // First touched here: pages that the system has just cleared fill the caches, which writing past

@@ -13,12 +13,14 @@ class WeightMemory {
   /// Throws Error kOutOfMemory.
   explicit WeightMemory(std::size_t bytes = 0);
   std::byte* data() const { return bytes_.get(); }
+  std::size_t size() const { return size_; }
 
   /// Returns what of the last large page no piece has: when packing is over.
   static void trim();
 
  private:
   std::shared_ptr<std::byte> bytes_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace layerwise::cpu

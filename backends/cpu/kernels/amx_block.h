@@ -18,11 +18,18 @@ LW_INLINE void repeat(const Body& body) {
   }
 }
 
-// What the next blocks read, brought nearer line by line while this one computes.
+// What this block will read, brought nearer a distance ahead: a stream of lines for each of its
+// blocks of channels.
 struct AmxPrefetch {
   const char* next = nullptr;      // null: nothing
   int64_t stride = 0;              // between streams
   int64_t streams = 0, lines = 0;  // lines of each stream a step
+};
+
+// What is read when all blocks of a group are done, spread over all of their steps.
+struct AmxLater {
+  const std::byte *next = nullptr, *end = nullptr;
+  int64_t lines = 0;  // a step
 };
 
 struct AmxBlock {
@@ -37,6 +44,7 @@ struct AmxBlock {
   bool startsAtZero;
   char* accumulators;
   AmxPrefetch prefetch;
+  AmxLater* later;
   AmxJob* pending;  // the block before, or null
   AmxFinish finish;
   int64_t rowsPerStep;
@@ -58,6 +66,7 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
   AmxPrefetch ahead = block.prefetch;
+  AmxLater later = *block.later;
   int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
     const int64_t offset = block.offsets[step];
@@ -96,11 +105,16 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
       }
       ahead.next += 64 * ahead.lines;
     }
+    if (later.next < later.end) {
+      for (int64_t i = 0; i < later.lines; ++i) V::prefetchFar(later.next + 64 * i);
+      later.next += 64 * later.lines;
+    }
     if (left > 0) {
       finishRows(*block.pending, block.finish, block.rowsPerStep);
       left -= block.rowsPerStep;
     }
   }
+  block.later->next = later.next;
   repeat<M * N>([&](auto i) __attribute__((always_inline)) {
     tiles.template store<i.value>(block.accumulators + i.value * kAccumulatorBytes, kTileRowBytes);
   });

@@ -32,6 +32,7 @@ void amxPooledTile(const AmxPlan& p, const AmxBuffers& io, int64_t unit, char* s
     first = needed;
     AmxBuffers buffers = io;
     buffers.out = rows - first * rowBytes;
+    if (next < end) buffers.ahead = {};
     if (const int64_t count = smaller(stop, p.outH) - last; count > 0) {
       AmxUnit<Tiles, element>(p, buffers, {image, last, count, 0, p.blockCount}, scratch).run();
       last += count;

@@ -75,23 +75,17 @@ class AmxUnit {
       const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
       if (group >= groups) return;
       const int64_t first = group * most, m = smaller(most, tileCount - first);
-      runBlock(tiles, first, m, block, n, group, groups);
+      runBlock(tiles, first, m, block, n, group == 0);
     };
-    const auto forEachChunk = [&](const auto& body) {
-      for (int64_t block = firstBlock; block < lastBlock; block += together) {
-        body(block, smaller(lastBlock - block, together));
-      }
-    };
-    if (p.positionsFirst) {
-      for (int64_t group = 0; group < divideUp(tileCount, 2); ++group) {
-        forEachChunk([&](int64_t block, int64_t n) { runGroup(block, n, group); });
-      }
-    } else {
-      forEachChunk([&](int64_t block, int64_t n) {
-        for (int64_t group = 0; group < divideUp(tileCount, n == 1 ? 4 : 2); ++group) {
-          runGroup(block, n, group);
+    for (int64_t first = firstBlock; first < lastBlock; first += p.group) {
+      const int64_t last = smaller(lastBlock, first + p.group);
+      const int64_t groups = divideUp(tileCount, 2);
+      later = laterThan(last, groups * divideUp(last - first, 2) * p.steps, tileCount);
+      for (int64_t group = 0; group < groups; ++group) {
+        for (int64_t block = first; block < last; block += together) {
+          runGroup(block, smaller(last - block, together), group);
         }
-      });
+      }
     }
     if (AmxJob* last = jobBefore()) finishRows(*last, finish, count);
     tiles.release();
@@ -100,8 +94,9 @@ class AmxUnit {
  private:
   using V = typename Tiles::Vector;
 
+  // `fresh`: the weights have not been read yet.
   void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
-                int64_t group, int64_t groups) {
+                bool fresh) {
     AmxJob& job = jobs[blocks % 2];
     AmxBlock block;
     job.firstPosition = firstTile * kTileRows;
@@ -123,7 +118,8 @@ class AmxUnit {
     block.constants = constants + firstOut;
     block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
     block.accumulators = accumulators;
-    block.prefetch = prefetchAfter(block, firstOut + n, n, group, groups);
+    if (fresh) block.prefetch = {block.b + kStreamAhead, p.blockBytes, n, block.bStep / 64};
+    block.later = &later;
     block.pending = jobBefore();
     block.finish = finish;
     // In lots of some length: each call has constants to load.
@@ -160,28 +156,20 @@ class AmxUnit {
   // The last block's, or null.
   AmxJob* jobBefore() { return blocks > 0 ? &jobs[(blocks - 1) % 2] : nullptr; }
 
-  // Weights of the next blocks, spread over the groups of positions that share this one's; where
-  // each weight is used once only, a distance ahead in their own stream.
-  AmxPrefetch prefetchAfter(const AmxBlock& block, int64_t next, int64_t n, int64_t group,
-                            int64_t groups) const {
-    AmxPrefetch ahead;
-    if (p.positionsFirst && group > 0) return ahead;
-    if (groups == 1 || p.positionsFirst) {
-      ahead.streams = n;
-      ahead.stride = p.blockBytes;
-      ahead.lines = block.bStep / 64;
-      ahead.next = block.b + kStreamAhead;
-      return ahead;
+  // What follows the blocks before `last`, for so many steps to bring nearer: the next blocks,
+  // where these take longer than their own weights to come, or another layer's weights.
+  AmxLater laterThan(int64_t last, int64_t steps, int64_t tileCount) const {
+    AmxLater result{io.ahead.begin, io.ahead.end};
+    if (last < lastBlock) {
+      if (tileCount <= kAccumulators) return {};
+      const std::byte* weights = io.packed + p.blockCount * sizeof(AmxConstants);
+      result.next = weights + last * p.blockBytes;
+      result.end = weights + smaller(lastBlock, last + p.group) * p.blockBytes;
     }
-    if (next >= lastBlock) return ahead;
-    const int64_t lines = smaller(lastBlock - next, n) * p.blockBytes / 64;
     // More would wait for each other: a core has few outstanding misses.
-    constexpr int64_t kMostLines = 2;
-    ahead.streams = 1;
-    ahead.lines = smaller(kMostLines, divideUp(divideUp(lines, groups), p.steps));
-    const int64_t first = group * ahead.lines * p.steps;
-    if (first < lines) ahead.next = block.b + n * p.blockBytes + first * 64;
-    return ahead;
+    constexpr int64_t kMostLines = 4;
+    result.lines = smaller(kMostLines, divideUp((result.end - result.next) / 64, steps));
+    return result;
   }
 
   static constexpr int64_t kStreamAhead = 16 * 1024;
@@ -197,6 +185,7 @@ class AmxUnit {
   bool bounded;
   int64_t tileRows;
   AmxFinish finish{};
+  AmxLater later;
   AmxJob jobs[2];      // what is computed, and what is finished meanwhile
   int64_t blocks = 0;  // done
 };

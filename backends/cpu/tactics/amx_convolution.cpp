@@ -54,14 +54,31 @@ class AmxConvolutionStep final : public CpuStep {
     return static_cast<std::size_t>(convolution_.plan.scratchBytes);
   }
 
+  WeightsAhead weights() const override {
+    return {{packed_->memory.data(), packed_->bytes()}, convolution_.plan.chunks == 1};
+  }
+  bool fetchesAhead() const override { return true; }
+
   void run(int, std::int64_t tile, const Worker& worker) const override {
     const AmxBuffers buffers{worker.data<const void>(in_), packed_->memory.data(),
-                             convolution_.offsets.data(), worker.data<const void>(residual_),
-                             worker.data<void>(out_)};
+                             convolution_.offsets.data(),  worker.data<const void>(residual_),
+                             worker.data<void>(out_),      shareOf(worker, tile)};
     kAmxConvKernel(convolution_.plan, buffers, tile, worker.scratch);
   }
 
  private:
+  // Of the weights ahead, what this unit of work fetches: a worker runs neighbouring units.
+  AmxAhead shareOf(const Worker& worker, std::int64_t tile) const {
+    const std::span<const std::byte> all = worker.ahead.bytes;
+    const std::int64_t tiles = convolution_.plan.tiles;
+    const std::int64_t parts =
+        worker.ahead.byEachWorker ? std::max<std::int64_t>(1, tiles / worker.workers) : tiles;
+    const auto at = [&](std::int64_t part) {
+      return all.data() + static_cast<std::int64_t>(all.size()) * part / parts;
+    };
+    return {at(tile % parts), at(tile % parts + 1)};
+  }
+
   AmxConvolution convolution_;
   BufferView in_, out_, residual_;  ///< residual_ is read where the epilogue says so
   std::shared_ptr<const PackedConvolution> packed_;
