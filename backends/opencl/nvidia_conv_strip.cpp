@@ -16,9 +16,11 @@
 namespace layerwise::opencl {
 namespace {
 
-constexpr int kThreads = 128, kBlock = 64;  // output channels of a group
-constexpr std::int64_t kMostTaps = 16;      // whose weights fit a thread's registers
-constexpr std::int64_t kStride = 2;         // of the windows
+constexpr int kWarpgroups = 2, kThreads = 128;  // of a group; of a warpgroup
+constexpr int kBlock = 64;                      // output channels of a group
+constexpr std::int64_t kMostTaps = 16;          // whose weights fit a thread's registers
+constexpr std::int64_t kStride = 2;             // of the windows
+constexpr std::int64_t kLocalBytes = 48 * 1024;
 
 /// The kernel's struct of the same name.
 struct StripGeometry {
@@ -58,24 +60,32 @@ std::int64_t blocksOf(const ConvProblem& p) {
   return (p.outChannels + kBlock - 1) / kBlock;
 }
 
+std::int64_t groupsBelow(const PooledConv& p, const StripCut& cut) {
+  return (p.height + kWarpgroups * cut.rows - 1) / (kWarpgroups * cut.rows);
+}
+
+std::int64_t localBytes(const ConvProblem& cells, int columns) {
+  constexpr std::int64_t kExchange = kWarpgroups * kThreads * 4;  // where it is emulated
+  return kWarpgroups * (cells.kernelHeight + 1) * 32 * (columns + cells.kernelWidth - 1) +
+         kExchange;
+}
+
 /// The estimated time on a device of so many multiprocessors (an H200's clock and memory).
 double secondsOf(const StripCut& cut, const PooledConv& p, int multiprocessors) {
-  constexpr double kClock = 1.7e9, kLaunch = 5e-6, kStartCycles = 3500, kBytesPerSecond = 3.5e12;
+  constexpr double kClock = 1.75e9, kLaunch = 4e-6, kStartCycles = 4000, kBytesPerSecond = 3.5e12;
   const ConvProblem cells = cellsOf(p.conv).problem;
   const double taps = static_cast<double>(cells.kernelHeight * cells.kernelWidth);
-  const double registers = std::min(255.0, 4 * taps + 37 + 1.15 * cut.columns);
-  const double resident = std::floor(512 / registers);
-  // Of a row of results: what the tensor cores take, and a warp's instructions.
-  const double products = taps * cut.columns / 2;
-  const double instructions = 2.4 * cut.columns + 100;
-  const double busy = std::max(products, instructions) + 0.25 * std::min(products, instructions);
-  const double alone = products + cut.columns + 500;
+  const double registers = std::min(255.0, 4 * taps + 23 + 1.15 * cut.columns);
+  const double resident = registers > 128 ? 1 : 2;
+  // Of a row of results: what the tensor cores take, and what a warpgroup does beside that.
+  const double products = taps * cut.columns / 2, rest = 3.5 * cut.columns + 300;
+  const double busy = 1.1 * std::max(2 * products, products + rest / resident) / 2;
+  const double alone = products + std::max(products, rest);
   const double rows = static_cast<double>(2 * cut.rows + p.windowY - 2);
-  const double groups =
-      static_cast<double>(Strips(p, cut.columns).count * ((p.height + cut.rows - 1) / cut.rows) *
-                          p.conv.images * blocksOf(p.conv));
+  const double groups = static_cast<double>(Strips(p, cut.columns).count * groupsBelow(p, cut) *
+                                            p.conv.images * blocksOf(p.conv));
   const double cycles =
-      std::max(std::ceil(groups / multiprocessors) * rows * busy,
+      std::max(std::ceil(groups / multiprocessors) * kWarpgroups * rows * busy,
                std::ceil(groups / (multiprocessors * resident)) * (rows * alone + kStartCycles));
   const double bytes = static_cast<double>(
       p.conv.images * (p.conv.inHeight * p.conv.inWidth * p.conv.inChannels * 4 +
@@ -126,7 +136,9 @@ StripCut StripCut::parse(const std::string& text) {
 std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, int multiprocessors,
                                                    int mostColumns) {
   std::vector<std::pair<StripCut, double>> cuts;
-  for (int columns = 16; columns <= mostColumns; columns += 8)
+  const ConvProblem cells = cellsOf(problem.conv).problem;
+  for (int columns = 16; columns <= mostColumns; columns += 8) {
+    if (localBytes(cells, columns) > kLocalBytes) break;
     for (std::int64_t parts = 1, before = 0; parts <= problem.height; ++parts) {
       const std::int64_t rows = (problem.height + parts - 1) / parts;
       if (rows == before) continue;
@@ -134,6 +146,7 @@ std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, in
       const StripCut cut{columns, toInt(rows)};
       cuts.emplace_back(cut, secondsOf(cut, problem, multiprocessors));
     }
+  }
   std::stable_sort(cuts.begin(), cuts.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
   return cuts;
@@ -232,9 +245,9 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
   launch.arguments = {Argument::view(b.in.view), Argument::memory(packed.weights),
                       Argument::memory(packed.constants), Argument::view(b.out.view),
                       Argument::value(g)};
-  launch.local = {kThreads, 1, 1};
-  launch.global = {kThreads * static_cast<std::size_t>(strips.count),
-                   static_cast<std::size_t>((p.height + b.cut.rows - 1) / b.cut.rows),
+  launch.local = {kWarpgroups * kThreads, 1, 1};
+  launch.global = {launch.local[0] * static_cast<std::size_t>(strips.count),
+                   static_cast<std::size_t>(groupsBelow(p, b.cut)),
                    static_cast<std::size_t>(p.conv.images * g.blocks)};
   return std::make_unique<ClStep>(std::vector<Launch>{std::move(launch)});
 }

@@ -25,7 +25,7 @@ std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooli
                                      const Dims& input);
 
 /// How the maxima are cut up: by how many results of the convolution a strip is wide, and how many
-/// rows of maxima a group computes.
+/// rows of maxima it has. A group computes two, one below the other.
 struct StripCut {
   int columns = 64, rows = 1;
   std::string text() const;

@@ -1,11 +1,15 @@
-// A picture's first convolution and the maximum over windows behind it, in half on one warpgroup (nvidia_wgmma.cl): at most 4
+// A picture's first convolution and the maximum over windows behind it, in half on warpgroups (nvidia_wgmma.cl): at most 4
 // channels and stride 2, so that squares of 2 x 2 pixels ("cells") count as one position of 16 channels and the stride is 1.
+// A group is two warpgroups.
 //
-// A group walks down a strip that is BN results of the convolution wide, row by row. It holds the weights of 64 output channels
-// in registers, as the products' first matrix, and the cells of the rows that a result reaches in local memory, in planes of
-// 16 bytes a position: there a tap is another first row of the second matrix. A cell is made once a strip. A thread has pairs
+// A warpgroup walks down a strip that is BN results of the convolution wide, row by row. It holds the weights of 64 output
+// channels in registers, as the products' first matrix, and the cells of the rows that a result reaches in local memory, in planes
+// of 16 bytes a position: there a tap is another first row of the second matrix. A cell is made once a strip. A thread has pairs
 // of neighbouring results of two channels: windows take one result more from the thread beside it, and rows meet in registers,
 // so that only the maxima leave the group. What windows of two strips share, both compute.
+//
+// Warpgroups that multiply at the same time share the tensor cores, end together and leave them idle together. So the two, whose
+// strips lie one above the other, take turns: one multiplies while the other makes cells and takes maxima.
 //
 // Defines: BN, KERNEL_Y and KERNEL_X (in cells), POOL_Y and POOL_X (2 or 3; windows lie 2 apart), PICTURE (its channels), those
 // of nvidia_picture_pixels.cl, PAIRED (two neighbouring channels of the output may be stored at once), RELU or
@@ -16,7 +20,7 @@
 #include "nvidia_copy_engine.cl"
 #include "nvidia_wgmma_emulated.cl"
 
-#define THREADS 128
+#define THREADS 128  // of a warpgroup
 #define POSITIONS (BN + KERNEL_X - 1)  // of a row of cells
 #define ROW_BYTES (2 * POSITIONS * 16)
 #define ROWS (KERNEL_Y + 1)  // of cells: one is made while the others are multiplied
@@ -25,9 +29,19 @@
 #define PAIRS_OF_THREAD (BN / 8)
 #define LOWEST_HALVES 0xfc00fc00u
 
+#if EMULATED
+#define meetInWarpgroup(warpgroup) barrier(CLK_LOCAL_MEM_FENCE)
+#define awaitTurn(warpgroup) (void)0
+#define giveTurn(warpgroup) (void)0
+#else
+void meetInWarpgroup(int warpgroup) { asm volatile("bar.sync %0, 128;" ::"r"(1 + warpgroup) : "memory"); }
+void awaitTurn(int warpgroup) { asm volatile("bar.sync %0, 256;" ::"r"(3 + warpgroup) : "memory"); }
+void giveTurn(int warpgroup) { asm volatile("bar.arrive %0, 256;" ::"r"(3 + warpgroup) : "memory"); }
+#endif
+
 typedef struct {
   int height, width, channels;  // of the convolution's results
-  int pooledHeight, pooledWidth, pooledRows;  // of the maxima, and those of a group
+  int pooledHeight, pooledWidth, pooledRows;  // of the maxima, and those of a strip
   // The first result of a row that a group of strip 0 computes, how far it is to the next strip's, and which maximum belongs
   // to the first two.
   int firstColumn, columnStep, firstPooled;
@@ -47,13 +61,13 @@ typedef struct {
 #define RESULT_HALVES(a, b) toHalves(ACTIVATE(a, g.alpha, g.beta), ACTIVATE(b, g.alpha, g.beta))
 #endif
 
-// Two neighbouring channels, of which there are `channels` more in the tensor.
-void storeTwo(global ushort* p, uint values, int channels) {
+// Two neighbouring channels.
+void storeTwo(global ushort* p, uint values, bool both) {
 #if PAIRED
-  if (channels > 0) *(global uint*)p = values;
+  *(global uint*)p = values;
 #else
-  if (channels > 0) p[0] = (ushort)values;
-  if (channels > 1) p[1] = (ushort)(values >> 16);
+  p[0] = (ushort)values;
+  if (both) p[1] = (ushort)(values >> 16);
 #endif
 }
 
@@ -75,21 +89,24 @@ void loadPixels(float* v, global const picture_t* p, bool first, bool second, co
   }
 }
 
-kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
+kernel __attribute__((reqd_work_group_size(2 * THREADS, 1, 1))) void convolution(
     global const picture_t* in, ulong inOffset, global const uint4* weights, global const float* restrict bias,
     global ushort* out, ulong outOffset, const StripGeometry g) {
-  local __attribute__((aligned(128))) char cells[ROWS * ROW_BYTES];
+  local __attribute__((aligned(128))) char cells[2 * ROWS * ROW_BYTES];
 #if EMULATED
-  local uint exchanged[THREADS];
+  local uint exchanged[2 * THREADS];
 #endif
-  const local_address cellsAt = localAddress(cells);
-  const int thread = get_local_id(0), lane = thread & 31, warp = sameInWarp(thread >> 5), inFour = lane & 3;
+  const int warpgroup = sameInWarp(get_local_id(0) / THREADS), thread = get_local_id(0) % THREADS;
+  const int lane = thread & 31, warp = sameInWarp(thread >> 5), inFour = lane & 3;
+  const local_address cellsAt = localAddress(cells) + warpgroup * ROWS * ROW_BYTES;
   const int image = (int)get_group_id(2) / g.blocks, block = (int)get_group_id(2) - image * g.blocks;
   const int column = g.firstColumn + (int)get_group_id(0) * g.columnStep;
-  int pooledY = (int)get_group_id(1) * g.pooledRows;
+  // Both strips go over as many rows of results, of which those outside of the convolution are the lowest.
+  const int firstPooledY = (int)get_group_id(1) * 2 * g.pooledRows;
+  const int rows = 2 * (min(g.pooledRows, g.pooledHeight - firstPooledY) - 1) + POOL_Y;
+  int pooledY = firstPooledY + warpgroup * g.pooledRows;
   const int endPooled = min(pooledY + g.pooledRows, g.pooledHeight);
-  int y = max(2 * pooledY - g.poolPadY, 0);
-  const int endY = min(2 * (endPooled - 1) - g.poolPadY + POOL_Y, g.height);
+  int y = 2 * pooledY - g.poolPadY;
 
   uint4 taps[TAPS];
 #pragma unroll
@@ -97,98 +114,68 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   const int channel = block * 64 + warp * 16 + (lane >> 2) * 2;
   const float low = bias[channel], high = bias[channel + 1];
 
-  // Where the pixels of this thread's chunks begin in the first two rows, or -1 for zeros. Chunks of the upper pixels of all
-  // cells come before those of the lower ones.
+  // Where the pixels of this thread's chunks of the next row of cells begin, and up to which row of the picture they are asked
+  // for. Chunks of the upper pixels of all cells come before those of the lower ones.
 #define CELL(i) (thread + (i) * THREADS)
 #define IS_LOWER(i) (CELL(i) >= POSITIONS)
 #define IS_CHUNK(i) (CELL(i) < 2 * POSITIONS)
 #define CELL_X(i) (column - g.padX + CELL(i) - (IS_LOWER(i) ? POSITIONS : 0))
-  global const picture_t* picture = in + inOffset + image * g.inImage;
-  int from[PASSES];
+  global const picture_t* from[PASSES];
+  uint endOfRows[PASSES];
+  int nextRow = 2 * (y - g.padY);
 #pragma unroll
   for (int i = 0; i < PASSES; ++i) {
-    const int x = CELL_X(i);
-    from[i] = IS_CHUNK(i) && x >= 0 && x < g.cellsWidth ? (IS_LOWER(i) ? g.inRow : 0) + 2 * x * g.inPixel : -1;
+    const int x = CELL_X(i), lastRow = 2 * (2 * (endPooled - 1) - g.poolPadY + POOL_Y - 1 - g.padY + KERNEL_Y);
+    from[i] = in + inOffset + image * g.inImage + (long)(nextRow + IS_LOWER(i)) * g.inRow + 2 * x * g.inPixel;
+    endOfRows[i] = IS_CHUNK(i) && x >= 0 && x < g.cellsWidth ? max(0, min(g.pictureHeight, lastRow)) : 0;
   }
-#define LOAD_CELLS(to, cellY)                                                                                  \
-  _Pragma("unroll") for (int i = 0; i < PASSES; ++i) {                                                         \
-    const int row = 2 * (cellY) + IS_LOWER(i);                                                                 \
-    const bool inside = from[i] >= 0 && row >= 0 && row < g.pictureHeight;                                     \
-    loadPixels(to[i], picture + (inside ? 2 * (cellY) * g.inRow + from[i] : 0), inside,                        \
-               2 * CELL_X(i) + 1 < g.pictureWidth, g);                                                         \
-  }
-#define STORE_CELLS(v, row)                                                                                    \
-  _Pragma("unroll") for (int i = 0; i < PASSES; ++i)                                                           \
-    if (IS_CHUNK(i))                                                                                           \
-      storeChunk(cellsAt + (row) * ROW_BYTES + CELL(i) * 16,                                                   \
-                 (uint4)(toHalves(v[i][0], v[i][1]), toHalves(v[i][2], v[i][3]), toHalves(v[i][4], v[i][5]),   \
+#define LOAD_CELLS(to)                                                                                              \
+  _Pragma("unroll") for (int i = 0; i < PASSES; ++i) {                                                              \
+    loadPixels(to[i], from[i], (uint)(nextRow + IS_LOWER(i)) < endOfRows[i], 2 * CELL_X(i) + 1 < g.pictureWidth, g); \
+    from[i] += 2 * (long)g.inRow;                                                                                   \
+  }                                                                                                                 \
+  nextRow += 2;
+#define STORE_CELLS(v, row)                                                                                         \
+  _Pragma("unroll") for (int i = 0; i < PASSES; ++i)                                                                \
+    if (IS_CHUNK(i))                                                                                                \
+      storeChunk(cellsAt + (row) * ROW_BYTES + CELL(i) * 16,                                                        \
+                 (uint4)(toHalves(v[i][0], v[i][1]), toHalves(v[i][2], v[i][3]), toHalves(v[i][4], v[i][5]),        \
                          toHalves(v[i][6], v[i][7])));
 
   float next[PASSES][8];
   {
     float first[KERNEL_Y][PASSES][8];
 #pragma unroll
-    for (int k = 0; k < KERNEL_Y; ++k) LOAD_CELLS(first[k], y - g.padY + k)
-    LOAD_CELLS(next, y - g.padY + KERNEL_Y)
+    for (int k = 0; k < KERNEL_Y; ++k) {
+      LOAD_CELLS(first[k])
+    }
+    LOAD_CELLS(next)
 #pragma unroll
     for (int k = 0; k < KERNEL_Y; ++k) STORE_CELLS(first[k], k)
   }
+  SHOW_TO_PRODUCTS();
+  meetInWarpgroup(warpgroup);
 
-  // Results of a row, two channels each, and the maxima of the windows that are not at their end yet.
-  uint even[PAIRS_OF_THREAD], odd[PAIRS_OF_THREAD], most[PAIRS_OF_THREAD];
-#pragma unroll
-  for (int j = 0; j < PAIRS_OF_THREAD; ++j) even[j] = odd[j] = most[j] = LOWEST_HALVES;
-  const bool atBorder = column < 0 || column + BN > g.width;
+  // The maxima of this thread: every fourth of a row, those of its pairs from the first on that the group knows wholly.
   const int pooledX = g.firstPooled + (int)get_group_id(0) * (g.columnStep / 2) + inFour;
-  // The first maximum that this group knows wholly.
-  const int firstX = pooledX - inFour + (POOL_X == 3 && column != 0 ? 1 : 0);
-
-  // A NaN is never a maximum, not even of nothing else.
-#define STORE_MAXIMA(v)                                                                                         \
-  {                                                                                                             \
-    global ushort* to = out + outOffset + image * g.outImage + (long)pooledY * g.outRow + channel;              \
-    _Pragma("unroll") for (int j = 0; j < PAIRS_OF_THREAD; ++j) {                                               \
-      const int x = pooledX + 4 * j;                                                                            \
-      if (x >= firstX && x < g.pooledWidth) storeTwo(to + x * g.outPixel, maxOfHalves(v, LOWEST_HALVES), g.channels - channel); \
-    }                                                                                                           \
-  }
-#if POOL_X == 3
-#define ADD_LEFT                                                                                                \
-  {                                                                                                             \
-    uint before = LOWEST_HALVES;                                                                                \
-    _Pragma("unroll") for (int j = 0; j < PAIRS_OF_THREAD; ++j) {                                               \
-      uint beside;                                                                                              \
-      TAKE_FROM_LANE(beside, odd[j], inFour ? lane - 1 : lane + 3)                                              \
-      even[j] = maxOfHalves(even[j], inFour ? beside : before);                                                 \
-      before = beside;                                                                                          \
-    }                                                                                                           \
-  }
-#else
-#define ADD_LEFT
-#endif
-  // Takes the results of row `at` into the maxima.
-#define TAKE_ROW(at)                                                                                            \
-  {                                                                                                             \
-    ADD_LEFT                                                                                                    \
-    _Pragma("unroll") for (int j = 0; j < PAIRS_OF_THREAD; ++j) {                                               \
-      even[j] = maxOfHalves(even[j], odd[j]);                                                                   \
-      most[j] = maxOfHalves(most[j], even[j]);                                                                  \
-    }                                                                                                           \
-    if ((at) == 2 * pooledY - g.poolPadY + POOL_Y - 1) {                                                        \
-      STORE_MAXIMA(most[j])                                                                                     \
-      ++pooledY;                                                                                                \
-      _Pragma("unroll") for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = POOL_Y == 3 ? even[j] : LOWEST_HALVES; \
-    }                                                                                                           \
-  }
+  const int firstStored = POOL_X == 3 && column != 0 && inFour == 0 ? 1 : 0;
+  const int endStored = channel < g.channels ? (g.pooledWidth - pooledX + 3) / 4 : 0;
+  // Of the results of its first pair, how far it is to the row's first and behind its last.
+  const int first = -column - 2 * inFour, behind = g.width - column - 2 * inFour;
+  const bool atBorder = column < 0 || column + BN > g.width;
 
   const ulong planes = (ulong)POSITIONS << 16 | (ulong)(128 >> 4) << 32;
   float sum[1][PAIRS_OF_THREAD][4];
+  // Maxima of the windows that are not at their end yet, of two channels each.
+  uint most[PAIRS_OF_THREAD];
+#pragma unroll
+  for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = LOWEST_HALVES;
   int row = 0;  // where the first cells of the results lie
-  for (; y < endY; ++y) {
+  if (warpgroup == 1) giveTurn(0);
+  for (int i = 0; i < rows; ++i, ++y) {
 #pragma unroll
     for (int j = 0; j < PAIRS_OF_THREAD; ++j) sum[0][j][0] = sum[0][j][1] = low, sum[0][j][2] = sum[0][j][3] = high;
-    SHOW_TO_PRODUCTS();
-    barrier(CLK_LOCAL_MEM_FENCE);
+    awaitTurn(warpgroup);
     BEGIN_PRODUCTS();
 #pragma unroll
     for (int ky = 0; ky < KERNEL_Y; ++ky) {
@@ -198,29 +185,52 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
       for (int kx = 0; kx < KERNEL_X; ++kx) MULTIPLY_BY_REGISTERS(taps[ky * KERNEL_X + kx], ky * KERNEL_X + kx, matrix + kx);
     }
     COMMIT_PRODUCTS();
-    // Beside the products: the row of cells that was read last, and the results of the row before.
-    if (y + 1 < endY) {
-      STORE_CELLS(next, row == 0 ? ROWS - 1 : row - 1)
-      LOAD_CELLS(next, y + 1 - g.padY + KERNEL_Y)
-    }
-    TAKE_ROW(y - 1)
+    if (warpgroup == 0 || i + 1 < rows) giveTurn(1 - warpgroup);
+    STORE_CELLS(next, row == 0 ? ROWS - 1 : row - 1)
+    SHOW_TO_PRODUCTS();
     WAIT_PRODUCTS(0);
+    LOAD_CELLS(next)
+    uint even[PAIRS_OF_THREAD], odd[PAIRS_OF_THREAD];
 #pragma unroll
     for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
       even[j] = RESULT_HALVES(sum[0][j][0], sum[0][j][2]);
       odd[j] = RESULT_HALVES(sum[0][j][1], sum[0][j][3]);
     }
-    if (atBorder) {
+    const bool isRow = y >= 0 && y < g.height;
+    if (atBorder || !isRow) {
 #pragma unroll
       for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
-        const int x = column + 8 * j + 2 * inFour;
-        if (x < 0 || x >= g.width) even[j] = LOWEST_HALVES;
-        if (x + 1 < 0 || x + 1 >= g.width) odd[j] = LOWEST_HALVES;
+        if (8 * j < first || 8 * j >= behind || !isRow) even[j] = LOWEST_HALVES;
+        if (8 * j + 1 < first || 8 * j + 1 >= behind || !isRow) odd[j] = LOWEST_HALVES;
       }
     }
+#if POOL_X == 3
+    uint before = LOWEST_HALVES;
+#pragma unroll
+    for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
+      uint beside;
+      TAKE_FROM_LANE(beside, odd[j], inFour ? lane - 1 : lane + 3)
+      even[j] = maxOfHalves(even[j], inFour ? beside : before);
+      before = beside;
+    }
+#endif
+#pragma unroll
+    for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
+      even[j] = maxOfHalves(even[j], odd[j]);
+      most[j] = maxOfHalves(most[j], even[j]);
+    }
+    if (y == 2 * pooledY - g.poolPadY + POOL_Y - 1 && pooledY < endPooled) {
+      global ushort* to = out + outOffset + image * g.outImage + (long)pooledY * g.outRow + (long)pooledX * g.outPixel + channel;
+      // A NaN is never a maximum, not even of nothing else.
+#pragma unroll
+      for (int j = 0; j < PAIRS_OF_THREAD; ++j)
+        if (j >= firstStored && j < endStored)
+          storeTwo(to + j * 4 * g.outPixel, maxOfHalves(most[j], LOWEST_HALVES), channel + 1 < g.channels);
+#pragma unroll
+      for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = POOL_Y == 3 ? even[j] : LOWEST_HALVES;
+      ++pooledY;
+    }
+    meetInWarpgroup(warpgroup);  // the cells are there, and nobody reads those of the first row any more
     row = row + 1 < ROWS ? row + 1 : 0;
   }
-  TAKE_ROW(endY - 1)
-  // The last window may reach beyond the results.
-  if (pooledY < endPooled) STORE_MAXIMA(most[j])
 }

@@ -25,9 +25,9 @@ inline uint maxOfHalves(uint a, uint b) {
 }
 // Threads of a warp do not run in step: all meet, and pass the bits on in `exchanged`, a word a thread.
 #define TAKE_FROM_LANE(to, bits, lane)            \
-  exchanged[thread] = bits;                       \
+  exchanged[get_local_id(0)] = bits;              \
   barrier(CLK_LOCAL_MEM_FENCE);                   \
-  to = exchanged[(thread & ~31) + (lane)];        \
+  to = exchanged[(get_local_id(0) & ~31) + (lane)]; \
   barrier(CLK_LOCAL_MEM_FENCE);
 #define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
