@@ -67,7 +67,7 @@ bool stripConvWorks(const Device& device) {
   const ConvProblem& p = trial.problem;
   StripBinding b;
   b.problem = {p, 3, 3, 1, 1, (p.outHeight + 1) / 2, (p.outWidth + 1) / 2};
-  b.cut = {16, 2};
+  b.cut = {16, 2, 2};
   b.in = trial.inputTensor();
   b.out = trial.outputTensor(DataType::kFloat16,
                              {p.images, p.outChannels, b.problem.height, b.problem.width});

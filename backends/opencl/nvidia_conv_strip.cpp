@@ -16,10 +16,10 @@
 namespace layerwise::opencl {
 namespace {
 
-constexpr int kWarpgroups = 2, kThreads = 128;  // of a group; of a warpgroup
-constexpr int kBlock = 64;                      // output channels of a group
-constexpr std::int64_t kMostTaps = 16;          // whose weights fit a thread's registers
-constexpr std::int64_t kStride = 2;             // of the windows
+constexpr int kThreads = 128;           // of a warpgroup
+constexpr int kBlock = 64;              // output channels of a group
+constexpr std::int64_t kMostTaps = 16;  // whose weights fit a thread's registers
+constexpr std::int64_t kStride = 2;     // of the windows
 constexpr std::int64_t kLocalBytes = 48 * 1024;
 
 /// The kernel's struct of the same name.
@@ -60,14 +60,15 @@ std::int64_t blocksOf(const ConvProblem& p) {
   return (p.outChannels + kBlock - 1) / kBlock;
 }
 
-std::int64_t groupsBelow(const PooledConv& p, const StripCut& cut) {
-  return (p.height + kWarpgroups * cut.rows - 1) / (kWarpgroups * cut.rows);
+/// One below the other.
+std::int64_t groupsOf(const PooledConv& p, const StripCut& cut) {
+  return (p.height + cut.warpgroups * cut.rows - 1) / (cut.warpgroups * cut.rows);
 }
 
-std::int64_t localBytes(const ConvProblem& cells, int columns) {
-  constexpr std::int64_t kExchange = kWarpgroups * kThreads * 4;  // where it is emulated
-  return kWarpgroups * (cells.kernelHeight + 1) * 32 * (columns + cells.kernelWidth - 1) +
-         kExchange;
+std::int64_t localBytes(const ConvProblem& cells, const StripCut& cut) {
+  constexpr std::int64_t kExchange = kThreads * 4;  // where it is emulated
+  return cut.warpgroups *
+         ((cells.kernelHeight + 1) * 32 * (cut.columns + cells.kernelWidth - 1) + kExchange);
 }
 
 /// The estimated time on a device of so many multiprocessors (an H200's clock and memory).
@@ -76,17 +77,19 @@ double secondsOf(const StripCut& cut, const PooledConv& p, int multiprocessors) 
   const ConvProblem cells = cellsOf(p.conv).problem;
   const double taps = static_cast<double>(cells.kernelHeight * cells.kernelWidth);
   const double registers = std::min(255.0, 4 * taps + 23 + 1.15 * cut.columns);
-  const double resident = registers > 128 ? 1 : 2;
-  // Of a row of results: what the tensor cores take, and what a warpgroup does beside that.
+  const double resident = std::floor(512 / registers / cut.warpgroups);
+  // Of a row of results: what the tensor cores take, and what a warpgroup does beside that. Groups
+  // of one do it at the same time.
   const double products = taps * cut.columns / 2, rest = 3.5 * cut.columns + 300;
-  const double busy = 1.1 * std::max(2 * products, products + rest / resident) / 2;
-  const double alone = products + std::max(products, rest);
+  const double busy = 1.2 * (cut.warpgroups > 1 ? std::max(products, (products + rest) / 2)
+                                                : products + 0.25 * rest);
+  const double alone = cut.warpgroups > 1 ? products + std::max(products, rest) : products + rest;
   const double rows = static_cast<double>(2 * cut.rows + p.windowY - 2);
-  const double groups = static_cast<double>(Strips(p, cut.columns).count * groupsBelow(p, cut) *
+  const double groups = static_cast<double>(Strips(p, cut.columns).count * groupsOf(p, cut) *
                                             p.conv.images * blocksOf(p.conv));
-  const double cycles =
-      std::max(std::ceil(groups / multiprocessors) * kWarpgroups * rows * busy,
-               std::ceil(groups / (multiprocessors * resident)) * (rows * alone + kStartCycles));
+  const double cycles = std::max(std::ceil(groups / multiprocessors) * cut.warpgroups * rows * busy,
+                                 std::ceil(groups / (multiprocessors * resident)) *
+                                     (rows * alone + kStartCycles + 500 * cut.warpgroups));
   const double bytes = static_cast<double>(
       p.conv.images * (p.conv.inHeight * p.conv.inWidth * p.conv.inChannels * 4 +
                        p.height * p.width * p.conv.outChannels * 2));
@@ -122,12 +125,13 @@ std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooli
 }
 
 std::string StripCut::text() const {
-  return fmt::format("columns={} rows={}", columns, rows);
+  return fmt::format("columns={} rows={} warpgroups={}", columns, rows, warpgroups);
 }
 
 StripCut StripCut::parse(const std::string& text) {
   StripCut cut;
-  if (std::sscanf(text.c_str(), "columns=%d rows=%d", &cut.columns, &cut.rows) != 2)
+  if (std::sscanf(text.c_str(), "columns=%d rows=%d warpgroups=%d", &cut.columns, &cut.rows,
+                  &cut.warpgroups) != 3)
     throw Error(ErrorCode::kInternal,
                 fmt::format("[convolution] parameters '{}' are not understood", text));
   return cut;
@@ -137,16 +141,17 @@ std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, in
                                                    int mostColumns) {
   std::vector<std::pair<StripCut, double>> cuts;
   const ConvProblem cells = cellsOf(problem.conv).problem;
-  for (int columns = 16; columns <= mostColumns; columns += 8) {
-    if (localBytes(cells, columns) > kLocalBytes) break;
+  for (int columns = 16; columns <= mostColumns; columns += 8)
     for (std::int64_t parts = 1, before = 0; parts <= problem.height; ++parts) {
       const std::int64_t rows = (problem.height + parts - 1) / parts;
       if (rows == before) continue;
       before = rows;
-      const StripCut cut{columns, toInt(rows)};
-      cuts.emplace_back(cut, secondsOf(cut, problem, multiprocessors));
+      for (int warpgroups : {1, 2}) {
+        const StripCut cut{columns, toInt(rows), warpgroups};
+        if (localBytes(cells, cut) <= kLocalBytes)
+          cuts.emplace_back(cut, secondsOf(cut, problem, multiprocessors));
+      }
     }
-  }
   std::stable_sort(cuts.begin(), cuts.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
   return cuts;
@@ -154,15 +159,18 @@ std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, in
 
 std::vector<std::pair<StripCut, double>> stripCutsToTry(const Device& device,
                                                         const PooledConv& problem) {
-  // Where it is emulated, small programs: compiling takes far longer than what tests compute.
+  // Where it is emulated, small programs, one of each kind: compiling takes far longer than what
+  // tests compute.
   const bool emulated = device.capabilities().emulatesPtx;
-  const std::size_t most = emulated ? 2 : 12, mostPrograms = 5;
+  const std::size_t most = 12, mostPrograms = emulated ? 2 : 5;
   auto cuts = stripCuts(problem, static_cast<int>(device.info().computeUnits),
                         emulated ? 24 : kMostColumns);
-  std::set<int> programs;
+  std::set<std::pair<int, int>> programs;
   std::erase_if(cuts, [&](const auto& cut) {
-    if (programs.size() < mostPrograms) programs.insert(cut.first.columns);
-    return !programs.contains(cut.first.columns);
+    const std::pair program{emulated ? 0 : cut.first.columns, cut.first.warpgroups};
+    const bool isNew = !programs.contains(program);
+    if (isNew && programs.size() < mostPrograms) programs.insert(program);
+    return emulated ? !isNew : !programs.contains(program);
   });
   if (cuts.size() > most) cuts.resize(most);
   return cuts;
@@ -225,6 +233,7 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
   source.define("WGMMA", 1);
   source.define("EMULATED", device.capabilities().emulatesPtx);
   source.define("BN", b.cut.columns);
+  source.define("WARPGROUPS", b.cut.warpgroups);
   source.define("KERNEL_Y", cells.kernelHeight);
   source.define("KERNEL_X", cells.kernelWidth);
   source.define("POOL_Y", p.windowY);
@@ -245,9 +254,9 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
   launch.arguments = {Argument::view(b.in.view), Argument::memory(packed.weights),
                       Argument::memory(packed.constants), Argument::view(b.out.view),
                       Argument::value(g)};
-  launch.local = {kWarpgroups * kThreads, 1, 1};
+  launch.local = {static_cast<std::size_t>(b.cut.warpgroups * kThreads), 1, 1};
   launch.global = {launch.local[0] * static_cast<std::size_t>(strips.count),
-                   static_cast<std::size_t>(groupsBelow(p, b.cut)),
+                   static_cast<std::size_t>(groupsOf(p, b.cut)),
                    static_cast<std::size_t>(p.conv.images * g.blocks)};
   return std::make_unique<ClStep>(std::vector<Launch>{std::move(launch)});
 }

@@ -24,10 +24,10 @@ struct PooledConv {
 std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooling& pooling,
                                      const Dims& input);
 
-/// How the maxima are cut up: by how many results of the convolution a strip is wide, and how many
-/// rows of maxima it has. A group computes two, one below the other.
+/// How the maxima are cut up: by how many results of the convolution a strip is wide, how many rows
+/// of maxima it has, and how many strips, one below the other, a group computes: 1 or 2.
 struct StripCut {
-  int columns = 64, rows = 1;
+  int columns = 64, rows = 1, warpgroups = 1;
   std::string text() const;
   static StripCut parse(const std::string& text);
 };

@@ -1,6 +1,5 @@
 // A picture's first convolution and the maximum over windows behind it, in half on warpgroups (nvidia_wgmma.cl): at most 4
 // channels and stride 2, so that squares of 2 x 2 pixels ("cells") count as one position of 16 channels and the stride is 1.
-// A group is two warpgroups.
 //
 // A warpgroup walks down a strip that is BN results of the convolution wide, row by row. It holds the weights of 64 output
 // channels in registers, as the products' first matrix, and the cells of the rows that a result reaches in local memory, in planes
@@ -8,10 +7,11 @@
 // of neighbouring results of two channels: windows take one result more from the thread beside it, and rows meet in registers,
 // so that only the maxima leave the group. What windows of two strips share, both compute.
 //
-// Warpgroups that multiply at the same time share the tensor cores, end together and leave them idle together. So the two, whose
-// strips lie one above the other, take turns: one multiplies while the other makes cells and takes maxima.
+// Warpgroups that multiply at the same time share the tensor cores, end together and leave them idle together. So the two of a
+// group, whose strips lie one above the other, take turns: one multiplies while the other makes cells and takes maxima. Where
+// there is little to do, a group is one warpgroup.
 //
-// Defines: BN, KERNEL_Y and KERNEL_X (in cells), POOL_Y and POOL_X (2 or 3; windows lie 2 apart), PICTURE (its channels), those
+// Defines: BN, WARPGROUPS (1 or 2), KERNEL_Y and KERNEL_X (in cells), POOL_Y and POOL_X (2 or 3; windows lie 2 apart), PICTURE (its channels), those
 // of nvidia_picture_pixels.cl, PAIRED (two neighbouring channels of the output may be stored at once), RELU or
 // ACTIVATE(x, alpha, beta).
 #include "nvidia_conv_common.cl"
@@ -29,7 +29,7 @@
 #define PAIRS_OF_THREAD (BN / 8)
 #define LOWEST_HALVES 0xfc00fc00u
 
-#if EMULATED
+#if EMULATED || WARPGROUPS == 1
 #define meetInWarpgroup(warpgroup) barrier(CLK_LOCAL_MEM_FENCE)
 #define awaitTurn(warpgroup) (void)0
 #define giveTurn(warpgroup) (void)0
@@ -89,20 +89,21 @@ void loadPixels(float* v, global const picture_t* p, bool first, bool second, co
   }
 }
 
-kernel __attribute__((reqd_work_group_size(2 * THREADS, 1, 1))) void convolution(
+kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void convolution(
     global const picture_t* in, ulong inOffset, global const uint4* weights, global const float* restrict bias,
     global ushort* out, ulong outOffset, const StripGeometry g) {
-  local __attribute__((aligned(128))) char cells[2 * ROWS * ROW_BYTES];
+  local __attribute__((aligned(128))) char cells[WARPGROUPS * ROWS * ROW_BYTES];
 #if EMULATED
-  local uint exchanged[2 * THREADS];
+  local uint exchanged[WARPGROUPS * THREADS];
 #endif
-  const int warpgroup = sameInWarp(get_local_id(0) / THREADS), thread = get_local_id(0) % THREADS;
+  const int warpgroup = WARPGROUPS == 1 ? 0 : sameInWarp(get_local_id(0) / THREADS);
+  const int thread = get_local_id(0) - warpgroup * THREADS;
   const int lane = thread & 31, warp = sameInWarp(thread >> 5), inFour = lane & 3;
   const local_address cellsAt = localAddress(cells) + warpgroup * ROWS * ROW_BYTES;
   const int image = (int)get_group_id(2) / g.blocks, block = (int)get_group_id(2) - image * g.blocks;
   const int column = g.firstColumn + (int)get_group_id(0) * g.columnStep;
-  // Both strips go over as many rows of results, of which those outside of the convolution are the lowest.
-  const int firstPooledY = (int)get_group_id(1) * 2 * g.pooledRows;
+  // All strips of a group go over as many rows of results, of which those outside of the convolution are the lowest.
+  const int firstPooledY = (int)get_group_id(1) * WARPGROUPS * g.pooledRows;
   const int rows = 2 * (min(g.pooledRows, g.pooledHeight - firstPooledY) - 1) + POOL_Y;
   int pooledY = firstPooledY + warpgroup * g.pooledRows;
   const int endPooled = min(pooledY + g.pooledRows, g.pooledHeight);
@@ -185,7 +186,7 @@ kernel __attribute__((reqd_work_group_size(2 * THREADS, 1, 1))) void convolution
       for (int kx = 0; kx < KERNEL_X; ++kx) MULTIPLY_BY_REGISTERS(taps[ky * KERNEL_X + kx], ky * KERNEL_X + kx, matrix + kx);
     }
     COMMIT_PRODUCTS();
-    if (warpgroup == 0 || i + 1 < rows) giveTurn(1 - warpgroup);
+    if (warpgroup == 0 || i + 1 < rows) giveTurn(1 - warpgroup);  // nobody is left for the last
     STORE_CELLS(next, row == 0 ? ROWS - 1 : row - 1)
     SHOW_TO_PRODUCTS();
     WAIT_PRODUCTS(0);
