@@ -1,6 +1,6 @@
 // What the convolutions on NVIDIA devices share: types, geometry, asynchronous copies, conversions.
-// Define: TYPE (nvidia_conv.cl), EMULATED (plain OpenCL C instead of PTX, for tests on other devices), FLOAT_OUTPUT and
-// FLOAT_RESIDUAL (of bytes), RESIDUAL (0: none, 1: before the activation, 2: after it), VECTORS (1: output, 2: residual may be
+// Define: TYPE (nvidia_conv.cl), EMULATED (plain OpenCL C instead of PTX, for tests on other devices), FLOAT_OUTPUT (of
+// bytes and halves) and FLOAT_RESIDUAL (of bytes), RESIDUAL (0: none, 1: before the activation, 2: after it), VECTORS (1: output, 2: residual may be
 // accessed 8 channels at a time, of which there are whole eights), FLAT (1: output, 2: residual, 4: a pointwise product's
 // input is one long row of pixels).
 #include "activation.cl"

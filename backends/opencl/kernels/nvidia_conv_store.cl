@@ -71,7 +71,7 @@
     *(memory uint2*)(p) = (uint2)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24,           \
                                   bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);          \
   }
-#elif TYPE == 16
+#elif TYPE == 16 && !FLOAT_OUTPUT
 #define STORE_EIGHT(memory, p, v)     \
   *(memory uint4*)(p) =               \
       (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
@@ -147,7 +147,7 @@
           if (channel + e < g.channels) {
 #if TYPE == 8 && !FLOAT_OUTPUT
             op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
-#elif TYPE == 16
+#elif TYPE == 16 && !FLOAT_OUTPUT
             op[e] = (ushort)toHalves(v[e], 0);
 #else
             op[e] = v[e];

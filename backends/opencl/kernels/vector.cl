@@ -67,6 +67,6 @@ typedef struct {
   int inRow, inPixel, outRow, outPixel;
   int inAligned, outAligned;
   float alpha, beta;
-  int unused;
+  int outChannel;  // of an output that is not channels-last
   long inImage, outImage;
 } VectorWindow;

@@ -1,7 +1,8 @@
 // Pooling: a work item computes WIDTH channels of one pixel.
 //
 // Defines beside those of vector.cl: AVERAGE, 1 or 0; COUNT_PADDING, 1 or 0; BATCH, so many values side by side are asked
-// for before the first is used; SLICES and VECTORS of a group where a whole image is averaged.
+// for before the first is used; SLICES and VECTORS of a group where a whole image is averaged, and FLOAT_OUTPUT, 1 where the
+// averages are written as floats.
 #include "vector.cl"
 
 #if AVERAGE
@@ -15,8 +16,13 @@
 
 // The average of a whole image: SLICES work items share the pixels of WIDTH channels.
 #ifdef SLICES
+#if FLOAT_OUTPUT
+typedef float average_t;
+#else
+typedef element average_t;
+#endif
 kernel __attribute__((reqd_work_group_size(VECTORS, SLICES, 1))) void globalAverage(
-    global const element* in, ulong inAt, global element* out, ulong outAt, const VectorWindow w) {
+    global const element* in, ulong inAt, global average_t* out, ulong outAt, const VectorWindow w) {
   local V sums[SLICES][VECTORS];
   const int vector = get_global_id(0), slice = get_local_id(1), column = get_local_id(0);
   const int pixels = w.inHeight * w.inWidth;
@@ -37,7 +43,14 @@ kernel __attribute__((reqd_work_group_size(VECTORS, SLICES, 1))) void globalAver
   barrier(CLK_LOCAL_MEM_FENCE);
   if (slice > 0 || vector >= w.vectors) return;
   for (int i = 1; i < SLICES; ++i) result += sums[i][column];
-  storeVector(result / (float)pixels, out, outAt + get_global_id(2) * w.outImage + vector * WIDTH, w.outAligned);
+  result /= (float)pixels;
+#if FLOAT_OUTPUT
+#pragma unroll
+  for (int e = 0; e < WIDTH; ++e)
+    out[outAt + get_global_id(2) * w.outImage + (ulong)(vector * WIDTH + e) * w.outChannel] = ((float*)&result)[e];
+#else
+  storeVector(result, out, outAt + get_global_id(2) * w.outImage + vector * WIDTH, w.outAligned);
+#endif
 }
 #endif
 #endif

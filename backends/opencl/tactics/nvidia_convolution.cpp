@@ -132,6 +132,14 @@ class NvidiaConvolution final : public Tactic {
     c.outputLayouts = {last(region.output)};
     c.seconds = seconds + convGatherSeconds(p, family_);
     candidates.push_back(c);
+    // What a network ends with: floats, without a launch that makes them so.
+    const TensorInfo& output = context.shapes.values[static_cast<std::size_t>(region.output)];
+    if (math_ == ConvMath::kHalf && output.dims.rank() == 2 && region.residual == kNone) {
+      Candidate floats = c;
+      floats.outputLayouts = {Layout::linear(DataType::kFloat32)};
+      floats.bytes += (sizeof(float) - size) * out;
+      candidates.push_back(std::move(floats));
+    }
     if (!readsPlanes(p)) return;
     c.inputLayouts[0] = Layout::linear(DataType::kFloat32);
     candidates.push_back(c);

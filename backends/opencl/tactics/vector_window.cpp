@@ -33,12 +33,13 @@ struct VectorWindow {
   cl_int inRow = 0, inPixel = 0, outRow = 0, outPixel = 0;
   cl_int inAligned = 0, outAligned = 0;
   cl_float alpha = 0, beta = 0;
-  cl_int unused = 0;
+  cl_int outChannel = 0;
   cl_long inImage = 0, outImage = 0;
 
   /// The sizes and places of two channels-last views of rank 3 or 4; the window is the caller's.
   VectorWindow(const BufferView& in, const BufferView& out) {
-    vectors = toInt(out.dims[1] / widthOf(out.type));
+    vectors = toInt(in.dims[1] / widthOf(in.type));
+    outChannel = toInt(out.strides[1]);
     auto place = [](const BufferView& v, cl_int& height, cl_int& width, cl_int& row, cl_int& pixel,
                     cl_long& image) {
       const int last = v.dims.rank() - 1;
@@ -130,9 +131,18 @@ class VectorPooling final : public VectorTactic {
     const Dims& in =
         context.shapes.values[static_cast<std::size_t>(context.graph.node(id).inputs[0])].dims;
     if (in.rank() > 4) return;
+    const std::size_t first = candidates.size();
     add(context, id, fusedNodes(context, id, [](const Activation&) { return false; }).front(),
         static_cast<double>(resolveWindow(*a, in).kernel.volume()), "", 1,
         a->type == PoolingType::kMax, candidates);
+    if (!a->global || a->type != PoolingType::kAverage) return;
+    // What reads averages often wants rows of floats: without a launch that makes them so.
+    for (std::size_t i = first, end = candidates.size(); i < end; ++i) {
+      if (candidates[i].outputLayouts[0].type != DataType::kFloat16) continue;
+      Candidate c = candidates[i];
+      c.outputLayouts = {Layout::linear(DataType::kFloat32)};
+      candidates.push_back(std::move(c));
+    }
   }
 
   std::unique_ptr<Step> bind(const BindContext& c) const override {
@@ -141,10 +151,12 @@ class VectorPooling final : public VectorTactic {
     VectorWindow w(in, out);
     w.set(Window3(resolveWindow(a, in.dims), in.dims));
     ProgramSource source{.file = "vector_pool.cl"};
-    defineElement(source, out.type);
+    defineElement(source, in.type);
     source.define("AVERAGE", a.type == PoolingType::kAverage);
     source.define("COUNT_PADDING", a.averageCountsPadding);
-    if (isGlobalAverage(a, w)) {
+    const bool floats = out.type != in.type;
+    if (floats || isGlobalAverage(a, w)) {
+      source.define("FLOAT_OUTPUT", floats);
       source.define("BATCH", 4);
       constexpr std::size_t kVectors = 4, kSlices = 16;
       source.define("VECTORS", kVectors);
