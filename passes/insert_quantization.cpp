@@ -167,6 +167,20 @@ std::vector<ValueId> tensorsToQuantize(const Graph& graph, const FloatLayers& fl
   return insertion.sources(insertion.wanted());
 }
 
+std::map<ValueId, TensorQuantization> inputQuantizations(const Graph& graph,
+                                                         const std::vector<NodeId>& layers,
+                                                         const RangeOf& rangeOf) {
+  Insertion insertion(graph, {});
+  const auto scales = chooseScales(graph, insertion, rangeOf);
+  std::map<ValueId, TensorQuantization> inputs;
+  for (NodeId id : layers) {
+    const ValueId input = graph.node(id).inputs[0];
+    if (auto scale = scales.find(insertion.component(input)); scale != scales.end())
+      inputs.emplace(input, scale->second);
+  }
+  return inputs;
+}
+
 void insertQuantization(Graph& graph, const FloatLayers& floatLayers, const RangeOf& rangeOf) {
   Insertion insertion(graph, floatLayers);
   auto scales = chooseScales(graph, insertion, rangeOf);

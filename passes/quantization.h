@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -44,6 +45,11 @@ using FloatLayers = std::set<std::string>;
 std::vector<NodeId> quantizableLayers(const Graph& graph, const FloatLayers& floatLayers);
 /// The tensors whose ranges insertQuantization() asks for.
 std::vector<ValueId> tensorsToQuantize(const Graph& graph, const FloatLayers& floatLayers);
+/// How insertQuantization() holds what each of those layers reads, by tensor; nothing for what
+/// stays as it is.
+std::map<ValueId, TensorQuantization> inputQuantizations(const Graph& graph,
+                                                         const std::vector<NodeId>& layers,
+                                                         const RangeOf& rangeOf);
 /// Puts Quantize and Dequantize behind what those layers read, with one scale for all tensors that
 /// are joined by layers that move values. What has no range stays as it is.
 void insertQuantization(Graph& graph, const FloatLayers& floatLayers, const RangeOf& rangeOf);

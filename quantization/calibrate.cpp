@@ -40,7 +40,8 @@ std::vector<std::string> distinctNames(const Graph& graph) {
 }
 
 CalibrationTable calibrate(const Graph& graph, const std::vector<ValueId>& tensors,
-                           MomentsOf& moments, Calibrator& calibrator, const CalibrationRun& run) {
+                           const std::set<ValueId>& evened, MomentsOf& moments,
+                           Calibrator& calibrator, const CalibrationRun& run) {
   std::vector<std::string> names = distinctNames(graph);
   // What is to be seen of a value: its histogram, the moments of the layers that read it, or both.
   struct Seen {
@@ -74,8 +75,10 @@ CalibrationTable calibrate(const Graph& graph, const std::vector<ValueId>& tenso
     const std::string& name = names[static_cast<std::size_t>(tensors[i])];
     bool isInput = graph.value(tensors[i]).producer == kNone;
     if (isInput && histograms[i].count() == 0) continue;  // it kept its default
-    CalibratedRange range =
-        isInput ? inputRange(histograms[i]) : calibrator.chooseRange(name, histograms[i]);
+    CalibratedRange range = isInput ? inputRange(histograms[i])
+                            : evened.contains(tensors[i])
+                                ? minMaxRange(histograms[i])
+                                : calibrator.chooseRange(name, histograms[i]);
     expectRange(name, range);
     table.ranges[name] = range;
   }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,9 +26,11 @@ struct CalibrationRun {
 using MomentsOf = std::map<std::string, LayerMoments>;
 
 /// Runs a float32 engine of the graph on all of the calibrator's batches: asks it for the ranges of
-/// `tensors`, by distinct name, and fills in the moments of those layers. Throws Error
-/// kInvalidArgument where there is no batch.
+/// `tensors`, by distinct name, and fills in the moments of those layers. Tensors that are `evened`
+/// up to a bound have their extremes as ranges. Throws Error kInvalidArgument where there is no
+/// batch.
 CalibrationTable calibrate(const Graph& graph, const std::vector<ValueId>& tensors,
-                           MomentsOf& moments, Calibrator& calibrator, const CalibrationRun& run);
+                           const std::set<ValueId>& evened, MomentsOf& moments,
+                           Calibrator& calibrator, const CalibrationRun& run);
 
 }  // namespace layerwise

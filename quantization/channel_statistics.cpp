@@ -19,6 +19,7 @@ void ChannelStatistics::add(std::span<const float> values, const Dims& dims) {
       double x = value;
       low = std::min(low, x);
       high = std::max(high, x);
+      channel.sum += x;
       channel.squares += x * x;
     }
     channel.low = std::min(channel.low, low);

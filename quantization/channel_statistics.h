@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -13,7 +14,7 @@ class ChannelStatistics {
   struct Channel {
     double low = 0, high = 0;            ///< the extremes, and 0
     double usualLow = 0, usualHigh = 0;  ///< sums of each sample's extremes
-    double squares = 0;                  ///< the sum of the values' squares
+    double sum = 0, squares = 0;         ///< of the values, and of their squares
   };
   /// N x C x anything; what is not finite is left out.
   void add(std::span<const float> values, const Dims& dims);
@@ -26,6 +27,10 @@ class ChannelStatistics {
   double usualHigh() const;
   /// The mean of the squares of a channel.
   double power(std::size_t channel) const { return channels_[channel].squares / count_; }
+  double variance(std::size_t channel) const {
+    double mean = channels_[channel].sum / count_;
+    return std::max(0.0, power(channel) - mean * mean);
+  }
 
  private:
   std::vector<Channel> channels_;

@@ -144,10 +144,31 @@ struct KernelView {
   std::size_t output(std::size_t at) const { return at / (groupInputs * taps); }
 };
 
+bool staysFloat(const Node& node) {
+  return node.precision && *node.precision != DataType::kInt8;
+}
+
+/// Of a channel. What a bound cuts off is lost; what leaves the usual range may still be in the
+/// tensor's.
+std::pair<double, double> extremes(const ChannelStatistics& seen, std::size_t channel,
+                                   bool bounded) {
+  const ChannelStatistics::Channel& c = seen.channels()[channel];
+  if (bounded) return {c.low, c.high};
+  return {seen.usualLow(channel), seen.usualHigh(channel)};
+}
+
 /// What 8 bits cost a reader, over the power of what it gives: rounding of its input, a quantum of
-/// which is `quantum`, and of its weights, whose scale is an output channel's largest.
-double noiseOf(const Node& node, const std::vector<double>& factors, double quantum,
+/// which is the range's 255th part, and of its weights, whose scale is an output channel's largest.
+double noiseOf(const Graph& graph, const Node& node, const std::vector<double>& factors,
                const ChannelStatistics& input) {
+  const bool bounded = isBounded(graph, node.inputs[0]);
+  double low = 0, high = 0;
+  for (std::size_t c = 0; c < factors.size(); ++c) {
+    auto [channelLow, channelHigh] = extremes(input, c, bounded);
+    low = std::min(low, factors[c] * channelLow);
+    high = std::max(high, factors[c] * channelHigh);
+  }
+  const double quantum = (high - low) / 255;
   std::vector<double> kernel = readConstant(weightOf(node, 0));
   KernelView view(node, kernel.size());
   std::size_t depth = kernel.size() / view.outputs;
@@ -159,8 +180,8 @@ double noiseOf(const Node& node, const std::vector<double>& factors, double quan
       double weight = kernel[i] / factors[c];
       top = std::max(top, std::abs(weight));
       squares += weight * weight;
-      power += input.power(c) * factors[c] * factors[c];
-      signal += kernel[i] * kernel[i] * input.power(c);
+      power += input.variance(c) * factors[c] * factors[c];
+      signal += kernel[i] * kernel[i] * input.variance(c);
     }
     noise += squares * quantum * quantum + power * (top / 127) * (top / 127);
   }
@@ -175,15 +196,12 @@ std::vector<double> largestFactors(const Graph& graph, const EqualizationGroup& 
   for (ValueId value : group.values) {
     const ChannelStatistics* seen = statisticsOf(value);
     if (!seen) continue;
+    const bool bounded = isBounded(graph, value);
     auto* activation = producedBy<Activation>(graph, value);
-    bool bounded = activation && activation->type == ActivationType::kClip;
+    const double lowest = bounded ? activation->alpha : seen->usualLow();
+    const double highest = bounded ? activation->beta : seen->usualHigh();
     for (std::size_t c = 0; c < largest.size(); ++c) {
-      // What a bound cuts off is lost; what leaves the usual range may still be in the tensor's.
-      const ChannelStatistics::Channel& channel = seen->channels()[c];
-      double low = bounded ? channel.low : seen->usualLow(c);
-      double high = bounded ? channel.high : seen->usualHigh(c);
-      double lowest = bounded ? activation->alpha : seen->usualLow();
-      double highest = bounded ? activation->beta : seen->usualHigh();
+      auto [low, high] = extremes(*seen, c, bounded);
       if (high > 0) largest[c] = std::min(largest[c], highest / high);
       if (low < 0) largest[c] = std::min(largest[c], lowest / low);
     }
@@ -198,6 +216,11 @@ double legible(double factor) {
 
 }  // namespace
 
+bool isBounded(const Graph& graph, ValueId value) {
+  auto* activation = producedBy<Activation>(graph, value);
+  return activation && activation->type == ActivationType::kClip;
+}
+
 std::vector<EqualizationGroup> equalizationGroups(const Graph& graph) {
   return Grouping(graph).groups();
 }
@@ -208,9 +231,9 @@ std::vector<double> chooseFactors(const Graph& graph, const EqualizationGroup& g
   auto noise = [&](const std::vector<double>& factors) {
     double sum = 0;
     for (NodeId reader : group.readers)
-      if (const ChannelStatistics* seen = statisticsOf(graph.node(reader).inputs[0]))
-        sum += noiseOf(graph.node(reader), factors, (seen->usualHigh() - seen->usualLow()) / 255,
-                       *seen);
+      if (const ChannelStatistics* seen = statisticsOf(graph.node(reader).inputs[0]);
+          seen && !staysFloat(graph.node(reader)))
+        sum += noiseOf(graph, graph.node(reader), factors, *seen);
     return sum;
   };
   std::vector<double> best, factors(largest.size(), 1);

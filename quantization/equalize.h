@@ -23,6 +23,10 @@ struct EqualizationGroup {
 
 std::vector<EqualizationGroup> equalizationGroups(const Graph& graph);
 
+/// Whether a clip writes the value. Its channels are scaled by their extremes towards the bound, so
+/// that a range that cut off the largest numbers would cut off those of many channels.
+bool isBounded(const Graph& graph, ValueId value);
+
 /// What was seen of a value; nullptr where it was not looked at.
 using StatisticsOf = std::function<const ChannelStatistics*(ValueId)>;
 

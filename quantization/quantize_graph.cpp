@@ -17,6 +17,8 @@
 #include "passes/rewrite.h"
 #include "quantization/calibrate.h"
 #include "quantization/equalize.h"
+#include "quantization/float_residuals.h"
+#include "quantization/input_errors.h"
 #include "quantization/kept_batches.h"
 #include "quantization/round_weights.h"
 #include "quantization/sensitivity.h"
@@ -26,8 +28,11 @@ namespace layerwise {
 namespace {
 
 constexpr std::size_t kJudgedBatches = 16;
+/// What the mean errors of rounded inputs are measured on.
+constexpr std::size_t kCorrectingBatches = 64;
 /// What the pictures may take that are looked at twice, for equalisation.
 constexpr std::size_t kKeptBytes = std::size_t{256} << 20;
+static_assert(kCorrectingBatches >= kJudgedBatches);
 
 /// By node, whether its results go into one of `layers`, through others or not.
 std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& layers) {
@@ -48,36 +53,37 @@ class Preparation {
       : graph_(graph),
         config_(config),
         tensors_(tensorsToQuantize(graph, {})),
-        kept_(graph, limits(config, !mayEqualize(config) || equalizationGroups(graph).empty())) {
+        kept_(graph, limits(!mayEqualize(config) || equalizationGroups(graph).empty())) {
     if (config.calibrator) calibrator_.emplace(*config.calibrator, kept_);
     if (config.calibrationTable) table_ = *config.calibrationTable;
     bool known = !table_.ranges.empty();
     equalize(known);
+    tensors_ = tensorsToQuantize(graph, {});
+    std::erase_if(tensors_, [&](ValueId value) { return floatResiduals_.contains(value); });
     if (!calibrator_) return;
     MomentsOf moments = layersToRound();
     // Where the ranges are known, too, the same tensors are looked at: with others, layers could be
     // computed in other ways, of other last bits, and weights rounded otherwise.
-    CalibrationTable found = calibrate(graph, tensors_, moments, *calibrator_, run());
-    const Backend& backend = findBackend(config.device);
-    // The last layers give what the user sees, unrounded, and are a small part of the work.
-    const std::vector<bool> feedsAnother = nodesThatFeed(graph, quantizableLayers(graph, {}));
-    for (const auto& [layer, seen] : moments) {
-      if (seen.isEmpty()) continue;
-      const NodeId id = ids_.at(layer);
-      const Node& node = graph.node(id);
-      weights_[layer] = roundWeights(
-          node, seen,
-          feedsAnother[static_cast<std::size_t>(id)] && backend.favoursFittingPairs(node));
+    CalibrationTable found = calibrate(graph, tensors_, evened_, moments, *calibrator_, run());
+    if (!known) {
+      found.channelFactors = std::move(table_.channelFactors);
+      table_ = std::move(found);
+      if (config.calibrationTable) *config.calibrationTable = table_;
     }
-    if (known) return;
-    found.channelFactors = std::move(table_.channelFactors);
-    table_ = std::move(found);
-    if (config.calibrationTable) *config.calibrationTable = table_;
+    round(moments);
   }
 
   const std::vector<ValueId>& tensors() const { return tensors_; }
   const CalibrationTable& table() const { return table_; }
   const RoundedWeights& weights() const { return weights_; }
+  RangeOf rangeOf() const {
+    return [this, names = distinctNames(graph_)](ValueId value) -> std::optional<CalibratedRange> {
+      if (const auto& given = graph_.value(value).range) return given;
+      auto range = table_.ranges.find(names[static_cast<std::size_t>(value)]);
+      if (range != table_.ranges.end()) return range->second;
+      return {};
+    };
+  }
   CalibrationRun run() const { return {.threads = config_.threads, .progress = config_.progress}; }
   /// The first batches, at most as many as layers are judged by.
   std::span<const CalibrationBatch> judges() const {
@@ -90,18 +96,19 @@ class Preparation {
     return config.calibrator && config.calibrator->usesHistograms();
   }
 
-  static KeptBatches::Limits limits(const BuilderConfig& config, bool once) {
+  static KeptBatches::Limits limits(bool once) {
     if (!once) return {.bytes = kKeptBytes};
-    return {.count = config.maxDrop > 0 ? kJudgedBatches : 0};
+    return {.count = kCorrectingBatches, .bytes = kKeptBytes};
   }
 
   /// By the factors of the table, or by those that the calibrator's pictures ask for.
   void equalize(bool known) {
     std::vector<EqualizationGroup> groups = equalizationGroups(graph_);
     if (groups.empty() || (!known && !mayEqualize(config_))) return;
-    std::vector<std::string> names = distinctNames(graph_);
     std::map<ValueId, ChannelStatistics> seen;
     if (!known) seen = channelStatistics(groups);
+    if (keepResidualsFloat(known, seen)) groups = equalizationGroups(graph_);
+    std::vector<std::string> names = distinctNames(graph_);
     StatisticsOf statisticsOf = [&](ValueId value) -> const ChannelStatistics* {
       auto found = seen.find(value);
       return found == seen.end() || found->second.isEmpty() ? nullptr : &found->second;
@@ -116,8 +123,29 @@ class Preparation {
         throw Error(ErrorCode::kBadFile,
                     fmt::format("[calibration] '@{}' has {} factors for {} channels", name,
                                 factors.size(), group.channels));
-      if (scaleChannels(graph_, group, factors)) table_.channelFactors[name] = factors;
+      if (!scaleChannels(graph_, group, factors)) continue;
+      table_.channelFactors[name] = factors;
+      // The least squared error takes what is cut off for rare; other methods know what they want.
+      if (!calibrator_ || calibrator_->method() != toString(CalibrationMethod::kMse)) continue;
+      std::copy_if(group.values.begin(), group.values.end(), std::inserter(evened_, evened_.end()),
+                   [&](ValueId value) { return isBounded(graph_, value); });
     }
+  }
+
+  /// Those that 8 bits hold badly, or that the table says so of: a copy of them has a range.
+  bool keepResidualsFloat(bool known, std::map<ValueId, ChannelStatistics>& seen) {
+    const std::vector<std::string> names = distinctNames(graph_);
+    for (ValueId value : residuals(graph_)) {
+      const std::string copy = nameOfCopy(names[static_cast<std::size_t>(value)]);
+      auto statistics = seen.find(value);
+      const bool badly = statistics != seen.end() && !statistics->second.isEmpty() &&
+                         isHeldBadly(statistics->second);
+      if (known ? !table_.ranges.contains(copy) : !badly) continue;
+      const ValueId id = copyForLayers(graph_, value, copy);
+      if (badly) seen[id] = statistics->second;
+      floatResiduals_.insert(value);
+    }
+    return !floatResiduals_.empty();
   }
 
   std::map<ValueId, ChannelStatistics> channelStatistics(
@@ -161,9 +189,32 @@ class Preparation {
     return moments;
   }
 
+  void round(const MomentsOf& moments) {
+    std::vector<NodeId> layers;
+    for (const auto& [layer, seen] : moments)
+      if (!seen.isEmpty()) layers.push_back(ids_.at(layer));
+    const std::vector<CalibrationBatch>& kept = kept_.all();
+    const InputErrors errors =
+        inputErrors(graph_, layers, rangeOf(),
+                    std::span(kept).first(std::min(kept.size(), kCorrectingBatches)), run());
+    const Backend& backend = findBackend(config_.device);
+    // The last layers give what the user sees, unrounded, and are a small part of the work.
+    const std::vector<bool> feedsAnother = nodesThatFeed(graph_, quantizableLayers(graph_, {}));
+    for (NodeId id : layers) {
+      const Node& node = graph_.node(id);
+      auto error = errors.find(node.name);
+      weights_[node.name] = roundWeights(
+          node, moments.at(node.name),
+          feedsAnother[static_cast<std::size_t>(id)] && backend.favoursFittingPairs(node),
+          error == errors.end() ? std::span<const double>() : error->second);
+    }
+  }
+
   Graph& graph_;
   const BuilderConfig& config_;
   std::vector<ValueId> tensors_;
+  std::set<ValueId> floatResiduals_;
+  std::set<ValueId> evened_;  ///< whose channels were scaled towards an activation's bound
   KeptBatches kept_;
   std::optional<ReplayingCalibrator> calibrator_;
   std::map<std::string, NodeId> ids_;  ///< of the layers to round
@@ -178,18 +229,12 @@ void quantizeGraph(Graph& graph, const BuilderConfig& config) {
   Preparation prepared(graph, config);
   const std::vector<ValueId>& tensors = prepared.tensors();
   const CalibrationTable& table = prepared.table();
-  std::vector<std::string> names = distinctNames(graph);
-  RangeOf rangeOf = [&](ValueId value) -> std::optional<CalibratedRange> {
-    if (const auto& given = graph.value(value).range) return given;
-    auto range = table.ranges.find(names[static_cast<std::size_t>(value)]);
-    if (range != table.ranges.end()) return range->second;
-    return {};
-  };
+  const RangeOf rangeOf = prepared.rangeOf();
   if (std::none_of(tensors.begin(), tensors.end(), [&](ValueId id) { return rangeOf(id); }))
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[builder] int8 needs the ranges of tensors: give a calibrator, or a "
                             "table that holds '{}' and others",
-                            names[static_cast<std::size_t>(tensors.back())]));
+                            distinctNames(graph)[static_cast<std::size_t>(tensors.back())]));
   const std::size_t layers = quantizableLayers(graph, {}).size();
   FloatLayers floatLayers;
   if (config.maxDrop > 0) {

@@ -81,7 +81,7 @@ class Feedback {
 }  // namespace
 
 std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments,
-                                       bool fitPairs) {
+                                       bool fitPairs, std::span<const double> inputErrors) {
   std::vector<double> kernel = readConstant(weightOf(layer, 0));
   std::vector<double> bias = readConstant(weightOf(layer, 1));
   std::size_t depth = moments.depth(), outputs = kernel.size() / depth;
@@ -106,6 +106,11 @@ std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& mo
     for (std::size_t i = 0; i < depth; ++i)
       bias[o] +=
           (kernel[o * depth + i] - rounded[o * depth + i]) * mean[static_cast<Eigen::Index>(i)];
+    if (inputErrors.empty()) continue;
+    // A column holds the taps of one of the group's channels after the other.
+    const std::size_t channels = inputErrors.size() / moments.groups(), taps = depth / channels;
+    for (std::size_t i = 0; i < depth; ++i)
+      bias[o] -= rounded[o * depth + i] * inputErrors[o / perGroup * channels + i / taps];
   }
   return {ConstantData::of(DataType::kInt8, quantized.values),
           ConstantData::of(DataType::kFloat32, quantized.scales), floatConstant(bias)};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,12 @@ using RoundedWeights = std::map<std::string, std::vector<ConstantData>>;
 /// its inputs: the error of a weight is made good by those that are not rounded yet (E. Frantar et
 /// al., "GPTQ: Accurate Post-Training Quantization", ICLR 2023), and what remains of it on the
 /// average by the bias (M. Nagel et al., "Data-Free Quantization Through Weight Equalization and
-/// Bias Correction", ICCV 2019).
+/// Bias Correction", ICCV 2019), as is what `inputErrors` says of the rounding of the inputs
+/// (input_errors.h), where it is not empty.
 /// `fitPairs`: so that no pair saturates 16 bits.
 std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& moments,
-                                       bool fitPairs = false);
+                                       bool fitPairs = false,
+                                       std::span<const double> inputErrors = {});
 
 /// Behind runQuantizationPasses(): gives the quantised convolutions of those layers their weights.
 void useRoundedWeights(Graph& graph, const RoundedWeights& weights);
