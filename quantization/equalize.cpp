@@ -12,6 +12,10 @@ namespace layerwise {
 namespace {
 
 constexpr double kLargestFactor = 64;
+/// What feedback leaves of the weights' noise (round_weights.h) where the inputs have both signs,
+/// as sums have: such channels hang together. Those behind a ReLU do so less, and are taken as if
+/// they did not.
+constexpr double kLeftByFeedback = 0.25;
 
 /// Whether op(f x) = f op(x) for all f of at least 1, where no bound cuts f x off.
 bool commutesWithFactors(const Activation& a) {
@@ -168,7 +172,7 @@ double noiseOf(const Graph& graph, const Node& node, const std::vector<double>& 
     low = std::min(low, factors[c] * channelLow);
     high = std::max(high, factors[c] * channelHigh);
   }
-  const double quantum = (high - low) / 255;
+  const double quantum = (high - low) / 255, left = low < 0 ? kLeftByFeedback : 1;
   std::vector<double> kernel = readConstant(weightOf(node, 0));
   KernelView view(node, kernel.size());
   std::size_t depth = kernel.size() / view.outputs;
@@ -183,7 +187,7 @@ double noiseOf(const Graph& graph, const Node& node, const std::vector<double>& 
       power += input.variance(c) * factors[c] * factors[c];
       signal += kernel[i] * kernel[i] * input.variance(c);
     }
-    noise += squares * quantum * quantum + power * (top / 127) * (top / 127);
+    noise += squares * quantum * quantum + left * power * (top / 127) * (top / 127);
   }
   return signal > 0 ? noise / 12 / signal : 0;
 }

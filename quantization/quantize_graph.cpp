@@ -142,7 +142,8 @@ class Preparation {
                          isHeldBadly(statistics->second);
       if (known ? !table_.ranges.contains(copy) : !badly) continue;
       const ValueId id = copyForLayers(graph_, value, copy);
-      if (badly) seen[id] = statistics->second;
+      // Nothing bounds the channels of what stays in float.
+      if (badly) seen[id] = std::move(statistics->second), seen.erase(value);
       floatResiduals_.insert(value);
     }
     return !floatResiduals_.empty();
