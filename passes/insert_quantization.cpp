@@ -74,7 +74,7 @@ class Insertion {
   }
 
   bool isQuantizable(const Node& node) const {
-    if (!node.kind || (node.precision && *node.precision != DataType::kInt8)) return false;
+    if (!node.kind || staysFloat(node)) return false;
     auto* convolution = node.as<Convolution>();
     auto* full = node.as<FullyConnected>();
     std::int64_t outputs = convolution ? convolution->outputs : full ? full->outputs : 0;

@@ -30,10 +30,6 @@ struct Chain {
   }
 };
 
-bool staysFloat(const Node& node) {
-  return node.precision && *node.precision != DataType::kInt8;
-}
-
 /// The node that alone reads the only output of `id`, where it may be computed with it.
 NodeId soleReader(const Graph& graph, NodeId id) {
   ValueId output = graph.node(id).outputs[0];

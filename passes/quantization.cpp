@@ -75,6 +75,10 @@ std::size_t movedInputs(const Node& node) {
   return moves ? 1 : 0;
 }
 
+bool staysFloat(const Node& node) {
+  return node.precision && *node.precision != DataType::kInt8;
+}
+
 void runQuantizationPasses(Graph& graph) {
   constexpr bool (*kPasses[])(Graph&) = {unifyEightBits, pushDequantize, hoistQuantize,
                                          cancelRequantization};

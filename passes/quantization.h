@@ -41,6 +41,8 @@ using RangeOf = std::function<std::optional<std::pair<double, double>>(ValueId)>
 /// What insertQuantization() may not touch: layers by the name of their node.
 using FloatLayers = std::set<std::string>;
 
+/// Whether a layer's wish for its precision keeps it out of 8 bits.
+bool staysFloat(const Node& node);
 /// The convolutions and fully connected layers that could be computed in integers, in order.
 std::vector<NodeId> quantizableLayers(const Graph& graph, const FloatLayers& floatLayers);
 /// The tensors whose ranges insertQuantization() asks for.

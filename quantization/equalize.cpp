@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "passes/quantization.h"
 #include "passes/rewrite.h"
 #include "passes/shape_facts.h"
 
@@ -147,10 +148,6 @@ struct KernelView {
   }
   std::size_t output(std::size_t at) const { return at / (groupInputs * taps); }
 };
-
-bool staysFloat(const Node& node) {
-  return node.precision && *node.precision != DataType::kInt8;
-}
 
 /// Of a channel. What a bound cuts off is lost; what leaves the usual range may still be in the
 /// tensor's.
