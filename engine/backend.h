@@ -76,6 +76,9 @@ class Executor {
   /// Runs steps that need no input and returns the seconds they take for tuning to compare: without
   /// the time that other programs took from the workers, where the device can tell.
   virtual double timedRun(std::span<const BoundStep> steps);
+  /// Fills buffer 0 with numbers as tensors have them, whatever their type: what memory happens to
+  /// hold may be denormal numbers, by which arithmetic can take many times as long.
+  virtual void fillForTiming() {}
   /// Pushes weights and activations out of the private caches, as a whole network does between two
   /// runs of a layer.
   virtual void coolCaches() = 0;

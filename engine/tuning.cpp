@@ -86,6 +86,7 @@ class Measurement {
     steps_[0].step = candidate.tactic->bind(
         {context.graph, candidate, context.shapes, inputs, outputs, packed_, context.workers});
     executor_->prepare(steps_, {bytes}, {});
+    executor_->fillForTiming();
     executor_->run(steps_, {}, nullptr, {});
   }
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <new>
 #include <numeric>
+#include <random>
 #include <utility>
 
 #include "backends/cpu/conv_tactic.h"
@@ -129,6 +131,17 @@ std::size_t CpuExecutor::memoryBytes() const {
   for (const auto* list : {&scratch_, &lanes_})
     for (const AlignedBuffer& buffer : *list) bytes += buffer.size();
   return bytes;
+}
+
+void CpuExecutor::fillForTiming() {
+  // Words of which both halves, too, are numbers of [0.5, 2) in their floating-point type, and some
+  // bytes are any. Some are made and copied: the arena is large, and each candidate has its own.
+  std::minstd_rand random;
+  std::array<std::uint32_t, 4096> words;
+  for (std::uint32_t& word : words)
+    word = 0x3f003f00U | (static_cast<std::uint32_t>(random()) & 0xff00ffU);
+  for (std::size_t at = 0; at < arena_.size(); at += sizeof words)
+    std::memcpy(arena_.data() + at, words.data(), std::min(sizeof words, arena_.size() - at));
 }
 
 void CpuExecutor::coolCaches() {

@@ -38,6 +38,7 @@ class CpuExecutor final : public Executor {
            const std::function<void(std::string_view, const TensorView&)>& listener) override;
   /// The processor time of all workers within their tiles, shared among as many as had some.
   double timedRun(std::span<const BoundStep> steps) override;
+  void fillForTiming() override;
   void coolCaches() override;
   std::size_t memoryBytes() const override;
 
