@@ -33,9 +33,9 @@ struct Candidate {
   std::vector<ValueId> outputs;  ///< what it writes
   std::vector<Layout> inputLayouts;
   std::vector<Layout> outputLayouts;
-  /// The input whose memory the first output may take, where both have one shape and layout: the
-  /// step reads each of its elements before it writes the one of the output at that place, and not
-  /// after. kNone: none.
+  /// The input whose memory the first output may take, where both have one shape and layout: an
+  /// element of it is read by the unit of work alone that writes the output's at that place, before
+  /// that is written. kNone: none.
   int replacedInput = kNone;
   std::string parameters;  ///< stable text, "mr=14 nv=2"; part of the plan's tuned section
   double seconds = 0;      ///< the cost model's estimate for the profile's opt shapes
