@@ -18,19 +18,14 @@ LW_INLINE void repeat(const Body& body) {
   }
 }
 
-// What this block will read, brought nearer a distance ahead: a stream of lines for each of its
-// blocks of channels.
-struct AmxPrefetch {
-  const char* next = nullptr;      // null: nothing
-  int64_t stride = 0;              // between streams
-  int64_t streams = 0, lines = 0;  // lines of each stream a step
-};
-
 // What is read when all blocks of a group are done, spread over all of their steps.
 struct AmxLater {
   const std::byte *next = nullptr, *end = nullptr;
   int64_t lines = 0;  // a step
 };
+
+// How far ahead of the products weights are asked for that are read for the first time.
+constexpr int64_t kStreamAhead = 16 * 1024;
 
 struct AmxBlock {
   const char* a[kAccumulators];  // the first row of each tile of positions
@@ -43,7 +38,7 @@ struct AmxBlock {
   const AmxConstants* constants;
   bool startsAtZero;
   char* accumulators;
-  AmxPrefetch prefetch;
+  bool fresh;  // the weights have not been read yet
   AmxLater* later;
   AmxJob* pending;  // the block before, or null
   AmxFinish finish;
@@ -65,7 +60,6 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   });
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
-  AmxPrefetch ahead = block.prefetch;
   AmxLater later = *block.later;
   int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
@@ -98,12 +92,11 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
         dot(m, n);
       });
     });
-    if (ahead.next) {
-      for (int64_t stream = 0; stream < ahead.streams; ++stream) {
-        const char* line = ahead.next + stream * ahead.stride;
-        for (int64_t i = 0; i < ahead.lines; ++i) V::prefetchFar(line + 64 * i);
+    if (block.fresh) {
+      const char* const ahead = b + kStreamAhead;
+      for (int n = 0; n < N; ++n) {
+        for (int64_t i = 0; i < block.bStep; i += 64) V::prefetchFar(ahead + n * bBlock + i);
       }
-      ahead.next += 64 * ahead.lines;
     }
     if (later.next < later.end) {
       for (int64_t i = 0; i < later.lines; ++i) V::prefetchFar(later.next + 64 * i);

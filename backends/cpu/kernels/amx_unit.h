@@ -118,7 +118,7 @@ class AmxUnit {
     block.constants = constants + firstOut;
     block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
     block.accumulators = accumulators;
-    if (fresh) block.prefetch = {block.b + kStreamAhead, p.blockBytes, n, block.bStep / 64};
+    block.fresh = fresh;
     block.later = &later;
     block.pending = jobBefore();
     block.finish = finish;
@@ -171,8 +171,6 @@ class AmxUnit {
     result.lines = smaller(kMostLines, divideUp((result.end - result.next) / 64, steps));
     return result;
   }
-
-  static constexpr int64_t kStreamAhead = 16 * 1024;
 
   const AmxPlan& p;
   const AmxBuffers& io;
