@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "backends/cpu/conv.h"
@@ -26,7 +28,7 @@ struct PackedConvolution {
   WeightMemory memory;
   bool pairsFit = true;  ///< of bytes: pairsFitSixteenBits()
   float* data() const { return reinterpret_cast<float*>(memory.data()); }
-  std::size_t bytes() const { return memory.size(); }
+  std::span<const std::byte> bytes() const { return {memory.data(), memory.size()}; }
 };
 
 }  // namespace layerwise::cpu

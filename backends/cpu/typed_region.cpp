@@ -126,4 +126,11 @@ bool isOnePixel(const Dims& dims) {
   return true;
 }
 
+View bindTypes(const BindContext& context, const Epilogue& epilogue, Conversion& conversion) {
+  conversion.output = elementOf(context.outputs[0].type);
+  if (epilogue.residual == ResidualPlace::kNone) return {};
+  conversion.residual = elementOf(context.inputs[1].type);
+  return pixelViewOf(context.inputs[1]);
+}
+
 }  // namespace layerwise::cpu

@@ -45,5 +45,8 @@ Element elementOf(DataType type);
 /// any layout.
 View pixelViewOf(const BufferView& view);
 bool isOnePixel(const Dims& dims);
+/// Gives the conversion the types of the output and of the residual that the epilogue adds; returns
+/// the residual's view.
+View bindTypes(const BindContext& context, const Epilogue& epilogue, Conversion& conversion);
 
 }  // namespace layerwise::cpu

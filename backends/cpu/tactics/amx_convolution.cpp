@@ -55,7 +55,7 @@ class AmxConvolutionStep final : public CpuStep {
   }
 
   WeightsAhead weights() const override {
-    return {{packed_->memory.data(), packed_->bytes()}, convolution_.plan.chunks == 1};
+    return {packed_->bytes(), convolution_.plan.chunks == 1};
   }
   bool fetchesAhead() const override { return true; }
 
@@ -120,12 +120,7 @@ class AmxConvolutionTactic : public Tactic {
                                  const Epilogue& epilogue, Conversion conversion) const {
     if (context.outputs[0].dims.volume() == 0)
       return makeStep(0, [](std::int64_t, const Worker&) {});
-    View residual;
-    if (epilogue.residual != ResidualPlace::kNone) {
-      residual = pixelViewOf(context.inputs[1]);
-      conversion.residual = elementOf(context.inputs[1].type);
-    }
-    conversion.output = elementOf(context.outputs[0].type);
+    const View residual = bindTypes(context, epilogue, conversion);
     const bool aligned = context.inputs[0].byteOffset % 64 == 0;
     const auto bound = [&](const View& out, const PoolPlan* pool) {
       return bindAmxConv(shape, configOf(context.candidate), conversion,

@@ -100,12 +100,7 @@ class TypedConvolutionTactic : public Tactic {
                                  bool pairsFit) const {
     if (context.outputs[0].dims.volume() == 0)
       return makeStep(0, [](std::int64_t, const Worker&) {});
-    View residual;
-    if (epilogue.residual != ResidualPlace::kNone) {
-      residual = pixelViewOf(context.inputs[1]);
-      conversion.residual = elementOf(context.inputs[1].type);
-    }
-    conversion.output = elementOf(context.outputs[0].type);
+    const View residual = bindTypes(context, epilogue, conversion);
     ConvPlan plan = bindConv(shape, configOf(context.candidate), pixelViewOf(context.inputs[0]),
                              pixelViewOf(context.outputs[0]), residual, epilogue, context.workers,
                              cacheSizes(), conversion);
