@@ -124,7 +124,7 @@ void ClExecutor::prepare(std::span<const BoundStep> steps, const WorkingMemory& 
     if (!step) continue;
     for (const Launch& launch : step->launches())
       guarded("opencl kernel " + launch.kernel, [&] {
-        Bound b{cl::Kernel(launch.program->handle, launch.kernel.c_str()), &launch, -1, false};
+        Bound b{cl::Kernel(launch.program->handle, launch.kernel.c_str()), &launch};
         setArguments(b.kernel, launch, s);
         made.push_back(std::move(b));
       });

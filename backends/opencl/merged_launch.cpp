@@ -19,10 +19,6 @@ constexpr std::size_t kMostParameterBytes = 31 * 1024;
 // Fewer are not worth it: a launch with many parameters takes as long to start as two with few.
 constexpr std::size_t kFewest = 3;
 
-std::size_t product(const std::array<std::size_t, 3>& sizes) {
-  return sizes[0] * sizes[1] * sizes[2];
-}
-
 /// Kernels taken apart, each once.
 class Kernels {
  public:
@@ -35,8 +31,7 @@ class Kernels {
     const std::size_t atOnce = slotsOf(*kernel, options_.shape) *
                                static_cast<std::size_t>(options_.shape.groupsPerUnit) *
                                device_.info().computeUnits;
-    const std::size_t groups = product(launch.global) / product(launch.local);
-    return groups <= options_.rounds * atOnce ? kernel : nullptr;
+    return launch.groups() <= options_.rounds * atOnce ? kernel : nullptr;
   }
 
  private:
@@ -45,8 +40,8 @@ class Kernels {
     if (auto found = kernels_.find(key); found != kernels_.end())
       return found->second ? &*found->second : nullptr;
     auto& made = kernels_[std::move(key)];
-    const std::size_t threads = product(launch.local);
-    if (threads > static_cast<std::size_t>(options_.shape.threads) || threads % 32 != 0)
+    if (launch.threads() > static_cast<std::size_t>(options_.shape.threads) ||
+        launch.threads() % 32 != 0)
       return nullptr;
     try {
       made = parsePtx(device_.programs().binary(*launch.program), launch.kernel, launch.local);
@@ -87,17 +82,16 @@ class Merger {
     const auto buffers = buffers_.size();
     std::vector<std::byte> record((sizeof(MergedStep) + kernel.parameterBytes + 15) / 16 * 16);
     MergedStep step;
-    std::array<std::size_t, 3> groups;
-    for (std::size_t axis = 0; axis < 3; ++axis)
-      groups[axis] = launch.global[axis] / launch.local[axis];
-    step.groups = static_cast<std::uint32_t>(product(groups));
-    step.sizeX = static_cast<std::uint32_t>(groups[0]);
-    step.sizeY = static_cast<std::uint32_t>(groups[1]);
+    const std::size_t groupsX = launch.global[0] / launch.local[0];
+    const std::size_t groupsY = launch.global[1] / launch.local[1];
+    step.groups = static_cast<std::uint32_t>(launch.groups());
+    step.sizeX = static_cast<std::uint32_t>(groupsX);
+    step.sizeY = static_cast<std::uint32_t>(groupsY);
     step.perX = mergedInverse(step.sizeX), step.perY = mergedInverse(step.sizeY);
     step.flags = options_.traps ? MergedStep::kTraps : 0;
     step.bytes = static_cast<std::uint32_t>(record.size());
-    const std::size_t most = std::max(groups[0], groups[1]);
-    if (product(groups) * most >= std::size_t{1} << 32 || !place(placed, kernel, record) ||
+    if (launch.groups() * std::max(groupsX, groupsY) >= std::size_t{1} << 32 ||
+        !place(placed, kernel, record) ||
         parameterBytes(table_.size() + record.size()) > kMostParameterBytes) {
       buffers_.resize(buffers, Argument::failure());
       return false;

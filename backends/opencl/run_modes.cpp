@@ -56,15 +56,9 @@ std::vector<std::string> runModes(const Device& device, std::span<const BoundSte
     if (dynamic_cast<const HostStep*>(step.step.get())) return {};
   std::size_t small = 0, all = 0, mostThreads = 1;
   for (const PlacedLaunch& placed : launchesOf(steps)) {
-    const Launch& launch = *placed.launch;
-    std::size_t groups = 1, threads = 1;
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      groups *= launch.global[axis] / launch.local[axis];
-      threads *= launch.local[axis];
-    }
-    mostThreads = std::max(mostThreads, threads);
+    mostThreads = std::max(mostThreads, placed.launch->threads());
     ++all;
-    if (groups < kManyGroups * device.info().computeUnits) ++small;
+    if (placed.launch->groups() < kManyGroups * device.info().computeUnits) ++small;
   }
   std::vector<std::string> modes;
   if (2 * small < all) return modes;

@@ -90,6 +90,10 @@ struct Launch {
   std::vector<Argument> arguments;
   std::array<std::size_t, 3> global{1, 1, 1};
   std::array<std::size_t, 3> local{1, 1, 1};
+
+  /// Of a group.
+  std::size_t threads() const { return local[0] * local[1] * local[2]; }
+  std::size_t groups() const { return global[0] * global[1] * global[2] / threads(); }
 };
 
 /// A step on the device: launches that the executor enqueues in order. Immutable, and without
