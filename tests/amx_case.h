@@ -12,6 +12,7 @@
 
 #include "backends/cpu/amx_conv.h"
 #include "layers/float16.h"
+#include "tests/slice_of.h"
 
 // Convolutions on tile registers as tests want them: random data and the plain loops.
 namespace layerwise::cpu {
@@ -134,13 +135,9 @@ class AmxCase {
 
   // Slices of wider tensors with padded rows.
   void useSlices() {
-    const auto slice = [&](int64_t h, int64_t w, int64_t c) {
-      const int64_t pixel = c + pick(1, 9), row = pixel * w + pick(0, 1) * pick(1, 20);
-      return View{h * row + pick(0, 1) * 7, row, pixel, 1};
-    };
-    in = slice(shape.h, shape.w, shape.ci);
-    out = slice(shape.outH(), shape.outW(), shape.co);
-    residual = slice(shape.outH(), shape.outW(), shape.co);
+    in = sliceOf(shape.h, shape.w, shape.ci, random);
+    out = sliceOf(shape.outH(), shape.outW(), shape.co, random);
+    residual = sliceOf(shape.outH(), shape.outW(), shape.co, random);
   }
 
   void prepare() {

@@ -11,6 +11,7 @@
 
 #include "backends/cpu/kernels/conv.h"
 #include "tests/conv_case.h"
+#include "tests/slice_of.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -65,13 +66,9 @@ class ConvCase {
 
   // Slices of wider tensors with padded rows.
   void useSlices() {
-    const auto slice = [&](int64_t h, int64_t w, int64_t c) {
-      const int64_t pixel = c + pick(1, 9), row = pixel * w + pick(0, 1) * pick(1, 20);
-      return View{h * row + pick(0, 1) * 7, row, pixel, 1};
-    };
-    in = slice(shape.h, shape.w, shape.ci);
-    out = slice(shape.outH(), shape.outW(), shape.co);
-    residual = slice(shape.outH(), shape.outW(), shape.co);
+    in = sliceOf(shape.h, shape.w, shape.ci, random);
+    out = sliceOf(shape.outH(), shape.outW(), shape.co, random);
+    residual = sliceOf(shape.outH(), shape.outW(), shape.co, random);
   }
 
   int64_t pick(int64_t low, int64_t high) {

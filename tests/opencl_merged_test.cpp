@@ -18,6 +18,7 @@
 #include "engine/engine_state.h"
 #include "layerwise/builder.h"
 #include "layerwise/thread_pool.h"
+#include "tests/wave.h"
 
 namespace layerwise {
 namespace {
@@ -27,13 +28,6 @@ using opencl::MergeOptions;
 using opencl::ResidentShape;
 
 constexpr ResidentShape kShapes[] = {{128, 2}, {128, 3}, {256, 1}};
-
-std::vector<float> numbers(std::int64_t count, double frequency) {
-  std::vector<float> values;
-  for (std::int64_t i = 0; i < count; ++i)
-    values.push_back(static_cast<float>(std::sin(frequency * static_cast<double>(i + 1))));
-  return values;
-}
 
 /// Inverted residuals, a branch that is pooled and enlarged, a classifier; any batch.
 class MixedNet {
@@ -73,7 +67,7 @@ class MixedNet {
 
  private:
   Weights weights(std::int64_t count) {
-    return network.keep(numbers(count, 0.37 + 0.01 * static_cast<double>(++used_)));
+    return network.keep(wave(count, 0.37 + 0.01 * static_cast<double>(++used_)));
   }
   Tensor& convolution(Tensor& x, std::int64_t in, std::int64_t out, std::int64_t kernel,
                       std::int64_t stride, std::int64_t groups) {
@@ -100,7 +94,7 @@ class Runner {
       : engine_(std::move(engine)),
         program_(engine_->state().program({dims}, 1)),
         executor(device(), std::make_shared<ThreadPool>(1), merge),
-        input_(numbers(dims.volume(), 0.013)) {
+        input_(wave(dims.volume(), 0.013)) {
     for (std::size_t i = 1; i < program_->io.size(); ++i)
       outputs.emplace_back(program_->io[i].bytes);
     executor.prepare(program_->steps, program_->memory, program_->io);
@@ -289,7 +283,7 @@ TEST(RunMode, ThatADeviceLacksIsTheUsualOne) {
   EXPECT_EQ(read.tuned[0].choices.back(), plan.tuned[0].choices.back());
   const auto loaded = Engine::deserialize(writePlan(plan), {.device = "cpu"});
   auto outputs = [&](const Engine& engine) {
-    std::vector<float> x = numbers(net.dims(2).volume(), 0.1), y(2 * 17), map(2 * 255 * 144);
+    std::vector<float> x = wave(net.dims(2).volume(), 0.1), y(2 * 17), map(2 * 255 * 144);
     auto context = engine.createContext({.threads = 1});
     context->setInput("x", x.data(), net.dims(2));
     context->setOutput("y", y.data());

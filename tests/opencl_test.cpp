@@ -15,6 +15,7 @@
 #include "layerwise/builder.h"
 #include "layerwise/error.h"
 #include "layerwise/opencl.h"
+#include "tests/wave.h"
 
 namespace layerwise {
 namespace {
@@ -28,13 +29,6 @@ std::string errorOf(F&& f) {
     return error.what();
   }
   return "nothing was thrown";
-}
-
-std::vector<float> numbers(std::int64_t count, double frequency) {
-  std::vector<float> values;
-  for (std::int64_t i = 0; i < count; ++i)
-    values.push_back(static_cast<float>(std::sin(frequency * static_cast<double>(i + 1))));
-  return values;
 }
 
 /// A convolution with a residual around another, pooling, and a classifier.
@@ -65,7 +59,7 @@ class SmallNet {
 
  private:
   Weights weights(std::int64_t count) {
-    return network.keep(numbers(count, 0.37 + 0.01 * static_cast<double>(++used_)));
+    return network.keep(wave(count, 0.37 + 0.01 * static_cast<double>(++used_)));
   }
   Tensor& block(Tensor& x, std::int64_t in, std::int64_t out, std::int64_t kernel) {
     auto& made = network.addConvolution(x, out, {kernel, kernel},
@@ -100,7 +94,7 @@ class OpenCl : public testing::Test {
     if (opencl::devices().empty()) GTEST_SKIP() << "there is no OpenCL device here";
   }
   SmallNet net_;
-  const std::vector<float> x_ = numbers(2 * 3 * 13 * 11, 0.7);
+  const std::vector<float> x_ = wave(2 * 3 * 13 * 11, 0.7);
 };
 
 TEST_F(OpenCl, FindsDevicesByNumberAndName) {
