@@ -29,22 +29,28 @@ int64_t phasesOf(int64_t kernel, int64_t stride, int64_t dilation) {
   return dilation == 1 ? std::min(kernel, stride) : stride;
 }
 
+// What units of work are cut by.
+struct CutSizes {
+  int64_t stripBytes;   ///< of input, in a strip of rows
+  int64_t sharedBytes;  ///< weights that each worker may read whole
+  int threads;
+};
+
 // Units of work: strips of rows that fit `stripBytes` and, where there are several workers, some
 // units for each, or one where a unit copies what it reads, for those of the same rows repeat each
-// other's copies. Cutting rows costs little while the weights are small beside the input, cutting
-// output channels while the input is.
-void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, int64_t stripBytes,
-               int threads) {
+// other's copies. Rows are cut where the weights are small beside the input or `sharedBytes`,
+// output channels elsewhere: then a worker reads inputs that another core has just written.
+void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, const CutSizes& cut) {
   const int64_t unitsPerThread = p.config.method == AmxMethod::kFlat ? 4 : 1;
-  const int64_t wanted = threads > 1 ? unitsPerThread * threads : 1;
+  const int64_t wanted = cut.threads > 1 ? unitsPerThread * cut.threads : 1;
   const int64_t pairs = divideUp(p.blockCount, 2), weightBytes = p.blockCount * p.blockBytes;
   int64_t strips = divideUp(
-      rows, std::clamp<int64_t>(stripBytes / std::max<int64_t>(1, rowBytes), leastRows, rows));
+      rows, std::clamp<int64_t>(cut.stripBytes / std::max<int64_t>(1, rowBytes), leastRows, rows));
   int64_t chunks = 1;
   const auto cutChannels = [&] {
     chunks = std::clamp<int64_t>(divideUp(wanted, p.images * strips), 1, pairs);
   };
-  if (weightBytes > rowBytes * rows) {
+  if (weightBytes > std::max(rowBytes * rows, cut.sharedBytes)) {
     cutChannels();
   } else {
     const int64_t most = std::max(strips, rows / leastRows);
@@ -65,7 +71,7 @@ void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, in
   p.chunks = divideUp(p.blockCount, p.chunk);
 }
 
-void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   const bool planes = p.config.method == AmxMethod::kPlanes;
@@ -77,8 +83,7 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
   partition(p, p.outH, p.rowPositions * p.position * p.planes * phases,
-            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), stripBytes,
-            threads);
+            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), cut);
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
   // An odd number of lines: planes do not meet in the same sets of a cache. A column may be written
   // up to a line beyond its end.
@@ -112,18 +117,18 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, 
                    line(p.columnRows * s.ci * bytes);
 }
 
-void bindGather(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+void bindGather(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
   AmxPlan& p = bound.plan;
   p.position = runs.position;
   p.rowPositions = p.outW;
   partition(p, p.outH, p.outW * p.position,
-            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.outW)), stripBytes, threads);
+            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.outW)), cut);
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes =
       kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
 }
 
-void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, int threads) {
+void bindFlat(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   p.images = 1;
@@ -131,7 +136,7 @@ void bindFlat(AmxConvolution& bound, const AmxRuns& runs, int64_t stripBytes, in
   p.outW = p.rowPositions = s.n * s.h * s.w;
   p.position = p.in.pixel * elementBytes(p.config.element);
   partition(p, p.outW, s.ci * elementBytes(p.config.element),
-            std::min<int64_t>(p.outW, 4 * kTileRows), stripBytes, threads);
+            std::min<int64_t>(p.outW, 4 * kTileRows), cut);
   if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes = kAmxStoreBytes;
@@ -293,19 +298,19 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.stepBytes = runs.stepBytes;
   p.blockCount = divideUp(shape.co, kBlockChannels);
   p.blockBytes = p.steps * p.stepBytes * kBlockChannels;
-  const int unitThreads = pool ? 1 : threads;  // strips are parts of a unit
-  const int64_t stripBytes = config.stripBytes ? config.stripBytes : caches.l2 / 4;
+  const CutSizes cut{config.stripBytes ? config.stripBytes : caches.l2 / 4, caches.l2 / 4,
+                     pool ? 1 : threads};  // strips are parts of a unit
   switch (p.config.method) {
     case AmxMethod::kFlat:
-      bindFlat(bound, runs, stripBytes, unitThreads);
+      bindFlat(bound, runs, cut);
       break;
     case AmxMethod::kPhases:
     case AmxMethod::kRows:
     case AmxMethod::kPlanes:
-      bindPhases(bound, runs, stripBytes, unitThreads);
+      bindPhases(bound, runs, cut);
       break;
     case AmxMethod::kGather:
-      bindGather(bound, runs, stripBytes, unitThreads);
+      bindGather(bound, runs, cut);
       break;
   }
   p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
