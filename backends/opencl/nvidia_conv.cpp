@@ -209,8 +209,10 @@ int convWeightRow(std::int64_t depth, ConvMath math) {
 }
 
 int convWeightPlace(ConvMath math, int channel) {
-  int group = channel / 32 * 32, c = channel % 32;
-  int owner = c / 8, own = c % 8;  // the thread of four, and which of its eight
+  const int group = channel / 32 * 32, c = channel % 32;
+  // The thread of four, and which of its eight.
+  const bool fours = elementBytes(math) == 4;
+  const int owner = fours ? c % 16 / 4 : c / 8, own = fours ? c / 16 * 4 + c % 4 : c % 8;
   if (math == ConvMath::kFloat) return group + own * 4 + owner;
   return group + own / 2 * 8 + owner * 2 + own % 2;
 }

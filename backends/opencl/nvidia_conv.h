@@ -130,7 +130,7 @@ bool suitsPatches(const ConvProblem& problem, ConvMath math);
 int convWeightRows(std::int64_t channels);
 int convWeightRow(std::int64_t depth, ConvMath math);
 /// The row of an output channel among the packed weights: such that a thread's results are 8
-/// neighbours.
+/// neighbours, or of floats two fours.
 int convWeightPlace(ConvMath math, int channel);
 /// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats.
 std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,

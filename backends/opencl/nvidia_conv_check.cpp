@@ -12,7 +12,7 @@ namespace {
 bool computes(const Device& device, const ConvTile& tile, std::int64_t channels,
               std::int64_t stride) {
   const bool bytes = tile.math == ConvMath::kBytes, half = tile.math == ConvMath::kHalf;
-  const ConvTrial trial(bytes, channels, stride);
+  const ConvTrial trial(tile.math, channels, stride);
   const ConvProblem& p = trial.problem;
   QuantizedConvolution quantized;
   quantized.inputZeroPoint = trial.zeroPoint;
@@ -63,7 +63,7 @@ bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
 bool stripConvWorks(const Device& device) {
   const Capabilities& can = device.capabilities();
   if ((!isHopper(can) && !can.emulatesPtx) || device.info().localBytes < 48 * 1024) return false;
-  const ConvTrial trial(false, 3, 2);
+  const ConvTrial trial(ConvMath::kHalf, 3, 2);
   const ConvProblem& p = trial.problem;
   StripBinding b;
   b.problem = {p, 3, 3, 1, 1, (p.outHeight + 1) / 2, (p.outWidth + 1) / 2};

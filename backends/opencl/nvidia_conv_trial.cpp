@@ -1,5 +1,6 @@
 #include "backends/opencl/nvidia_conv_trial.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -10,6 +11,8 @@
 
 namespace layerwise::opencl {
 namespace {
+
+constexpr std::uint32_t kBeyondTf32 = 0x1fff;  // bits of a float's fraction
 
 ConvTensor tensor(int buffer, const Layout& layout, const Dims& dims) {
   return convTensor({buffer, 0, layout.type, dims, denseStrides(layout, dims)});
@@ -28,7 +31,8 @@ double valueAt(const std::vector<std::byte>& raw, std::size_t index, DataType ty
 
 }  // namespace
 
-ConvTrial::ConvTrial(bool bytes, std::int64_t channels, std::int64_t stride) : bytes_(bytes) {
+ConvTrial::ConvTrial(ConvMath math, std::int64_t channels, std::int64_t stride) : math_(math) {
+  const bool bytes = math == ConvMath::kBytes;
   ConvProblem& p = problem;
   p.images = 2, p.inChannels = channels, p.outChannels = 45;
   p.inHeight = 9, p.inWidth = 7;
@@ -44,8 +48,12 @@ ConvTrial::ConvTrial(bool bytes, std::int64_t channels, std::int64_t stride) : b
   };
   const std::int64_t inputs = p.images * p.inChannels * p.inHeight * p.inWidth;
   input = bytes ? draw(inputs, 0, 255) : draw(inputs, -8, 8);
+  if (math == ConvMath::kTf32)
+    for (float& v : input)
+      if (v != 0) v = std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) | kBeyondTf32);
+  // Powers of two: a weight in TF32 that stands for one is the same number.
   weights =
-      bytes ? draw(p.outChannels * p.depth(), -128, 127) : draw(p.outChannels * p.depth(), -8, 8);
+      bytes ? draw(p.outChannels * p.depth(), -128, 127) : draw(p.outChannels * p.depth(), -2, 2);
   bias = draw(p.outChannels, -8, 8);
   if (bytes) zeroPoint = 77;
 }
@@ -63,10 +71,12 @@ std::vector<double> ConvTrial::sums() const {
               for (std::int64_t kx = 0; kx < 3; ++kx) {
                 const std::int64_t y = oy * p.strideY - 1 + ky, x = ox * p.strideX - 1 + kx;
                 if (y < 0 || x < 0 || y >= p.inHeight || x >= p.inWidth) continue;
-                const double value = input[static_cast<std::size_t>(
+                float value = input[static_cast<std::size_t>(
                     ((n * p.inChannels + c) * p.inHeight + y) * p.inWidth + x)];
+                if (math_ == ConvMath::kTf32)
+                  value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & ~kBeyondTf32);
                 sum +=
-                    (value - static_cast<double>(zeroPoint)) *
+                    (static_cast<double>(value) - static_cast<double>(zeroPoint)) *
                     weights[static_cast<std::size_t>(((o * p.inChannels + c) * 3 + ky) * 3 + kx)];
               }
           all.push_back(sum);
@@ -75,7 +85,8 @@ std::vector<double> ConvTrial::sums() const {
 }
 
 ConvTensor ConvTrial::inputTensor() const {
-  return tensor(1, Layout::linear(bytes_ ? DataType::kUInt8 : DataType::kFloat32),
+  return tensor(1,
+                Layout::linear(math_ == ConvMath::kBytes ? DataType::kUInt8 : DataType::kFloat32),
                 {problem.images, problem.inChannels, problem.inHeight, problem.inWidth});
 }
 
@@ -85,18 +96,19 @@ ConvTensor ConvTrial::outputTensor(DataType type, const Dims& dims) const {
 
 std::vector<double> ConvTrial::run(const Device& device, std::unique_ptr<Step> step,
                                    const ConvTensor& output) const {
-  std::vector<std::uint8_t> inBytes(input.begin(), bytes_ ? input.end() : input.begin());
+  const bool bytes = math_ == ConvMath::kBytes;
+  std::vector<std::uint8_t> inBytes(input.begin(), bytes ? input.end() : input.begin());
   std::vector<float> inFloats = input;
   const auto count = static_cast<std::size_t>(output.view.dims.volume());
   std::vector<std::byte> raw(count * sizeOf(output.view.type));
   std::vector<void*> io{inFloats.data(), raw.data()};
-  if (bytes_) io[0] = inBytes.data();
+  if (bytes) io[0] = inBytes.data();
   std::vector<BoundStep> steps(1);
   steps[0].step = std::move(step);
   ClExecutor executor(device, std::make_shared<ThreadPool>(1));
   executor.prepare(
       steps, {},
-      std::vector<IoBuffer>{{bytes_ ? inBytes.size() : input.size() * sizeof(float), true, false},
+      std::vector<IoBuffer>{{bytes ? inBytes.size() : input.size() * sizeof(float), true, false},
                             {raw.size(), false, true}});
   executor.run(steps, io, nullptr, {});
   std::vector<double> results(count);

@@ -10,11 +10,12 @@
 namespace layerwise::opencl {
 
 /// A small convolution 3x3 whose sums are exact whatever their order: of all bytes, or of numbers
-/// of few bits. For the self-tests of kernels.
+/// of few bits, and for TF32 further ones that the tensor cores cut off. For the self-tests of
+/// kernels.
 struct ConvTrial {
-  ConvTrial(bool bytes, std::int64_t channels, std::int64_t stride);
+  ConvTrial(ConvMath math, std::int64_t channels, std::int64_t stride);
 
-  /// The convolution's results, channels-last.
+  /// The convolution's results, channels-last, of what `math` keeps of the input.
   std::vector<double> sums() const;
   /// The input, as buffer 1 in planes; an output in channels-last layout, as buffer 2.
   ConvTensor inputTensor() const;
@@ -28,7 +29,7 @@ struct ConvTrial {
   std::vector<float> input, weights, bias;
 
  private:
-  bool bytes_;
+  ConvMath math_;
 };
 
 /// Whether results are what they should be, `exact`, or as near as a half is.

@@ -197,10 +197,10 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 // A thread's rows of results, and the first of 8 channels.
 #if TYPE != 32
 #define PIXEL_OF(row) (firstPixel + warpRow + ((row) >> 1) * 16 + ((row) & 1) * 8 + (lane >> 2))
-#define CHANNEL_OF(group) (firstChannel + warpColumn + (group) * 32 + (lane & 3) * 8)
+#define CHANNEL_OF(group) (firstChannel + warpColumn + (group) * 32 + FIRST_OF_EIGHT(lane & 3))
 #else
 #define PIXEL_OF(row) (firstPixel + warpRow + threadRow + (row) * 8)
-#define CHANNEL_OF(group) (firstChannel + warpColumn + threadColumn * 8)
+#define CHANNEL_OF(group) (firstChannel + warpColumn + FIRST_OF_EIGHT(threadColumn))
 #endif
 #pragma unroll
   for (int s = 0; s < PREFETCHED; ++s) {
@@ -212,12 +212,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   for (int step = firstStep; step < lastStep; ++step) {
     WAIT_COPIES(AHEAD);
 #if WGMMA
-#if TYPE == 19
-    // Each thread what it has copied itself.
-#pragma unroll
-    for (int i = 0; i < A_PASSES; ++i)
-      roundChunk(stagesAt + reading * STAGE_BYTES + place(copyRow + i * PASS_ROWS, chunk));
-#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
@@ -256,12 +250,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #pragma unroll
       for (int j = 0; j < N_TILES / 2; ++j)
         loadMatrices(bf[j], b + place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
-#if TYPE == 19
-#pragma unroll
-      for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-        for (int e = 0; e < 4; ++e) af[i][e] = roundToTf32(af[i][e]);
-#endif
 #pragma unroll
       for (int i = 0; i < M_TILES; ++i)
 #pragma unroll

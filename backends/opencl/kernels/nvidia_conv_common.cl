@@ -71,6 +71,17 @@ typedef struct {
   float inverse, residualScale;
 } ConvGeometry;
 
+// A thread has 8 of 32 channels: neighbours, or two fours such that four threads side by side store whole sectors of memory,
+// 32 bytes, with each instruction. The first of them, and how far it is from the first four to the second.
+#if ELEMENT_BYTES == 4
+#define FIRST_OF_EIGHT(owner) ((owner) * 4)
+#define SECOND_FOUR 16
+#else
+#define FIRST_OF_EIGHT(owner) ((owner) * 8)
+#define SECOND_FOUR 4
+#endif
+#define OF_EIGHT(e) ((e) % 4 + (e) / 4 * SECOND_FOUR)
+
 // A thread's sum for one of its rows and one of 8 channels of a group of them.
 #if TYPE != 32
 #define SUM_OF(row, group, e) sum[(row) >> 1][(group) * 4 + ((e) >> 1)][((row) & 1) * 2 + ((e) & 1)]
@@ -111,9 +122,9 @@ void copyInput(local_address to, global const char* from, bool inside, global co
 #endif
 }
 
-// 8 neighbouring constants.
+// The constants of a thread's 8 channels.
 void loadConstants(float* to, global const float* from) {
-  const float4 low = *(global const float4*)from, high = *(global const float4*)(from + 4);
+  const float4 low = *(global const float4*)from, high = *(global const float4*)(from + SECOND_FOUR);
   to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w;
   to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
 }

@@ -133,7 +133,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   FIND_PIXELS
 #endif
 #define PIXEL_OF(row) pixelOfRow[row]
-#define CHANNEL_OF(group) (firstChannel + (group) * 32 + (lane & 3) * 8)
+#define CHANNEL_OF(group) (firstChannel + (group) * 32 + FIRST_OF_EIGHT(lane & 3))
 #include "nvidia_conv_start.cl"
   COPY_PATCH(firstBlock)
 
@@ -144,13 +144,6 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     // The next patch takes the place of the one before this.
     WAIT_PRODUCTS(0);
     WAIT_COPIES(0);
-#if TYPE == 19 && !PICTURE
-    // Each thread what it has copied itself.
-    const local_address copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
-#pragma unroll
-    for (int i = 0; i < A_PASSES; ++i)
-      if (PATCH_ROW(i) < g.patchRows) roundChunk(copiedAt + PATCH_ROW(i) * 16);
-#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
 #if !PICTURE || 16 * ELEMENT_BYTES > BLOCK_BYTES

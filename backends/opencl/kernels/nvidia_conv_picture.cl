@@ -57,7 +57,6 @@ uint4 packedCell(const float* v, const ConvGeometry g) {
 #elif TYPE == 16
   return (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
 #else
-  return (uint4)(roundToTf32(as_uint(v[0])), roundToTf32(as_uint(v[1])), roundToTf32(as_uint(v[2])),
-                 roundToTf32(as_uint(v[3])));
+  return (uint4)(as_uint(v[0]), as_uint(v[1]), as_uint(v[2]), as_uint(v[3]));
 #endif
 }

@@ -1,4 +1,4 @@
-// The residual of a convolution on NVIDIA devices: 8 neighbouring channels as they lie in memory.
+// The residual of a convolution on NVIDIA devices: a thread's 8 channels as they lie in memory.
 #if TYPE == 8 && !FLOAT_RESIDUAL
 typedef uint2 residual8;
 #elif TYPE == 16
@@ -14,7 +14,7 @@ residual8 loadResidual(global const residual_element* p, int channels) {
 #if (VECTORS & 2) && (TYPE == 16 || TYPE == 8 && !FLOAT_RESIDUAL)
   return *(global const residual8*)p;
 #elif VECTORS & 2
-  return (float8)(*(global const float4*)p, *(global const float4*)(p + 4));
+  return (float8)(*(global const float4*)p, channels > SECOND_FOUR ? *(global const float4*)(p + SECOND_FOUR) : (float4)(0));
 #elif TYPE == 8 && !FLOAT_RESIDUAL
   uint parts[8];
 #pragma unroll
@@ -30,7 +30,7 @@ residual8 loadResidual(global const residual_element* p, int channels) {
 #else
   float parts[8];
 #pragma unroll
-  for (int e = 0; e < 8; ++e) parts[e] = e < channels ? p[e] : 0;
+  for (int e = 0; e < 8; ++e) parts[e] = OF_EIGHT(e) < channels ? p[OF_EIGHT(e)] : 0;
   return (float8)(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7]);
 #endif
 }

@@ -62,9 +62,9 @@
   LOAD_RESIDUALS
 #endif
 
-// Eight results, to memory of a kind.
+// Eight results, to memory of a kind; `channels` are left.
 #if TYPE == 8 && !FLOAT_OUTPUT
-#define STORE_EIGHT(memory, p, v)                                                                       \
+#define STORE_EIGHT(memory, p, v, channels)                                                             \
   {                                                                                                     \
     uint bytes[8];                                                                                      \
     _Pragma("unroll") for (int e = 0; e < 8; ++e) bytes[e] = quantizedResult(v[e], g.inverse, g.outputZero) & 255; \
@@ -72,14 +72,14 @@
                                   bytes[4] | bytes[5] << 8 | bytes[6] << 16 | bytes[7] << 24);          \
   }
 #elif TYPE == 16 && !FLOAT_OUTPUT
-#define STORE_EIGHT(memory, p, v)     \
-  *(memory uint4*)(p) =               \
+#define STORE_EIGHT(memory, p, v, channels) \
+  *(memory uint4*)(p) =                     \
       (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7]));
 #else
-#define STORE_EIGHT(memory, p, v)                               \
-  {                                                             \
-    *(memory float4*)(p) = (float4)(v[0], v[1], v[2], v[3]);    \
-    *(memory float4*)((p) + 4) = (float4)(v[4], v[5], v[6], v[7]); \
+#define STORE_EIGHT(memory, p, v, channels)                                                                    \
+  {                                                                                                            \
+    *(memory float4*)(p) = (float4)(v[0], v[1], v[2], v[3]);                                                   \
+    if ((channels) > SECOND_FOUR) *(memory float4*)((p) + SECOND_FOUR) = (float4)(v[4], v[5], v[6], v[7]);     \
   }
 #endif
 // Where channels cannot be stored 8 at a time they go through local memory, 32 of each warp's column at a time, so that a warp
@@ -92,7 +92,7 @@
 #define STAGED 0
 #endif
 
-  // Packing has ordered the weights such that a thread holds 8 neighbouring channels.
+  // Packing has ordered the weights such that a thread holds the channels that it stores.
 #pragma unroll
   for (int group = 0; group < GROUPS_OF_THREAD; ++group) {
     const int channel = CHANNEL_OF(group);
@@ -135,22 +135,22 @@
         addResidual(v, kept[row], g.residualZero, g.residualScale);
 #endif
 #if STAGED
-        STORE_EIGHT(local, slab + (pixel - firstPixel) * SLAB_COLUMNS + (channel - firstChannel) / WN * 32 + channel % 32, v)
+        STORE_EIGHT(local, slab + (pixel - firstPixel) * SLAB_COLUMNS + (channel - firstChannel) / WN * 32 + channel % 32, v, 32)
 #else
         global out_element* op =
             out + outOffset + channel + PIXEL_AT(pixel, FLAT & 1, g.outImage, g.outRow, g.outPixel);
 #if VECTORS & 1
-        STORE_EIGHT(global, op, v)
+        STORE_EIGHT(global, op, v, g.channels - channel)
 #else
 #pragma unroll
         for (int e = 0; e < 8; ++e)
-          if (channel + e < g.channels) {
+          if (channel + OF_EIGHT(e) < g.channels) {
 #if TYPE == 8 && !FLOAT_OUTPUT
             op[e] = (uchar)quantizedResult(v[e], g.inverse, g.outputZero);
 #elif TYPE == 16 && !FLOAT_OUTPUT
             op[e] = (ushort)toHalves(v[e], 0);
 #else
-            op[e] = v[e];
+            op[OF_EIGHT(e)] = v[e];
 #endif
           }
 #endif

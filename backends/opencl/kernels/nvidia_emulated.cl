@@ -11,7 +11,6 @@ inline void copyChunk(local_address to, global const char* from, int bytes) {
 inline void storeChunk(local_address to, uint4 v) { *(local uint4*)to = v; }
 #define commitCopies()
 #define WAIT_COPIES(n)
-inline uint roundToTf32(uint bits) { return (bits + 0x1000u) & ~0x1fffu; }
 inline float fromHalf(ushort bits) { return vload_half(0, (const half*)&bits); }
 inline uint toHalves(float low, float high) {
   ushort bits[2];
@@ -32,10 +31,6 @@ inline uint maxOfHalves(uint a, uint b) {
 #define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
 
-inline void roundChunk(local_address at) {
-  for (int e = 0; e < 4; ++e) ((local uint*)at)[e] = roundToTf32(((local uint*)at)[e]);
-}
-
 #if TYPE != 32
 // The product of a row of a and a row of b at the same place of the depth, 16 bytes each.
 inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum) {
@@ -45,8 +40,9 @@ inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum)
 #elif TYPE == 16
     sum = fma(vload_half(e, (local const half*)a), vload_half(e, (local const half*)b), sum);
 #else
-    const uint x = roundToTf32(((local const uint*)a)[e]);
-    sum = fma(as_float(x), ((local const float*)b)[e], sum);
+    // What TF32 lacks is cut off.
+    const uint x = ((local const uint*)a)[e] & ~0x1fffu, y = ((local const uint*)b)[e] & ~0x1fffu;
+    sum = fma(as_float(x), as_float(y), sum);
 #endif
   }
   return sum;

@@ -24,22 +24,6 @@ void storeChunk(local_address to, uint4 v) {
 void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define WAIT_COPIES_TEXT(n) asm volatile("cp.async.wait_group " #n ";" ::: "memory")
 #define WAIT_COPIES(n) WAIT_COPIES_TEXT(n)
-// The tensor cores cut off what TF32 lacks.
-uint roundToTf32(uint bits) {
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(as_float(bits)));
-  return bits;
-}
-void roundChunk(local_address at) {
-  uint v[4];
-  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
-               : "r"(at)
-               : "memory");
-#pragma unroll
-  for (int e = 0; e < 4; ++e) v[e] = roundToTf32(v[e]);
-  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3])
-               : "memory");
-}
 
 float fromHalf(ushort bits) {
   float value;

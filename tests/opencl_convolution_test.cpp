@@ -1,0 +1,77 @@
+// NVIDIA's kernels of convolutions (backends/opencl/nvidia_conv.h), on such a device or emulated on
+// another; attributes and sizes are layers_test's.
+#include <gtest/gtest.h>
+
+#ifdef LAYERWISE_HAS_OPENCL
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <random>
+
+#include "backends/opencl/discovery.h"
+#include "backends/opencl/nvidia_conv_step.h"
+#include "backends/opencl/nvidia_conv_trial.h"
+
+namespace layerwise::opencl {
+namespace {
+
+class NvidiaConvolutions : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { ::setenv("LAYERWISE_OPENCL_EMULATE_PTX", "1", 1); }
+  void SetUp() override {
+    device_ = findDevice("opencl");
+    if (!device_ || !nvidiaConvWorks(*device_, {ConvMath::kTf32, ConvUnit::kWarp}))
+      GTEST_SKIP() << "there is no device that has tensor cores or emulates them";
+  }
+  const Device* device_ = nullptr;
+};
+
+TEST_F(NvidiaConvolutions, WorkInEveryArithmetic) {
+  for (ConvMath math : {ConvMath::kBytes, ConvMath::kHalf, ConvMath::kTf32})
+    for (ConvUnit unit : {ConvUnit::kWarp, ConvUnit::kPatch}) {
+      const Capabilities& can = device_->capabilities();
+      if (unit == ConvUnit::kPatch && !can.emulatesPtx && can.computeCapability != 90) continue;
+      EXPECT_TRUE(nvidiaConvWorks(*device_, {math, unit})) << convName({math, unit});
+    }
+}
+
+// All factors being positive, errors of one sign add up: what the tensor cores cut off must not be
+// missing.
+TEST_F(NvidiaConvolutions, SumsInTf32AreNoSmallerOnAverage) {
+  for (bool logarithms : {false, true}) {
+    std::mt19937 random(5);
+    auto draw = [&] {
+      const float evenly = static_cast<float>(random()) * 0x1p-32f;
+      return logarithms ? std::exp2(-8 * evenly) : evenly;
+    };
+    ConvTrial exact(ConvMath::kFloat, 36, 1), tf32(ConvMath::kTf32, 36, 1);
+    for (float& v : exact.input) v = draw();
+    for (float& v : exact.weights) v = draw();
+    std::fill(exact.bias.begin(), exact.bias.end(), 0.0f);
+    tf32.input = exact.input, tf32.weights = exact.weights, tf32.bias = exact.bias;
+    const ConvProblem& p = tf32.problem;
+    ConvBinding b;
+    b.problem = p;
+    b.cut.tile = convTiles({ConvMath::kTf32, ConvUnit::kWarp}).back();
+    b.in = tf32.inputTensor();
+    b.out =
+        tf32.outputTensor(DataType::kFloat32, {p.images, p.outChannels, p.outHeight, p.outWidth});
+    const auto packed = uploadConv(*device_, b.cut.tile, p, tf32.weights, tf32.bias);
+    const std::vector<double> want = exact.sums(),
+                              got = tf32.run(*device_, bindNvidiaConv(*device_, b, *packed), b.out);
+    double mean = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) mean += got[i] / want[i] - 1;
+    mean /= static_cast<double>(want.size());
+    EXPECT_LT(std::abs(mean), 3e-5) << (logarithms ? "logarithms" : "magnitudes");
+    const std::vector<double> cut = tf32.sums();
+    double lost = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) lost += 1 - cut[i] / want[i];
+    EXPECT_GT(lost / static_cast<double>(want.size()), 3e-4);
+  }
+}
+
+}  // namespace
+}  // namespace layerwise::opencl
+
+#endif
