@@ -134,8 +134,12 @@ class TypedCase {
                          (100.0f * largestWeight * std::sqrt(static_cast<float>(terms))));
     } else {
       const float scale = 2 / std::sqrt(static_cast<float>(terms));
-      for (int64_t i = 0; i < s.co * terms; ++i)
-        floatWeights.push_back(bfloat16ToFloat(bfloat16FromFloat(uniform(random) * scale)));
+      // Depthwise kernels take float32 as it is.
+      const bool rounded = !isDepthwise() || s.groups == 1;
+      for (int64_t i = 0; i < s.co * terms; ++i) {
+        const float weight = uniform(random) * scale;
+        floatWeights.push_back(rounded ? bfloat16ToFloat(bfloat16FromFloat(weight)) : weight);
+      }
     }
     for (int64_t i = 0; i < s.co; ++i) bias.push_back(uniform(random));
     if (folded) {

@@ -99,7 +99,8 @@ size_t convPackedFloats(const ConvShape& shape, const ConvConfig& config);
 /// alignment and must be readable for 64 bytes beyond its end.
 void packConv(const ConvShape& shape, const ConvConfig& config, const float* weights,
               const float* bias, float* packed);
-/// The same for weights that are rounded to bfloat16.
+/// The same for weights that are rounded to bfloat16, but for kDepthwise, which multiplies in
+/// float32: rounding would gain nothing.
 void packConvBFloat16(const ConvShape& shape, const ConvConfig& config, const float* weights,
                       const float* bias, float* packed);
 /// The same for bytes: scale is that of the input times those of the weights. The input's zero

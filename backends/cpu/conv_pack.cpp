@@ -194,8 +194,7 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
     if (!isReducedDepthwise(c)) return packRows(s, b, first, to, bfloat16FromFloat);
     for (int64_t o = 0; o < b.channels; ++o) {
       const float* of = first + o * plan.taps;
-      for (int64_t k = 0; k < plan.taps; ++k)
-        to[k * b.lanes + laneOf(c, o)] = bfloat16ToFloat(bfloat16FromFloat(of[k]));
+      for (int64_t k = 0; k < plan.taps; ++k) to[k * b.lanes + laneOf(c, o)] = of[k];
     }
   });
 }
