@@ -4,7 +4,7 @@
 // Results are compared with the first tile's. For a picture's first convolution in float16 also
 // with the maximum over windows of 3x3/2 behind it, which must be that of the last tile's results.
 //
-//   cl_conv_bench int8|fp16|tf32|fp32 NETWORK[:LAYER] BATCH [DEVICE] [CUTS] [FAMILY]
+//   cl_conv_bench int8|fp16|tf32|fp32|fp32x3 NETWORK[:LAYER] BATCH [DEVICE] [CUTS] [FAMILY]
 //
 // LAYER counts from 0. A line a layer with the best of each family, of the CUTS that the cost model
 // thinks best; where CUTS is given also a line each of them. FAMILY is one of them, 0 to 2.
@@ -211,10 +211,11 @@ class Case {
 };
 
 int work(const std::vector<std::string>& words) {
-  const ConvMath math = words[0] == "int8"   ? ConvMath::kBytes
-                        : words[0] == "fp16" ? ConvMath::kHalf
-                        : words[0] == "tf32" ? ConvMath::kTf32
-                                             : ConvMath::kFloat;
+  const ConvMath math = words[0] == "int8"     ? ConvMath::kBytes
+                        : words[0] == "fp16"   ? ConvMath::kHalf
+                        : words[0] == "tf32"   ? ConvMath::kTf32
+                        : words[0] == "fp32x3" ? ConvMath::kTf32x3
+                                               : ConvMath::kFloat;
   const std::int64_t batch = std::stoll(words[2]);
   const Device* device = findDevice(words.size() > 3 ? words[3] : "opencl");
   if (!device) throw Error(ErrorCode::kDevice, "[device] there is no such device");

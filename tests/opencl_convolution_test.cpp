@@ -28,7 +28,7 @@ class NvidiaConvolutions : public testing::Test {
 };
 
 TEST_F(NvidiaConvolutions, WorkInEveryArithmetic) {
-  for (ConvMath math : {ConvMath::kBytes, ConvMath::kHalf, ConvMath::kTf32})
+  for (ConvMath math : {ConvMath::kBytes, ConvMath::kHalf, ConvMath::kTf32, ConvMath::kTf32x3})
     for (ConvUnit unit : {ConvUnit::kWarp, ConvUnit::kPatch}) {
       const Capabilities& can = device_->capabilities();
       if (unit == ConvUnit::kPatch && !can.emulatesPtx && can.computeCapability != 90) continue;
@@ -69,6 +69,41 @@ TEST_F(NvidiaConvolutions, SumsInTf32AreNoSmallerOnAverage) {
     for (std::size_t i = 0; i < want.size(); ++i) lost += 1 - cut[i] / want[i];
     EXPECT_GT(lost / static_cast<double>(want.size()), 3e-4);
   }
+}
+
+// As precise as sums of floats, though every product takes place in TF32 and the tensor cores cut
+// off what they add.
+TEST_F(NvidiaConvolutions, SumsOfThreeProductsAreAsPreciseAsFloats) {
+  std::mt19937 random(6);
+  auto draw = [&](float least) {
+    return least + static_cast<float>(random()) * 0x1p-32f * (1 - least);
+  };
+  for (ConvUnit unit : {ConvUnit::kWarp, ConvUnit::kWarpgroup, ConvUnit::kPatch})
+    for (float least : {0.0f, -1.0f}) {
+      if (!nvidiaConvWorks(*device_, {ConvMath::kTf32x3, unit})) continue;
+      ConvTrial trial(ConvMath::kTf32x3, 200, 1);
+      for (float& v : trial.input) v = draw(least);
+      for (float& v : trial.weights) v = draw(least);
+      ConvTrial magnitudes = trial;
+      for (std::vector<float>* values : {&magnitudes.input, &magnitudes.weights, &magnitudes.bias})
+        for (float& v : *values) v = std::abs(v);
+      const ConvProblem& p = trial.problem;
+      ConvBinding b;
+      b.problem = p;
+      b.cut.tile = convTiles({ConvMath::kTf32x3, unit}).front();
+      b.in = trial.inputTensor();
+      b.out = trial.outputTensor(DataType::kFloat32,
+                                 {p.images, p.outChannels, p.outHeight, p.outWidth});
+      const auto packed = uploadConv(*device_, b.cut.tile, p, trial.weights, trial.bias);
+      const std::vector<double> want = trial.sums(), terms = magnitudes.sums(),
+                                got = trial.run(*device_, bindNvidiaConv(*device_, b, *packed),
+                                                b.out);
+      double most = 0;
+      for (std::size_t i = 0; i < want.size(); ++i)
+        most = std::max(most, std::abs(got[i] - want[i]) / terms[i]);
+      // What direct convolutions in float32 may differ by (docs/performance.md).
+      EXPECT_LT(most, 2e-6) << convName({ConvMath::kTf32x3, unit}) << " from " << least;
+    }
 }
 
 }  // namespace

@@ -19,8 +19,9 @@ constexpr std::int64_t kLocalBytes = 48 * 1024;
 /// An entry of each kind of arithmetic.
 template <class Make>
 const std::vector<ConvTile>& tilesOf(ConvMath math, Make make) {
-  static const std::array<std::vector<ConvTile>, 4> all = {
-      make(ConvMath::kBytes), make(ConvMath::kHalf), make(ConvMath::kTf32), make(ConvMath::kFloat)};
+  static const std::array<std::vector<ConvTile>, 5> all = {
+      make(ConvMath::kBytes), make(ConvMath::kHalf), make(ConvMath::kTf32), make(ConvMath::kTf32x3),
+      make(ConvMath::kFloat)};
   switch (math) {
     case ConvMath::kBytes:
       return all[0];
@@ -28,10 +29,12 @@ const std::vector<ConvTile>& tilesOf(ConvMath math, Make make) {
       return all[1];
     case ConvMath::kTf32:
       return all[2];
+    case ConvMath::kTf32x3:
+      return all[3];
     case ConvMath::kFloat:
       break;
   }
-  return all[3];
+  return all[4];
 }
 
 std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
@@ -40,6 +43,11 @@ std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
     tiles.push_back(
         {math, pixels, channels, 16, channels, depthBytes, stages, ConvUnit::kWarpgroup, flight});
   };
+  if (math == ConvMath::kTf32x3) {
+    add(128, 64, 64, 2, 0), add(64, 128, 64, 2, 0), add(64, 64, 64, 3, 0), add(64, 64, 64, 2, 0);
+    add(128, 32, 64, 3, 0), add(64, 32, 128, 2, 0), add(64, 32, 64, 4, 0);
+    return tiles;
+  }
   add(128, 128, 64, 3, 0), add(128, 128, 64, 3, 1);
   add(128, 64, 64, 4, 0), add(128, 64, 64, 4, 1), add(128, 64, 128, 2, 0);
   add(64, 128, 64, 4, 0), add(64, 128, 64, 4, 1), add(64, 128, 128, 2, 0);
@@ -52,6 +60,18 @@ std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
 
 std::vector<ConvTile> makePatchTiles(ConvMath math) {
   std::vector<ConvTile> tiles;
+  if (math == ConvMath::kTf32x3) {
+    for (auto [pixels, channels, stages] : {std::array{128, 64, 2},
+                                            {64, 64, 3},
+                                            {64, 64, 2},
+                                            {128, 32, 3},
+                                            {128, 32, 2},
+                                            {64, 32, 3},
+                                            {256, 32, 2},
+                                            {64, 128, 2}})
+      tiles.push_back({math, pixels, channels, 16, channels, 32, stages, ConvUnit::kPatch, 1});
+    return tiles;
+  }
   for (auto [pixels, channels, blockBytes, stages] : {std::array{128, 64, 64, 2},
                                                       {64, 64, 64, 2},
                                                       {128, 128, 32, 3},
@@ -80,6 +100,13 @@ std::vector<ConvTile> makeTiles(ConvMath math) {
             {math, 64, 32, 32, 32, 64, 6},   {math, 32, 64, 32, 32, 64, 6},
             {math, 32, 32, 32, 32, 128, 4},  {math, 32, 64, 16, 32, 64, 6},
             {math, 128, 32, 32, 32, 64, 4}};
+  if (math == ConvMath::kTf32x3)
+    return {{math, 128, 64, 64, 32, 64, 3}, {math, 128, 64, 32, 32, 64, 2},
+            {math, 64, 128, 32, 64, 64, 2}, {math, 64, 64, 32, 32, 64, 4},
+            {math, 64, 64, 32, 32, 64, 2},  {math, 64, 32, 16, 32, 64, 4},
+            {math, 32, 64, 16, 32, 64, 4},  {math, 32, 32, 16, 32, 128, 4},
+            {math, 128, 32, 32, 32, 64, 3}, {math, 128, 128, 64, 32, 64, 2},
+            {math, 256, 64, 64, 32, 64, 2}};
   std::vector<ConvTile> tiles = {{math, 128, 128, 64, 64, 64, 3}, {math, 128, 128, 64, 32, 64, 3},
                                  {math, 128, 64, 64, 32, 64, 4},  {math, 128, 64, 32, 32, 64, 4},
                                  {math, 64, 128, 32, 64, 64, 4},  {math, 64, 64, 32, 32, 64, 6},
@@ -96,6 +123,10 @@ std::vector<ConvTile> makeTiles(ConvMath math) {
 
 int elementBytes(ConvMath math) {
   return math == ConvMath::kBytes ? 1 : math == ConvMath::kHalf ? 2 : 4;
+}
+
+int partsOfWeights(ConvMath math) {
+  return math == ConvMath::kTf32x3 ? 2 : 1;
 }
 
 int chunkOf(ConvMath math) {
@@ -156,8 +187,9 @@ ConvPatch::ConvPatch(const ConvProblem& p, const ConvTile& tile) {
   rows = tile.pixels + reachY * patchLine + reachX;
   // Neighbouring chunks of a position in other banks.
   planeBytes = ((rows + 1) / 4 * 4 + 2) * 16;
-  localBytes = tile.stages * (tile.channels * tile.depthBytes * p.kernelWidth + 16) +
-               patches * chunks * planeBytes;
+  const int parts = partsOfWeights(tile.math);
+  localBytes = tile.stages * (parts * tile.channels * tile.depthBytes * p.kernelWidth + 16) +
+               (patches + parts - 1) * chunks * planeBytes;
   localBytes = (localBytes + 4095) / 4096 * 4096;  // few forms
   // Whatever bytes lie where weights are 0, sums of products are the same; others might be no
   // numbers.
@@ -217,6 +249,12 @@ int convWeightPlace(ConvMath math, int channel) {
   return group + own / 2 * 8 + owner * 2 + own % 2;
 }
 
+float toTf32(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return value;
+  return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
+}
+
 std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,
                                    const float* weights) {
   const ConvMath math = tile.math;
@@ -230,7 +268,9 @@ std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& 
   const std::int64_t size =
       patches ? convSteps(tile, p) * p.kernelHeight * p.kernelWidth * rows * chunks * chunk
               : row * rows;
-  std::vector<float> packed(static_cast<std::size_t>(size), 0);
+  const int parts = partsOfWeights(math);
+  const std::int64_t nextPart = patches ? p.kernelWidth * chunks * 8 * chunk : size;
+  std::vector<float> packed(static_cast<std::size_t>(parts * size), 0);
   const float* from = weights;
   for (int o = 0; o < original.outChannels; ++o)
     for (std::int64_t c = 0; c < original.inChannels; ++c)
@@ -244,10 +284,13 @@ std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& 
           std::int64_t at = place * row + (line * p.kernelWidth + column) * p.inChannels + channel;
           if (patches) {
             at = (inBlock / chunks * p.kernelHeight + line) * (rows / 8) + place / 8;
-            at = (at * p.kernelWidth + column) * chunks + inBlock % chunks;
+            at = (at * parts * p.kernelWidth + column) * chunks + inBlock % chunks;
             at = (at * 8 + place % 8) * chunk + channel % chunk;
           }
-          packed[static_cast<std::size_t>(at)] = *from++;
+          packed[static_cast<std::size_t>(at)] = parts == 1 ? *from : toTf32(*from);
+          if (parts == 2)
+            packed[static_cast<std::size_t>(at + nextPart)] = toTf32(*from - toTf32(*from));
+          ++from;
         }
   return packed;
 }
@@ -303,6 +346,12 @@ ConvCosts convCosts(const ConvTile& tile) {
   if (tile.math == ConvMath::kFloat)
     return {230,  0,  0,     260 + 1.25 * tile.depthBytes, 1800 + 150.0 * tile.stages, 24,
             1500, 20, 2.8e12};
+  if (tile.math == ConvMath::kTf32x3) {
+    const double rate = tile.unit == ConvUnit::kWarp    ? 380
+                        : tile.unit == ConvUnit::kPatch ? 390 + 1.75 * tile.channels
+                                                        : 290 + 1.75 * tile.channels;
+    return {rate, 40, 630, 107, 1400, 10.6, 2400, 7.9, 2.8e12};
+  }
   if (tile.unit == ConvUnit::kWarp)
     return {1000 * width, 40, 630, 107, 1400, 10.6, 2400, 7.9, 5.7e12};
   if (tile.unit == ConvUnit::kWarpgroup)
@@ -339,7 +388,8 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
                                                         : 50) +
                            1.2 * sums;
   const double localBytes = static_cast<double>(
-      patches ? ConvPatch(p, t).localBytes : t.stages * (t.pixels + t.channels) * t.depthBytes);
+      patches ? ConvPatch(p, t).localBytes
+              : t.stages * (t.pixels + partsOfWeights(t.math) * t.channels) * t.depthBytes);
   const double resident = std::max(1.0, std::floor(std::min(227 * 1024 / (localBytes + 1024),
                                                             65536 / (registers * t.threads()))));
   const double steps =

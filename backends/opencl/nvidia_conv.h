@@ -10,9 +10,18 @@
 namespace layerwise::opencl {
 
 /// What the kernel computes with: bytes summed in integers (layers/quantized_convolution.h), half
-/// products summed in float, TF32 products of floats, or floats.
-enum class ConvMath : std::uint8_t { kBytes = 8, kHalf = 16, kTf32 = 19, kFloat = 32 };
+/// products summed in float, TF32 products of floats, floats, or floats as sums of two TF32 numbers
+/// each, three of whose four products are summed ("3xTF32": an error like float's).
+enum class ConvMath : std::uint8_t {
+  kBytes = 8,
+  kHalf = 16,
+  kTf32 = 19,
+  kFloat = 32,
+  kTf32x3 = 57
+};
 int elementBytes(ConvMath math);
+/// Numbers of the arithmetic that a weight is kept as: TF32 numbers whose sum it is, or itself.
+int partsOfWeights(ConvMath math);
 /// Channels in 16 bytes.
 int chunkOf(ConvMath math);
 
@@ -132,7 +141,10 @@ int convWeightRow(std::int64_t depth, ConvMath math);
 /// The row of an output channel among the packed weights: such that a thread's results are 8
 /// neighbours, or of floats two fours.
 int convWeightPlace(ConvMath math, int channel);
-/// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats.
+/// Rounded to 10 bits of fraction, halves away from zero.
+float toTf32(float value);
+/// Weights [outputs x inputs x kernel...] in the kernel's order, still as floats; where they have
+/// two parts both, the second behind the first matrix or, over patches, behind 8 channels of it.
 std::vector<float> packConvWeights(const ConvProblem& original, const ConvTile& tile,
                                    const float* weights);
 

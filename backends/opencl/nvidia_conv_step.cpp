@@ -46,9 +46,7 @@ bool isFlat(const ConvTensor& t, std::int64_t images, std::int64_t height, std::
 /// whether magnitudes are spread evenly or their logarithms. The weight makes up for it.
 float tf32Weight(float value) {
   constexpr float kCutOff = 0.7f / 2048;
-  const auto bits = std::bit_cast<std::uint32_t>(value + value * kCutOff);
-  if ((bits & 0x7f800000u) == 0x7f800000u) return value;
-  return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
+  return toTf32(value + value * kCutOff);
 }
 
 }  // namespace
@@ -102,10 +100,11 @@ std::vector<std::pair<ConvCut, double>> convCutsToTry(const Device& device,
 }
 
 std::string convName(const ConvFamily& family) {
-  const std::string math = family.math == ConvMath::kBytes  ? "conv_u8"
-                           : family.math == ConvMath::kHalf ? "conv_f16"
-                           : family.math == ConvMath::kTf32 ? "conv_tf32"
-                                                            : "conv_f32";
+  const std::string math = family.math == ConvMath::kBytes    ? "conv_u8"
+                           : family.math == ConvMath::kHalf   ? "conv_f16"
+                           : family.math == ConvMath::kTf32   ? "conv_tf32"
+                           : family.math == ConvMath::kTf32x3 ? "conv_tf32x3"
+                                                              : "conv_f32";
   return math + (family.unit == ConvUnit::kPatch       ? "_wgmma_patch"
                  : family.unit == ConvUnit::kWarpgroup ? "_wgmma"
                  : family.math == ConvMath::kFloat     ? "_cuda_core"

@@ -55,6 +55,18 @@ ConvTrial::ConvTrial(ConvMath math, std::int64_t channels, std::int64_t stride) 
   weights =
       bytes ? draw(p.outChannels * p.depth(), -128, 127) : draw(p.outChannels * p.depth(), -2, 2);
   bias = draw(p.outChannels, -8, 8);
+  if (math == ConvMath::kTf32x3) {
+    // Inputs of every other channel and the others' weights have two parts; sums stay exact.
+    constexpr float kTwoParts = 4097;
+    const auto channelOf = [&](std::size_t at, std::int64_t size) {
+      return static_cast<std::int64_t>(at) / size % p.inChannels;
+    };
+    for (std::size_t i = 0; i < input.size(); ++i)
+      input[i] =
+          std::trunc(input[i] / 2) * (channelOf(i, p.inHeight * p.inWidth) % 2 ? 1 : kTwoParts);
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (channelOf(i, p.kernelHeight * p.kernelWidth) % 2) weights[i] *= kTwoParts;
+  }
   if (bytes) zeroPoint = 77;
 }
 

@@ -11,7 +11,9 @@
 namespace layerwise::opencl {
 namespace {
 
-constexpr ConvFamily kFamily{ConvMath::kFloat, ConvUnit::kWarp};
+const std::vector<ConvTile>& tilesOf(const NvidiaProducts& products) {
+  return convTiles({products.math, ConvUnit::kWarp});
+}
 
 ConvProblem oneProduct(const NvidiaProducts& products, std::int64_t rows) {
   ConvProblem p;
@@ -25,7 +27,7 @@ ConvProblem oneProduct(const NvidiaProducts& products, std::int64_t rows) {
 std::pair<ConvTile, double> bestNvidiaProducts(const NvidiaProducts& products, std::int64_t rows,
                                                int multiprocessors) {
   std::pair<ConvTile, double> best{{}, 0};
-  for (const ConvTile& tile : convTiles(kFamily)) {
+  for (const ConvTile& tile : tilesOf(products)) {
     // As many groups, one product's below the other's.
     const std::int64_t whole = (rows + tile.pixels - 1) / tile.pixels * tile.pixels;
     const double seconds =
@@ -44,7 +46,7 @@ std::vector<float> packNvidiaProducts(const NvidiaProducts& products,
       for (std::int64_t o = 0; o < products.columns; ++o)
         turned[static_cast<std::size_t>(o * products.depth + i)] = *from++;
     const std::vector<float> own =
-        packConvWeights(oneProduct(products, 1), convTiles(kFamily).front(), turned.data());
+        packConvWeights(oneProduct(products, 1), tilesOf(products).front(), turned.data());
     packed.insert(packed.end(), own.begin(), own.end());
   }
   return packed;
@@ -61,7 +63,7 @@ Launch nvidiaProductsLaunch(const Device& device, const ConvTile& tile,
   g.inPixel = toInt(products.count * products.depth);
   g.outPixel = toInt(products.count * products.columns);
   g.productIn = toInt(products.depth), g.productOut = toInt(products.columns);
-  g.weightRow = convWeightRow(products.depth, ConvMath::kFloat);
+  g.weightRow = convWeightRow(products.depth, products.math);
   g.weightRows = convWeightRows(products.columns);
   ProgramSource source{.file = "nvidia_conv.cl"};
   for (auto& [name, value] : tile.defines()) source.define(name, value);
@@ -86,11 +88,11 @@ Launch nvidiaProductsLaunch(const Device& device, const ConvTile& tile,
           {threads, 1, 1}};
 }
 
-bool nvidiaProductsWork(const Device& device) {
+bool nvidiaProductsWork(const Device& device, ConvMath math) {
   if (!device.capabilities().inlinePtx || device.capabilities().computeCapability < 80 ||
       device.info().localBytes < 48 * 1024)
     return false;
-  const NvidiaProducts products{3, 36, 44};
+  const NvidiaProducts products{3, 36, 44, math};
   constexpr std::int64_t kRows = 37;
   std::mt19937 random(1);
   // Few bits, so that sums are exact.
@@ -101,8 +103,13 @@ bool nvidiaProductsWork(const Device& device) {
   };
   std::vector<float> a = draw(kRows * products.count * products.depth),
                      b = draw(products.count * products.depth * products.columns);
+  // Of every other number two parts in TF32, of what it is multiplied by one; sums stay exact.
+  constexpr float kTwoParts = 4097;
+  for (std::size_t i = 0; i < a.size(); i += 2) a[i] *= kTwoParts;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    if (static_cast<std::int64_t>(i) / products.columns % 2) b[i] *= kTwoParts;
   std::vector<float> y(static_cast<std::size_t>(kRows * products.count * products.columns));
-  const auto& tiles = convTiles(kFamily);
+  const auto& tiles = tilesOf(products);
   const ConvTile& tile =
       *std::min_element(tiles.begin(), tiles.end(), [](const ConvTile& one, const ConvTile& other) {
         return one.pixels * one.channels < other.pixels * other.channels;

@@ -12,9 +12,11 @@
 namespace layerwise::opencl {
 
 /// a[r][k] b[k] for each k of `count`: row r holds all of the products' parts of `depth`, and all
-/// of their results of `columns`, one behind the other. Both are multiples of 4.
+/// of their results of `columns`, one behind the other. Both are multiples of 4. The arithmetic is
+/// kFloat or kTf32x3.
 struct NvidiaProducts {
   std::int64_t count = 0, depth = 0, columns = 0;
+  ConvMath math = ConvMath::kFloat;
 };
 
 /// The tile that is estimated to be the fastest for so many rows, and its time.
@@ -28,6 +30,6 @@ Launch nvidiaProductsLaunch(const Device& device, const ConvTile& tile,
                             const NvidiaProducts& products, std::int64_t rows, const Argument& a,
                             const cl::Buffer& packed, const Argument& y);
 /// Whether they come out exactly on this device; see nvidiaConvWorks().
-bool nvidiaProductsWork(const Device& device);
+bool nvidiaProductsWork(const Device& device, ConvMath math);
 
 }  // namespace layerwise::opencl

@@ -5,7 +5,7 @@
 // are free of bank conflicts. A chunk lies within one tap, so the input's channels must fill whole chunks.
 //
 // Defines: TYPE (8: bytes, layers/quantized_convolution.h; 16: half in and out, sums in float; 19: float, products in TF32;
-// 32: float), BM x BN the
+// 32: float, 57: float as the sum of two TF32 numbers), BM x BN the
 // group's tile, WM x WN a warp's, BK_BYTES 64 or 128, STAGES, POINTWISE (one tap, no padding), SPLIT (depth
 // is shared by groups of dimension 2, the last of which adds up), ACTIVATE(x, alpha, beta), WGMMA (products
 // of warpgroups of 64 x BN, WM is 16 and WN is BN) and then FLIGHT (stages, 0 or 1, whose products may be under way while the
@@ -21,7 +21,9 @@
 #define PASS_ROWS (THREADS / ROW_CHUNKS)
 #define A_PASSES (BM / PASS_ROWS)
 #define B_PASSES ((BN + PASS_ROWS - 1) / PASS_ROWS)
-#define STAGE_BYTES ((BM + BN) * BK_BYTES)
+#define STAGE_BYTES ((BM + PARTS_OF_WEIGHTS * BN) * BK_BYTES)
+// What is left of the rows' numbers, for warpgroups.
+#define LEFT_BYTES (TYPE == 57 && WGMMA ? BM * BK_BYTES : 0)
 
 // Stages that are asked for before they are needed, and copies under way when one is waited for.
 #if WGMMA && FLIGHT
@@ -101,7 +103,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     global float* partial, ulong partialOffset, global int* counters,
 #endif
     global out_element* out, ulong outOffset, const ConvGeometry g) {
-  local __attribute__((aligned(1024))) char stages[STAGES * STAGE_BYTES];
+  local __attribute__((aligned(1024))) char stages[STAGES * STAGE_BYTES + LEFT_BYTES];
   const local_address stagesAt = localAddress(stages);
   const int thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
   const int firstChannel = get_group_id(0) * BN, firstPixel = get_group_id(1) * BM;
@@ -109,7 +111,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 
 #if PRODUCTS
   in += (long)get_group_id(2) * g.productIn;
-  weights += (long)get_group_id(2) * g.weightRows * g.weightRow;
+  weights += (long)get_group_id(2) * g.weightRows * g.weightRow * PARTS_OF_WEIGHTS;
   out += (long)get_group_id(2) * g.productOut;
 #endif
 
@@ -155,6 +157,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     bBytes[i] = row < g.weightRows ? 16 : 0;
     bFrom[i] = (global const char*)(weights + (row < g.weightRows ? row : 0) * (long)g.weightRow + k);
   }
+  const long nextPart = (long)g.weightRows * g.weightRow * ELEMENT_BYTES;
   global const char* nothing = (global const char*)weights;
 
 #define COPY_STAGE(stage)                                                                              \
@@ -168,7 +171,9 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     }                                                                                                  \
     _Pragma("unroll") for (int i = 0; i < B_PASSES; ++i) {                                             \
       if (BN % PASS_ROWS == 0 || copyRow + i * PASS_ROWS < BN)                                         \
-        copyChunk(bTo + place(copyRow + i * PASS_ROWS, chunk), bFrom[i], bBytes[i]);                   \
+        _Pragma("unroll") for (int part = 0; part < PARTS_OF_WEIGHTS; ++part)                          \
+          copyChunk(bTo + part * BN * BK_BYTES + place(copyRow + i * PASS_ROWS, chunk),                \
+                    bFrom[i] + part * nextPart, bBytes[i]);                                            \
       bFrom[i] += BK_BYTES;                                                                            \
     }                                                                                                  \
     k += BK;                                                                                           \
@@ -212,11 +217,28 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   for (int step = firstStep; step < lastStep; ++step) {
     WAIT_COPIES(AHEAD);
 #if WGMMA
+    const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
+#if TYPE == 57
+    // Each thread what it has copied itself.
+    const uint left = stagesAt + STAGES * STAGE_BYTES;
+#pragma unroll
+    for (int i = 0; i < A_PASSES; ++i) {
+      const int at = place(copyRow + i * PASS_ROWS, chunk);
+      storeLeft(left + at, a + at);
+    }
+#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
-    const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
     const ulong aMatrix = matrixAt(a + warp / 4 * 64 * BK_BYTES), bMatrix = matrixAt(b);
     BEGIN_PRODUCTS();
+#if TYPE == 57
+    const ulong aLeft = matrixAt(left + warp / 4 * 64 * BK_BYTES), bLeft = matrixAt(b + BN * BK_BYTES);
+#pragma unroll
+    for (int kk = 0; kk < BK_BYTES / 32; ++kk) {
+      MULTIPLY_MATRICES(aLeft + kk * 2, bMatrix + kk * 2);
+      MULTIPLY_MATRICES(aMatrix + kk * 2, bLeft + kk * 2);
+    }
+#endif
 #pragma unroll
     for (int kk = 0; kk < BK_BYTES / 32; ++kk) MULTIPLY_MATRICES(aMatrix + kk * 2, bMatrix + kk * 2);
     COMMIT_PRODUCTS();
@@ -238,6 +260,10 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
           const int column = warpColumn + j * 8 + (lane & 3) * 2 + (e & 1);
           for (int part = 0; part < ROW_CHUNKS; ++part)
             sum[i][j][e] = multiplyChunks(a + place(row, part), b + place(column, part), sum[i][j][e]);
+#if TYPE == 57
+          for (int part = 0; part < ROW_CHUNKS; ++part)
+            sum[i][j][e] = multiplyLeft(a + place(row, part), b + place(column, part), BN * BK_BYTES, sum[i][j][e]);
+#endif
         }
 #elif TYPE != 32
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
@@ -250,6 +276,25 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #pragma unroll
       for (int j = 0; j < N_TILES / 2; ++j)
         loadMatrices(bf[j], b + place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
+#if TYPE == 57
+      uint aLeft[M_TILES][4], bLeft[N_TILES / 2][4];
+#pragma unroll
+      for (int j = 0; j < N_TILES / 2; ++j)
+        loadMatrices(bLeft[j], b + BN * BK_BYTES +
+                                   place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
+#pragma unroll
+      for (int i = 0; i < M_TILES; ++i)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) aLeft[i][e] = leftOf(af[i][e]);
+#pragma unroll
+      for (int i = 0; i < M_TILES; ++i)
+#pragma unroll
+        for (int j = 0; j < N_TILES; ++j) multiplyTiles(sum[i][j], aLeft[i], bf[j / 2] + (j & 1) * 2);
+#pragma unroll
+      for (int i = 0; i < M_TILES; ++i)
+#pragma unroll
+        for (int j = 0; j < N_TILES; ++j) multiplyTiles(sum[i][j], af[i], bLeft[j / 2] + (j & 1) * 2);
+#endif
 #pragma unroll
       for (int i = 0; i < M_TILES; ++i)
 #pragma unroll
@@ -273,8 +318,14 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
       }
     }
 #endif
+#if TYPE == 57
+    if ((step - firstStep) % (256 / BK_BYTES) == 256 / BK_BYTES - 1) ADD_TO_TOTALS
+#endif
     reading = reading + 1 == STAGES ? 0 : reading + 1;
   }
+#if TYPE == 57
+  TAKE_TOTALS
+#endif
 
 #if WGMMA && FLIGHT
   WAIT_PRODUCTS(0);

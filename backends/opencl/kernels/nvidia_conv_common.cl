@@ -37,6 +37,12 @@ typedef float residual_element;
 typedef element residual_element;
 #endif
 #define CHUNK (16 / ELEMENT_BYTES)
+// Matrices of weights: where numbers are sums of two, each has a second part.
+#if TYPE == 57
+#define PARTS_OF_WEIGHTS 2
+#else
+#define PARTS_OF_WEIGHTS 1
+#endif
 
 typedef struct {
   int pixels;    // output pixels of all images

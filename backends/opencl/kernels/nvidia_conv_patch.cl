@@ -7,7 +7,7 @@
 // is kept in planes of 16 bytes a position, without permutation. A step is a row of the kernel; its weights
 // are packed such that they are one piece for the copy engine, which one thread asks STAGES rows ahead.
 //
-// Defines: TYPE (8: bytes; 16: half, sums in float; 19: float, products in TF32), BM (a multiple of 64), BN, STAGES,
+// Defines: TYPE (8: bytes; 16: half, sums in float; 19: float, products in TF32, 57: float as the sum of two TF32 numbers), BM (a multiple of 64), BN, STAGES,
 // BLOCK_BYTES 32 or 64, KERNEL_WIDTH, COPIED_CHUNKS (chunks of 16 bytes of a position that are copied; of bytes the rest may hold
 // anything, as its weights are 0), A_PASSES (those that a thread copies, at most),
 // LOCAL_BYTES (stages, two patches or the only one, 16 bytes a stage), PICTURE (0, or nvidia_conv_picture.cl makes the patch), SPLIT and ACTIVATE(x, alpha, beta) as in nvidia_conv.cl,
@@ -27,7 +27,7 @@
 #define N_TILES (BN / 8)
 #define ROWS_OF_THREAD 2
 #define GROUPS_OF_THREAD (BN / 32)
-#define STAGE_BYTES (BN * BLOCK_BYTES * KERNEL_WIDTH)
+#define STAGE_BYTES (BN * BLOCK_BYTES * KERNEL_WIDTH * PARTS_OF_WEIGHTS)
 #define BLOCK_CHUNKS (BLOCK_BYTES / 16)
 
 // The pixel at a position, if it is one: isPixel, and its image, y and x.
@@ -54,7 +54,13 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
     global out_element* out, ulong outOffset, const ConvGeometry g) {
   local __attribute__((aligned(1024))) char stages[LOCAL_BYTES];
-  const local_address stagesAt = localAddress(stages), patchesAt = stagesAt + STAGES * STAGE_BYTES;
+  const local_address stagesAt = localAddress(stages);
+#if TYPE == 57
+  // What is left of the present patch's numbers.
+  const local_address leftAt = stagesAt + STAGES * STAGE_BYTES, patchesAt = leftAt + BLOCK_CHUNKS * g.planeBytes;
+#else
+  const local_address patchesAt = stagesAt + STAGES * STAGE_BYTES;
+#endif
   const local_address fullAt = stagesAt + LOCAL_BYTES - 16 * STAGES, emptyAt = fullAt + 8 * STAGES;
   const int thread = get_local_id(0), lane = thread & 31, warp = sameInWarp(thread >> 5);
   const int firstChannel = get_group_id(0) * BN, firstPosition = get_group_id(1) * BM;
@@ -66,7 +72,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   const int firstBlock = 0, lastBlock = blocks;
 #endif
   const int steps = (lastBlock - firstBlock) * g.kernelHeight;
-  const int channelBytes = BLOCK_BYTES * KERNEL_WIDTH, weightBytes = min(BN, g.weightRows - firstChannel) * channelBytes;
+  const int channelBytes = BLOCK_BYTES * KERNEL_WIDTH * PARTS_OF_WEIGHTS, weightBytes = min(BN, g.weightRows - firstChannel) * channelBytes;
   const long weightStep = (long)g.weightRows * channelBytes;
   global const char* weightsFrom = weights + firstBlock * g.kernelHeight * weightStep + firstChannel * channelBytes;
   if (thread == 0) {
@@ -138,12 +144,20 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
   COPY_PATCH(firstBlock)
 
   const ulong planes = (ulong)(g.planeBytes >> 4) << 16 | (ulong)(128 >> 4) << 32;
-  const ulong cores = (ulong)(128 >> 4) << 16 | (ulong)(KERNEL_WIDTH * BLOCK_CHUNKS * 128 >> 4) << 32;
+  const ulong cores = (ulong)(128 >> 4) << 16 | (ulong)(KERNEL_WIDTH * BLOCK_CHUNKS * PARTS_OF_WEIGHTS * 128 >> 4) << 32;
   int step = 0, stage = 0, phase = 0;
   for (int block = firstBlock; block < lastBlock; ++block) {
     // The next patch takes the place of the one before this.
     WAIT_PRODUCTS(0);
     WAIT_COPIES(0);
+#if TYPE == 57
+    ADD_TO_TOTALS
+    // Each thread what it has copied itself.
+    const local_address copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
+#pragma unroll
+    for (int i = 0; i < A_PASSES; ++i)
+      if (PATCH_ROW(i) < g.patchRows) storeLeft(leftAt + chunk * g.planeBytes + PATCH_ROW(i) * 16, copiedAt + PATCH_ROW(i) * 16);
+#endif
     SHOW_TO_PRODUCTS();
     barrier(CLK_LOCAL_MEM_FENCE);
 #if !PICTURE || 16 * ELEMENT_BYTES > BLOCK_BYTES
@@ -151,6 +165,10 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
     const local_address patchAt = patchesAt + ((block - firstBlock) & 1) * BLOCK_CHUNKS * g.planeBytes + (warp >> 2) * (64 * 16);
     ulong aMatrix = matrixAddress(stages, patchAt) | planes;
+#if TYPE == 57
+    ulong aLeft = matrixAddress(stages, leftAt + (warp >> 2) * (64 * 16)) | planes;
+    const int bLeft = KERNEL_WIDTH * BLOCK_CHUNKS * 8;
+#endif
     for (int ky = 0; ky < g.kernelHeight; ++ky, ++step) {
       waitForCopy(fullAt + 8 * stage, phase);
       meetInWarp();
@@ -159,10 +177,20 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #pragma unroll
       for (int kx = 0; kx < KERNEL_WIDTH; ++kx)
 #pragma unroll
-        for (int kk = 0; kk < BLOCK_BYTES / 32; ++kk)
-          MULTIPLY_MATRICES(aMatrix + kx + kk * (g.planeBytes >> 3), bMatrix + (kx * BLOCK_CHUNKS + kk * 2) * 8);
+        for (int kk = 0; kk < BLOCK_BYTES / 32; ++kk) {
+          const ulong b = bMatrix + (kx * BLOCK_CHUNKS + kk * 2) * 8;
+          const int inPatch = kx + kk * (g.planeBytes >> 3);
+#if TYPE == 57
+          MULTIPLY_MATRICES(aLeft + inPatch, b);
+          MULTIPLY_MATRICES(aMatrix + inPatch, b + bLeft);
+#endif
+          MULTIPLY_MATRICES(aMatrix + inPatch, b);
+        }
       COMMIT_PRODUCTS();
       aMatrix += g.patchLine;
+#if TYPE == 57
+      aLeft += g.patchLine;
+#endif
       WAIT_PRODUCTS(1);
       // The products of the step before are done: its stage may be filled again.
       const int last = stage == 0 ? STAGES - 1 : stage - 1;
@@ -178,6 +206,9 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     }
   }
   WAIT_PRODUCTS(0);
+#if TYPE == 57
+  TAKE_TOTALS
+#endif
 #if SPLIT
   FIND_PIXELS
 #endif

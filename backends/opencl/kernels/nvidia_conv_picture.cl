@@ -10,7 +10,7 @@
 void loadCell(float* v, global const picture_t* image, int y, int x, int part, const ConvGeometry g) {
 #pragma unroll
   for (int e = 0; e < CHUNK; ++e) v[e] = IN_BITS == 8 ? (float)(g.outside & 255) : 0;
-#if TYPE == 19
+#if ELEMENT_BYTES == 4
   const int row = 2 * y + (part >> 1), column = 2 * x + (part & 1), at = row * g.inRow + column * g.inPixel;
   if (row < g.pictureHeight && column < g.pictureWidth) {
 #pragma unroll

@@ -29,6 +29,20 @@
   BEGIN_SUMS
 #endif
 
+#if TYPE == 57
+  // Tensor cores cut off what does not fit when they add, always towards zero. So what they have summed up over some of the
+  // depth is added to totals of floats.
+  float total[M_TILES][N_TILES][4];
+#define EACH_SUM                                   \
+  _Pragma("unroll") for (int i = 0; i < M_TILES; ++i) \
+      _Pragma("unroll") for (int j = 0; j < N_TILES; ++j) _Pragma("unroll") for (int e = 0; e < 4; ++e)
+#define ADD_TO_TOTALS \
+  { EACH_SUM total[i][j][e] += sum[i][j][e], sum[i][j][e] = 0; }
+#define TAKE_TOTALS \
+  { EACH_SUM sum[i][j][e] += total[i][j][e]; }
+  EACH_SUM total[i][j][e] = 0;
+#endif
+
 #if RESIDUAL
 #define LOAD_RESIDUAL(kept, row, channel)                                                                      \
   kept = loadResidual(residual + residualOffset + (channel) +                                                  \

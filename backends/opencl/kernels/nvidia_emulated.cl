@@ -31,6 +31,13 @@ inline uint maxOfHalves(uint a, uint b) {
 #define showAll() mem_fence(CLK_GLOBAL_MEM_FENCE)
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
 
+#if TYPE == 57
+inline uint leftOf(uint bits) { return as_uint(as_float(bits) - as_float(bits & ~0x1fffu)); }
+inline void storeLeft(local_address to, local_address from) {
+  for (int e = 0; e < 4; ++e) ((local uint*)to)[e] = leftOf(((local const uint*)from)[e]);
+}
+#endif
+
 #if TYPE != 32
 // The product of a row of a and a row of b at the same place of the depth, 16 bytes each.
 inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum) {
@@ -44,6 +51,17 @@ inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum)
     const uint x = ((local const uint*)a)[e] & ~0x1fffu, y = ((local const uint*)b)[e] & ~0x1fffu;
     sum = fma(as_float(x), as_float(y), sum);
 #endif
+  }
+  return sum;
+}
+#endif
+#if TYPE == 57
+// Of numbers that are sums of two, the two products that are smaller; b's second parts lie so much further.
+inline float multiplyLeft(local const char* a, local const char* b, int secondParts, float sum) {
+  for (int e = 0; e < CHUNK; ++e) {
+    const uint x = ((local const uint*)a)[e];
+    sum = fma(as_float(leftOf(x) & ~0x1fffu), ((local const float*)b)[e], sum);
+    sum = fma(as_float(x & ~0x1fffu), ((local const float*)(b + secondParts))[e], sum);
   }
   return sum;
 }

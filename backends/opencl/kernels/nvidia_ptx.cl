@@ -25,6 +25,19 @@ void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define WAIT_COPIES_TEXT(n) asm volatile("cp.async.wait_group " #n ";" ::: "memory")
 #define WAIT_COPIES(n) WAIT_COPIES_TEXT(n)
 
+#if TYPE == 57
+// What the tensor cores cut off.
+uint leftOf(uint bits) { return as_uint(as_float(bits) - as_float(bits & ~0x1fffu)); }
+void storeLeft(local_address to, local_address from) {
+  uint v[4];
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
+               : "r"(from)
+               : "memory");
+  storeChunk(to, (uint4)(leftOf(v[0]), leftOf(v[1]), leftOf(v[2]), leftOf(v[3])));
+}
+#endif
+
 float fromHalf(ushort bits) {
   float value;
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));

@@ -46,7 +46,7 @@ std::optional<ConvProblem> problemOf(const Node& node, const Dims& in) {
   return convProblem(*node.as<Convolution>(), in);
 }
 
-/// Implicit GEMM on tensor cores (half) or in exact float32, with its epilogue: bias, activation,
+/// Implicit GEMM on tensor cores or in exact float32, with its epilogue: bias, activation,
 /// residual.
 class NvidiaConvolution final : public Tactic {
  public:
@@ -65,7 +65,9 @@ class NvidiaConvolution final : public Tactic {
     if (!node.as<Convolution>() && !node.as<FullyConnected>()) return;
     const TensorInfo& in = context.shapes.values[static_cast<std::size_t>(node.inputs[0])];
     if (in.type != DataType::kFloat32 || in.dims.volume() == 0) return;
-    if (math_ == ConvMath::kTf32 && !context.graph.numerics.tf32) return;
+    const Numerics& numerics = context.graph.numerics;
+    if (math_ == ConvMath::kTf32 && !numerics.tf32) return;
+    if (math_ == ConvMath::kTf32x3 && numerics.tf32) return;
     std::optional<ConvProblem> problem = problemOf(node, in.dims);
     if (!problem || problem->pixels() == 0 || problem->outChannels == 0) return;
     const auto cuts = convCutsToTry(device_, family_, *problem);
@@ -158,10 +160,11 @@ class NvidiaConvolution final : public Tactic {
 void registerTactic_nvidia_convolution(opencl::TacticRegistry& registry) {
   using namespace opencl;
   constexpr ConvFamily kFamilies[] = {
-      {ConvMath::kHalf, ConvUnit::kWarp},      {ConvMath::kTf32, ConvUnit::kWarp},
-      {ConvMath::kFloat, ConvUnit::kWarp},     {ConvMath::kHalf, ConvUnit::kWarpgroup},
-      {ConvMath::kTf32, ConvUnit::kWarpgroup}, {ConvMath::kHalf, ConvUnit::kPatch},
-      {ConvMath::kTf32, ConvUnit::kPatch}};
+      {ConvMath::kHalf, ConvUnit::kWarp},        {ConvMath::kTf32, ConvUnit::kWarp},
+      {ConvMath::kFloat, ConvUnit::kWarp},       {ConvMath::kHalf, ConvUnit::kWarpgroup},
+      {ConvMath::kTf32, ConvUnit::kWarpgroup},   {ConvMath::kHalf, ConvUnit::kPatch},
+      {ConvMath::kTf32, ConvUnit::kPatch},       {ConvMath::kTf32x3, ConvUnit::kWarp},
+      {ConvMath::kTf32x3, ConvUnit::kWarpgroup}, {ConvMath::kTf32x3, ConvUnit::kPatch}};
   for (const ConvFamily& family : kFamilies)
     if (nvidiaConvWorks(registry.device(), family))
       registry.add(std::make_unique<NvidiaConvolution>(registry.device(), family));

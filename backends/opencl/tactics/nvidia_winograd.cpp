@@ -6,15 +6,17 @@ namespace layerwise {
 namespace opencl {
 namespace {
 
-/// The products in exact float32 by kernels/nvidia_conv.cl.
+/// The products in float32, or as sums of TF32's on tensor cores, by kernels/nvidia_conv.cl.
 class NvidiaWinograd final : public WinogradTactic {
  public:
-  explicit NvidiaWinograd(const Device& device) : WinogradTactic(device) {}
-  std::string_view name() const override { return "conv_f32_winograd"; }
+  NvidiaWinograd(const Device& device, ConvMath math) : WinogradTactic(device), math_(math) {}
+  std::string_view name() const override {
+    return math_ == ConvMath::kFloat ? "conv_f32_winograd" : "conv_tf32x3_winograd";
+  }
 
  private:
-  static NvidiaProducts productsOf(const WinogradProblem& p) {
-    return {p.elements(), p.inPitch(), p.outPitch()};
+  NvidiaProducts productsOf(const WinogradProblem& p) const {
+    return {p.elements(), p.inPitch(), p.outPitch(), math_};
   }
 
   Way bestWay(const WinogradProblem& p) const override {
@@ -35,18 +37,22 @@ class NvidiaWinograd final : public WinogradTactic {
   Launch multiply(const WinogradProblem& p, const std::string& way, std::int64_t patches,
                   const Argument& transformed, const cl::Buffer& weights, const Argument& products,
                   const std::string&) const override {
-    const ConvCut cut = ConvCut::parse({ConvMath::kFloat, ConvUnit::kWarp}, way);
+    const ConvCut cut = ConvCut::parse({math_, ConvUnit::kWarp}, way);
     return nvidiaProductsLaunch(device_, cut.tile, productsOf(p), patches, transformed, weights,
                                 products);
   }
+
+  ConvMath math_;
 };
 
 }  // namespace
 }  // namespace opencl
 
 void registerTactic_nvidia_winograd(opencl::TacticRegistry& registry) {
-  if (opencl::nvidiaProductsWork(registry.device()))
-    registry.add(std::make_unique<opencl::NvidiaWinograd>(registry.device()));
+  using namespace opencl;
+  for (ConvMath math : {ConvMath::kFloat, ConvMath::kTf32x3})
+    if (nvidiaProductsWork(registry.device(), math))
+      registry.add(std::make_unique<NvidiaWinograd>(registry.device(), math));
 }
 
 }  // namespace layerwise
