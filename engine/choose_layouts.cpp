@@ -32,8 +32,9 @@ class LayoutSearch {
   }
 
   /// Starts from each region's best candidate, those for which `prefer` holds before others, and
-  /// improves one region at a time until nothing changes. Returns the total.
-  double run(const std::function<bool(const Candidate&)>& prefer) {
+  /// improves one region at a time until nothing changes, first those that read others' results
+  /// where `followFirst`. Returns the total.
+  double run(const std::function<bool(const Candidate&)>& prefer, bool followFirst) {
     for (std::size_t r = 0; r < regions_.size(); ++r) {
       const auto& list = regions_[r].alternatives;
       auto better = [&](const Candidate& a, const Candidate& b) {
@@ -48,7 +49,7 @@ class LayoutSearch {
     for (int sweep = 0; sweep < kSweeps && changed; ++sweep) {
       changed = false;
       for (std::size_t i = 0; i < regions_.size(); ++i)
-        changed |= improve(sweep % 2 ? regions_.size() - 1 - i : i);
+        changed |= improve((sweep % 2 == 0) == followFirst ? regions_.size() - 1 - i : i);
     }
     double total = 0;
     for (std::size_t r = 0; r < regions_.size(); ++r) total += cost(r, choice_[r], false);
@@ -135,14 +136,25 @@ void chooseLayouts(const MatchContext& context, const Backend& backend, Selectio
   auto reduced = [&](const Candidate& c) {
     return std::any_of(c.inputLayouts.begin(), c.inputLayouts.end(), isFloat16);
   };
+  auto reducedInside = [&](const Candidate& c) {
+    const bool outer = std::any_of(c.inputs.begin(), c.inputs.end(), [&](ValueId value) {
+      return context.graph.value(value).producer == kNone;
+    });
+    return reduced(c) != outer;
+  };
   // An improvement that takes a whole chain of regions is never found one region at a time, so the
-  // search begins where such chains are.
-  const std::function<bool(const Candidate&)> preferences[] = {
-      linear, [&](const Candidate& c) { return !linear(c); }, reduced};
+  // search begins where such chains are. An engine's inputs are float32: what reads them may do so
+  // as they are, and what follows fall in with it.
+  struct Start {
+    std::function<bool(const Candidate&)> prefer;
+    bool followFirst = false;
+  };
+  const Start starts[] = {
+      {linear}, {[&](const Candidate& c) { return !linear(c); }}, {reduced}, {reducedInside, true}};
   double least = std::numeric_limits<double>::infinity();
   std::vector<std::size_t> best;
-  for (const auto& prefer : preferences)
-    if (double total = search.run(prefer); best.empty() || total < least)
+  for (const Start& start : starts)
+    if (double total = search.run(start.prefer, start.followFirst); best.empty() || total < least)
       least = total, best = search.choice();
   for (std::size_t r = 0; r < selection.regions.size(); ++r)
     selection.regions[r].chosen = selection.regions[r].alternatives[best[r]];

@@ -134,8 +134,8 @@ class TypedCase {
                          (100.0f * largestWeight * std::sqrt(static_cast<float>(terms))));
     } else {
       const float scale = 2 / std::sqrt(static_cast<float>(terms));
-      // Depthwise kernels take float32 as it is.
-      const bool rounded = !isDepthwise() || s.groups == 1;
+      // Depthwise kernels take weights of float32 as they are.
+      const bool rounded = element == Element::kBFloat16 && (!isDepthwise() || s.groups == 1);
       for (int64_t i = 0; i < s.co * terms; ++i) {
         const float weight = uniform(random) * scale;
         floatWeights.push_back(rounded ? bfloat16ToFloat(bfloat16FromFloat(weight)) : weight);
@@ -165,7 +165,8 @@ class TypedCase {
       packConvBytes(s, config, byteWeights.data(), scales.data(), bias.data(), conversion.inputZero,
                     packed.data());
     } else {
-      packConvBFloat16(s, config, floatWeights.data(), bias.data(), packed.data());
+      const auto pack = element == Element::kFloat32 ? packConv : packConvBFloat16;
+      pack(s, config, floatWeights.data(), bias.data(), packed.data());
     }
     Tensor result(conversion.output, out, extent(out, s.n, s.outH(), s.outW(), s.co) + 64);
     const TypedConvBuffers io{input.bytes.data(), packed.data(), added.bytes.data(),
@@ -391,11 +392,12 @@ TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
 }
 
 // The shapes that have kernels of their own, with numbers of channels that fill parts of vectors.
-TEST(TypedConvKernels, DepthwiseBytesMatchThePlainLoop) {
+void checkDepthwiseCases(Element element) {
+  const Element reduced = element == Element::kUInt8 ? element : Element::kBFloat16;
   std::mt19937 random(11);
-  for (int i = 0; i < 120 && !HasFailure(); ++i) {
+  for (int i = 0; i < 120 && !::testing::Test::HasFailure(); ++i) {
     ConvShape shape;
-    TypedCase test(Element::kUInt8, shape, random);
+    TypedCase test(element, shape, random);
     ConvShape& s = test.shape;
     s.n = test.oneOf({1, 2});
     s.h = test.oneOf({1, 2, 3, 7, 8, 17}), s.w = test.oneOf({1, 2, 4, 7, 10, 19});
@@ -408,21 +410,31 @@ TEST(TypedConvKernels, DepthwiseBytesMatchThePlainLoop) {
     if (s.h > 4 && s.w > 4)
       s.pt = test.oneOf({0, 1}), s.pl = test.oneOf({0, 1}), s.pr = test.oneOf({0, 1});
     if (s.outH() < 1 || s.outW() < 1) continue;
-    const bool plain = test.pick(0, 2) != 0;  // bytes that need no more than scales and clamps
+    const bool plain = test.pick(0, 2) != 0;  // what needs no more than scales and clamps
     if (plain) {
       test.epilogue = makeEpilogue(Activation::kClip);
     } else {
       test.epilogue = makeEpilogue(static_cast<Activation>(i % kActivations));
       test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
     }
-    test.conversion.output = plain || test.pick(0, 1) ? Element::kUInt8 : Element::kFloat32;
-    test.conversion.residual = test.pick(0, 1) ? Element::kUInt8 : Element::kFloat32;
+    test.conversion.output = plain || test.pick(0, 1) ? reduced : Element::kFloat32;
+    test.conversion.residual = test.pick(0, 1) ? reduced : Element::kFloat32;
     test.chooseViews(test.pick(0, 1));
     const int largest = test.pick(0, 1) ? 127 : 64;
     if (test.pick(0, 1)) test.leastByte = 250;
     test.prepare(largest);
     checkAll(test, largest == 64, {ConvMethod::kDepthwise});
   }
+}
+
+TEST(TypedConvKernels, DepthwiseBytesMatchThePlainLoop) {
+  checkDepthwiseCases(Element::kUInt8);
+}
+TEST(TypedConvKernels, DepthwiseBFloat16MatchesThePlainLoop) {
+  checkDepthwiseCases(Element::kBFloat16);
+}
+TEST(TypedConvKernels, DepthwiseFloat32ToBFloat16MatchesThePlainLoop) {
+  checkDepthwiseCases(Element::kFloat32);
 }
 
 TEST(TypedConvKernels, BytesByWinogradMatchThePlainLoop) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/convert.h"
 
@@ -9,10 +11,12 @@ namespace {
 // Depthwise convolutions (G = 1) and those of small groups of G channels in and out: a vector holds
 // the channels of whole groups, and each input of a group is spread over the group's lanes by a
 // permutation. Borders are met by leaving out their taps. T is float, or uint16_t for bfloat16,
-// which a V of pairs widens.
-template <class V, int G, class T = float>
+// which a V of pairs widens. Results are float32, or, where Single is a vector type, what the
+// plan's conversion says.
+template <class V, int G, class T = float, class Single = void>
 struct Channelwise {
   using Reg = typename V::Reg;
+  static constexpr bool kConverts = !std::is_void_v<Single>;
 
   struct Taps {
     int64_t first, last;
@@ -123,10 +127,10 @@ struct Channelwise {
     }
   }
 
-  // The same of bfloat16, and any epilogue.
+  // The same as bfloat16, and any results.
   template <int count>
-  static LW_INLINE void writeReduced(const ConvPlan& p, const Pixels& px, int64_t c, bool clip,
-                                     Reg low, Reg high, Reg (&acc)[count]) {
+  static LW_INLINE void writeConverted(const ConvPlan& p, const Pixels& px, int64_t c, bool clip,
+                                       Reg low, Reg high, Reg (&acc)[count]) {
     if (clip && !px.residual && p.conversion.output == Element::kBFloat16) {
       uint16_t* const out = reinterpret_cast<uint16_t*>(px.out) + c;
       LW_UNROLL for (int i = 0; i < count; ++i) {
@@ -135,10 +139,16 @@ struct Channelwise {
       return;
     }
     alignas(64) float sums[count * V::kWidth];
-    for (int i = 0; i < count; ++i) V::storeFloats(sums + i * V::kWidth, acc[i]);
+    for (int i = 0; i < count; ++i) {
+      if constexpr (sizeof(T) == sizeof(float)) {
+        V::store(sums + i * V::kWidth, acc[i]);
+      } else {
+        V::storeFloats(sums + i * V::kWidth, acc[i]);
+      }
+    }
     const int64_t outBytes = elementBytes(p.conversion.output);
     const int64_t residualBytes = elementBytes(p.conversion.residual);
-    convertResults<typename V::Half, Element::kBFloat16>(
+    convertResults<Single, Element::kBFloat16>(
         p.epilogue, p.conversion,
         {sums, V::kWidth, nullptr, nullptr, px.residual ? px.residual + c * residualBytes : nullptr,
          p.residual.pixel * residualBytes, px.out + c * outBytes, p.out.pixel * outBytes, count,
@@ -174,13 +184,13 @@ struct Channelwise {
       } else {
         anyTaps<count>(p, px, in, taps, spread, acc);
       }
-      if constexpr (sizeof(T) == sizeof(float)) {
-        write<count>(p, px, c, clip, low, high, acc);
+      if constexpr (kConverts) {
+        writeConverted<count>(p, px, c, clip, low, high, acc);
       } else {
-        writeReduced<count>(p, px, c, clip, low, high, acc);
+        write<count>(p, px, c, clip, low, high, acc);
       }
     }
-    if constexpr (sizeof(T) == sizeof(float)) {
+    if constexpr (!kConverts) {
       if (!clip) {
         finishPixels<V>(p.epilogue, reinterpret_cast<float*>(px.out), p.out.pixel,
                         reinterpret_cast<const float*>(px.residual), p.residual.pixel, count,

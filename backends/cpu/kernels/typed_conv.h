@@ -11,11 +11,21 @@
 namespace layerwise::cpu {
 namespace {
 
+// Depthwise in float32, of an input in bfloat16 or float32.
+template <class V>
+void convDepthwiseFloat(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
+                        float* scratch) {
+  if (p.config.element == Element::kFloat32) {
+    Channelwise<V, 1, float, V>::tile(p, io, index, scratch);
+  } else {
+    Channelwise<BFloat16Pairs<V>, 1, uint16_t, V>::tile(p, io, index, scratch);
+  }
+}
+
 template <class Dot>
 constexpr TypedConvKernel depthwiseKernel() {
   if constexpr (dotElement<Dot>() == Element::kBFloat16) {
-    using Pairs = BFloat16Pairs<typename Dot::Vector>;
-    return &Channelwise<Pairs, 1, uint16_t>::template tile<TypedConvBuffers>;
+    return &convDepthwiseFloat<typename Dot::Vector>;
   } else {
     return &convDepthwise<Dot>;
   }

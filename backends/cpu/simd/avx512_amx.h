@@ -1,21 +1,12 @@
 #pragma once
 
-#include "backends/cpu/simd/avx512.h"
+#include "backends/cpu/simd/avx512_bf16.h"
 
 namespace layerwise::cpu {
 namespace {
 
 // The vectors of a processor with tiles.
-struct Avx512Amx : Avx512 {
-  // Rounds to even; denormal numbers become zeros, as the products take them anyhow.
-  static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
-    const __m256i bits = (__m256i)_mm512_cvtneps_pbh(x);
-    if (n >= kWidth) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bits);
-    } else {
-      _mm256_mask_storeu_epi16(p, first(n), bits);
-    }
-  }
+struct Avx512Amx : Avx512Rounding {
   // Thirty-two neighbours, rounded as by storeBFloat16.
   static LW_INLINE void storeBFloat16Pair(uint16_t* p, Reg first, Reg second) {
     _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(second, first));

@@ -7,7 +7,16 @@ namespace {
 
 // The vectors of a processor that rounds to bfloat16.
 struct Avx512Rounding : Avx512 {
-  // Rounded to even, even and odd places in turn, the first n; denormal numbers become zeros.
+  // Rounds to even; denormal numbers become zeros, as the products take them anyhow.
+  static LW_INLINE void storeBFloat16(uint16_t* p, Reg x, int n) {
+    const __m256i bits = (__m256i)_mm512_cvtneps_pbh(x);
+    if (n >= kWidth) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bits);
+    } else {
+      _mm256_mask_storeu_epi16(p, first(n), bits);
+    }
+  }
+  // Likewise, even and odd places in turn, the first n.
   static LW_INLINE void storePairs(uint16_t* p, Reg even, Reg odd, int n) {
     alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                         21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,

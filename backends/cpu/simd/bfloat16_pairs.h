@@ -12,7 +12,6 @@ namespace {
 // has all even ones first.
 template <class V>
 struct BFloat16Pairs {
-  using Half = V;
   struct Reg {
     typename V::Reg even, odd;
   };

@@ -19,7 +19,11 @@ namespace {
 
 using TypedConvolutionStep = ConvStep<TypedConvBuffers, TypedConvKernel, PackedConvolution>;
 
-/// One instruction set's direct convolutions of an element type.
+const char* elementName(Element element) {
+  return element == Element::kUInt8 ? "u8s8" : element == Element::kBFloat16 ? "bf16" : "f32bf16";
+}
+
+/// One instruction set's convolutions of an element type by one method.
 class TypedConvolutionTactic : public Tactic {
  public:
   TypedConvolutionTactic(ConvMethod method, Element element, const TypedConvKernels& kernels,
@@ -28,13 +32,14 @@ class TypedConvolutionTactic : public Tactic {
         element_(element),
         kernels_(kernels),
         wordsACycle_(wordsACycle),
-        name_(fmt::format("conv_{}_{}_{}", convMethodName(method),
-                          element == Element::kUInt8 ? "u8s8" : "bf16", kernels.name)) {}
+        name_(fmt::format("conv_{}_{}_{}", convMethodName(method), elementName(element),
+                          kernels.name)) {}
 
   std::string_view name() const override { return name_; }
 
  protected:
   ConvMethod method() const { return method_; }
+  Element element() const { return element_; }
   const TypedConvKernels& kernels() const { return kernels_; }
 
   void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
@@ -130,13 +135,15 @@ class TypedConvolutionTactic : public Tactic {
 };
 
 /// Where the engine may compute in bfloat16: products of bfloat16, sums and epilogue in float32.
+/// Depthwise, products of float32, and its input may be that, too.
 class BFloat16ConvolutionTactic final : public TypedConvolutionTactic {
  public:
   using TypedConvolutionTactic::TypedConvolutionTactic;
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
-    for (const TypedRegion& region : bfloat16Regions(context, id)) {
+    for (TypedRegion region : bfloat16Regions(context, id)) {
+      if (element() == Element::kFloat32) region.inputType = DataType::kFloat32;
       const Convolution& a = *context.graph.node(id).as<Convolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
       addCandidates(context, convShapeOf(a, context.shapes.values[input].dims), region, candidates);
@@ -149,7 +156,8 @@ class BFloat16ConvolutionTactic final : public TypedConvolutionTactic {
     ConvShape shape = weightShape(*node.as<Convolution>(), node.weights[0].count);
     auto packed = allocate(shape, config);
     const float* bias = node.weights[1].count ? node.weights[1].as<float>() : nullptr;
-    packConvBFloat16(shape, config, node.weights[0].as<float>(), bias, packed->data());
+    const auto pack = element() == Element::kFloat32 ? packConv : packConvBFloat16;
+    pack(shape, config, node.weights[0].as<float>(), bias, packed->data());
     return packed;
   }
 
@@ -239,8 +247,9 @@ void registerTactic_typed_convolution(cpu::TacticRegistry& registry) {
   registry.add(std::make_unique<BytesConvolutionTactic>(ConvMethod::kDirect, Element::kUInt8, bytes,
                                                         vectors ? byteRate * bytes.width : 0.3));
   // Depthwise, bfloat16 is multiplied as float32, and the taps of bytes are put together first.
-  registry.add(std::make_unique<BFloat16ConvolutionTactic>(
-      ConvMethod::kDepthwise, Element::kBFloat16, pairs, vectors ? 0.8 * pairs.width : 0.5));
+  for (Element element : {Element::kBFloat16, Element::kFloat32})
+    registry.add(std::make_unique<BFloat16ConvolutionTactic>(ConvMethod::kDepthwise, element, pairs,
+                                                             vectors ? 0.8 * pairs.width : 0.5));
   registry.add(
       std::make_unique<BytesConvolutionTactic>(ConvMethod::kDepthwise, Element::kUInt8, bytes,
                                                vectors ? 0.3 * byteRate * bytes.width : 0.1));
