@@ -10,6 +10,7 @@
 #include "layerwise/error.h"
 #include "passes/passes.h"
 #include "passes/quantization.h"
+#include "quantization/bfloat16_weights.h"
 #include "quantization/quantize_graph.h"
 
 namespace layerwise {
@@ -80,6 +81,7 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
   runPasses(graph);
   if (config.int8) quantizeGraph(graph, config);
   runQuantizationPasses(graph);
+  roundWeightsToBFloat16(graph, config.threads);
   return compileEngine(std::move(graph), {.device = config.device,
                                           .threads = config.threads,
                                           .level = config.optimizationLevel,
