@@ -54,6 +54,19 @@ void applyProfile(const OptimizationProfile& profile, Graph& graph) {
   }
 }
 
+/// The nodes of regions that read or write bfloat16.
+std::vector<NodeId> nodesInBFloat16(const Selection& selection) {
+  std::vector<NodeId> nodes;
+  const auto isBFloat16 = [](const Layout& layout) { return layout.type == DataType::kBFloat16; };
+  for (const Region& region : selection.regions) {
+    const Candidate& c = region.chosen;
+    if (std::any_of(c.inputLayouts.begin(), c.inputLayouts.end(), isBFloat16) ||
+        std::any_of(c.outputLayouts.begin(), c.outputLayouts.end(), isBFloat16))
+      nodes.insert(nodes.end(), c.nodes.begin(), c.nodes.end());
+  }
+  return nodes;
+}
+
 }  // namespace
 
 std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderConfig& config) {
@@ -81,13 +94,17 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
   runPasses(graph);
   if (config.int8) quantizeGraph(graph, config);
   runQuantizationPasses(graph);
-  roundWeightsToBFloat16(graph, config.threads);
-  return compileEngine(std::move(graph), {.device = config.device,
-                                          .threads = config.threads,
-                                          .level = config.optimizationLevel,
-                                          .cache = config.timingCache,
-                                          .logger = config.logger,
-                                          .progress = config.progress});
+  return compileEngine(std::move(graph),
+                       {.device = config.device,
+                        .threads = config.threads,
+                        .level = config.optimizationLevel,
+                        .cache = config.timingCache,
+                        .logger = config.logger,
+                        .progress = config.progress,
+                        .onChosen = [&](Graph& chosen, const Selection& selection) {
+                          roundWeightsToBFloat16(chosen, nodesInBFloat16(selection),
+                                                 config.threads);
+                        }});
 }
 
 }  // namespace layerwise

@@ -172,6 +172,7 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   }
 
   logChoices(*state, signature);
+  if (options.onChosen) options.onChosen(state->graph, state->selection);
 
   state->packed.resize(state->selection.regions.size());
   // From the end, where the layers with most weights are: none is left over for one worker.

@@ -21,6 +21,8 @@ struct CompileOptions {
   /// What earlier builds found out. The section for this device is taken where its choices still
   /// exist, instead of tuning; the others are kept for the next save.
   std::vector<TunedSection> tuned;
+  /// Called when kernels are chosen and before weights are packed; may change weights' values.
+  std::function<void(Graph& graph, const Selection& selection)> onChosen;
   /// The file that the graph's weights are mapped from, if they are: those that were packed leave
   /// the memory.
   std::shared_ptr<const MappedFile> weights;

@@ -99,10 +99,9 @@ class OutputRounding {
 };
 
 /// How many outputs share out a layer's weights; 0 for one that is not rounded.
-std::int64_t roundedOutputs(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  if (graph.computeType(id) != DataType::kBFloat16 || node.weights.empty() ||
-      node.weights[0].type != DataType::kFloat32 || node.weights[0].count == 0)
+std::int64_t roundedOutputs(const Node& node) {
+  if (node.weights.empty() || node.weights[0].type != DataType::kFloat32 ||
+      node.weights[0].count == 0)
     return 0;
   if (const auto* a = node.as<FullyConnected>()) return a->outputs;
   const auto* a = node.as<Convolution>();
@@ -115,10 +114,11 @@ std::int64_t roundedOutputs(const Graph& graph, NodeId id) {
 
 }  // namespace
 
-void roundWeightsToBFloat16(Graph& graph, int threads) {
+void roundWeightsToBFloat16(Graph& graph, std::span<const NodeId> nodes, int threads) {
+  if (nodes.empty()) return;
   ThreadPool pool(threads);
-  for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
-    const std::int64_t outputs = roundedOutputs(graph, id);
+  for (NodeId id : nodes) {
+    const std::int64_t outputs = roundedOutputs(graph.node(id));
     if (outputs == 0) continue;
     ConstantData& weights = graph.node(id).weights[0];
     const auto count = static_cast<std::size_t>(weights.count);

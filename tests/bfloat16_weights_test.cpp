@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "layers/float16.h"
@@ -35,9 +36,8 @@ TEST(BFloat16Weights, KeepTheSumOfEachOutput) {
       GraphMaker m;
       m.output(m.convolution(m.input("x", {1, inputs, 8, 8}), inputs, kOutputs, kernel), "y");
       m.graph.connect();
-      m.graph.numerics.floatType = DataType::kBFloat16;
       const std::vector<float> before = valuesOf(m.graph.node(0).weights[0]);
-      roundWeightsToBFloat16(m.graph, 2);
+      roundWeightsToBFloat16(m.graph, std::vector<NodeId>{0}, 2);
       const std::vector<float> after = valuesOf(m.graph.node(0).weights[0]);
       const auto terms = static_cast<std::size_t>(inputs * kernel * kernel);
       double nearest = 0, noise = 0;
@@ -69,30 +69,23 @@ TEST(BFloat16Weights, AreTheSameWithAnyThreads) {
     GraphMaker m;
     m.output(m.convolution(m.input("x", {1, 300, 4, 4}), 300, 500, 1), "y");
     m.graph.connect();
-    m.graph.numerics.floatType = DataType::kBFloat16;
-    roundWeightsToBFloat16(m.graph, threads);
+    roundWeightsToBFloat16(m.graph, std::vector<NodeId>{0}, threads);
     const std::vector<float> now = valuesOf(m.graph.node(0).weights[0]);
     if (first.empty()) first = now;
     EXPECT_EQ(now, first) << threads;
   }
 }
 
-TEST(BFloat16Weights, LeaveAloneWhatIsNotMultipliedInIt) {
+TEST(BFloat16Weights, LeaveAloneWhatIsDepthwise) {
   GraphMaker m;
-  ValueId x = m.convolution(m.input("x", {1, 8, 5, 5}), 8, 8, 3, 8);  // depthwise
+  ValueId x = m.convolution(m.input("x", {1, 8, 5, 5}), 8, 8, 3, 8);
   m.output(m.convolution(x, 8, 4, 1), "y");
   m.graph.connect();
-  m.graph.numerics.floatType = DataType::kBFloat16;
-  m.graph.node(1).precision = DataType::kFloat32;
   const std::vector<float> before[] = {valuesOf(m.graph.node(0).weights[0]),
                                        valuesOf(m.graph.node(1).weights[0])};
-  roundWeightsToBFloat16(m.graph, 1);
+  roundWeightsToBFloat16(m.graph, std::vector<NodeId>{0, 1}, 1);
   EXPECT_EQ(valuesOf(m.graph.node(0).weights[0]), before[0]);
-  EXPECT_EQ(valuesOf(m.graph.node(1).weights[0]), before[1]);
-  m.graph.numerics.floatType = DataType::kFloat32;
-  m.graph.node(1).precision.reset();
-  roundWeightsToBFloat16(m.graph, 1);
-  EXPECT_EQ(valuesOf(m.graph.node(1).weights[0]), before[1]);
+  EXPECT_NE(valuesOf(m.graph.node(1).weights[0]), before[1]);
 }
 
 TEST(BFloat16Weights, MayBeAnyNumbers) {
@@ -105,8 +98,7 @@ TEST(BFloat16Weights, MayBeAnyNumbers) {
   m.output(m.add(a, {m.input("x", {1, 3, 4, 4})}, {ConstantData::of(DataType::kFloat32, odd)}),
            "y");
   m.graph.connect();
-  m.graph.numerics.floatType = DataType::kBFloat16;
-  roundWeightsToBFloat16(m.graph, 1);
+  roundWeightsToBFloat16(m.graph, std::vector<NodeId>{0}, 1);
   const std::vector<float> after = valuesOf(m.graph.node(0).weights[0]);
   EXPECT_TRUE(std::isnan(after[0]));
   EXPECT_EQ(after[1], kInfinity);
@@ -114,31 +106,48 @@ TEST(BFloat16Weights, MayBeAnyNumbers) {
   for (float x : after) EXPECT_TRUE(isBFloat16(x)) << x;
 }
 
-// Numbers that are all alike show the sum of the weights, and nothing else.
-TEST(BFloat16Weights, MakeAnEngineExactOnOnes) {
-  constexpr std::int64_t kInputs = 512, kOutputs = 16;
-  GraphMaker numbers;
-  const std::vector<float> kernel = valuesOf(numbers.random(kInputs * kOutputs, 0.5, 1));
+/// What an engine of a 1x1 convolution makes of ones.
+std::vector<float> resultsOnOnes(const std::vector<float>& kernel, std::int64_t outputs,
+                                 DataType precision, std::optional<DataType> ofLayer = {}) {
+  const auto inputs = static_cast<std::int64_t>(kernel.size()) / outputs;
   Network network;
-  Tensor& x = network.addInput("x", DataType::kFloat32, {1, kInputs, 4, 4});
-  auto& convolution = network.addConvolution(
-      x, kOutputs, {1, 1}, {DataType::kFloat32, kernel.data(), kInputs * kOutputs});
-  network.markOutput(convolution.output(), "y");
+  Tensor& x = network.addInput("x", DataType::kFloat32, {1, inputs, 4, 4});
+  auto& layer = network.addConvolution(
+      x, outputs, {1, 1},
+      {DataType::kFloat32, kernel.data(), static_cast<std::int64_t>(kernel.size())});
+  if (ofLayer) layer.setPrecision(*ofLayer);
+  network.markOutput(layer.output(), "y");
   BuilderConfig config;
   config.optimizationLevel = 0;
-  config.precision = DataType::kBFloat16;
+  config.precision = precision;
   auto context = buildEngine(network, config)->createContext();
-  const std::vector<float> ones(kInputs * 16, 1);
-  std::vector<float> y(kOutputs * 16);
-  context->setInput("x", ones.data(), {1, kInputs, 4, 4});
+  const std::vector<float> ones(static_cast<std::size_t>(inputs) * 16, 1);
+  std::vector<float> y(static_cast<std::size_t>(outputs) * 16);
+  context->setInput("x", ones.data(), {1, inputs, 4, 4});
   context->setOutput("y", y.data());
   context->run();
+  return y;
+}
+
+// Numbers that are all alike show the sum of the weights, and nothing else.
+TEST(BFloat16Weights, MakeAnEngineExactOnOnes) {
+  constexpr std::size_t kInputs = 512, kOutputs = 16;
+  GraphMaker numbers;
+  const std::vector<float> kernel = valuesOf(numbers.random(kInputs * kOutputs, 0.5, 1));
+  const std::vector<float> y = resultsOnOnes(kernel, kOutputs, DataType::kBFloat16);
   for (std::size_t o = 0; o < kOutputs; ++o) {
     double sum = 0;
     for (std::size_t i = 0; i < kInputs; ++i) sum += kernel[o * kInputs + i];
     // A step of the weights; rounded each to the nearest they are some seven off.
     EXPECT_NEAR(y[o * 16], sum, 0x1p-8) << o;
   }
+}
+
+TEST(BFloat16Weights, AreNotThoseOfLayersThatStayInFloat32) {
+  GraphMaker numbers;
+  const std::vector<float> kernel = valuesOf(numbers.random(64 * 16));
+  EXPECT_EQ(resultsOnOnes(kernel, 16, DataType::kBFloat16, DataType::kFloat32),
+            resultsOnOnes(kernel, 16, DataType::kFloat32));
 }
 
 }  // namespace
