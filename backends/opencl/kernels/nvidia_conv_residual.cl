@@ -6,9 +6,12 @@ typedef uint4 residual8;
 #else
 typedef float8 residual8;
 #endif
+// A residual before the activation is what floating-point sums begin with: it takes no registers beside them, and comes while
+// the first copies do. But where four bytes a value and several taps take a register too many for another group beside.
+#define RESIDUAL_IN_SUMS (RESIDUAL == 1 && (TYPE == 16 || (TYPE == 19 || TYPE == 32) && POINTWISE))
 // Whether a thread asks for all of its residuals at once, lest memory be asked for a part of a pixel at a time: where they fit
 // beside the sums.
-#define RESIDUALS_AT_ONCE (RESIDUAL && (TYPE == 8 && !FLOAT_RESIDUAL || TYPE == 16 && WGMMA))
+#define RESIDUALS_AT_ONCE (RESIDUAL && (TYPE == 8 && !FLOAT_RESIDUAL || TYPE == 16 && WGMMA && !RESIDUAL_IN_SUMS))
 
 residual8 loadResidual(global const residual_element* p, int channels) {
 #if (VECTORS & 2) && (TYPE == 16 || TYPE == 8 && !FLOAT_RESIDUAL)

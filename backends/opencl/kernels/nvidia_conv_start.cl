@@ -9,13 +9,43 @@
 #else
 #define AS_SUM(x) (x)
 #endif
-#define BEGIN_SUMS                                                             \
-  _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group) {   \
-    const int channel = CHANNEL_OF(group);                                     \
-    float starts[8] = {0, 0, 0, 0, 0, 0, 0, 0};                                \
-    if (channel < g.channels) loadConstants(starts, bias + channel);           \
-    _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row)           \
-        _Pragma("unroll") for (int e = 0; e < 8; ++e) SUM_OF(row, group, e) = AS_SUM(starts[e]); \
+#if RESIDUAL
+#define LOAD_RESIDUAL(kept, row, channel)                                                                      \
+  kept = loadResidual(residual + residualOffset + (channel) +                                                  \
+                          PIXEL_AT(min(PIXEL_OF(row), g.pixels - 1), FLAT & 2, g.residualImage, g.residualRow, \
+                                   g.residualPixel),                                                           \
+                      g.channels - (channel))
+#define LOAD_RESIDUALS                                                                                         \
+  _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row)                                             \
+      _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group) if (CHANNEL_OF(group) < g.channels) \
+          LOAD_RESIDUAL(keptOf[group][row], row, CHANNEL_OF(group));
+#endif
+#if RESIDUAL_IN_SUMS
+// Zeros where there are no channels: were adding left out there, products would wait for one another (ptxas, C7515).
+#define LOAD_INTO_SUMS                                                                                                 \
+  residual8 keptOf[GROUPS_OF_THREAD][ROWS_OF_THREAD];                                                                  \
+  _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group)                                             \
+      _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row) keptOf[group][row] = (residual8)(0);            \
+  LOAD_RESIDUALS
+#define ADD_LOADED(v, row, group) addResidual(v, keptOf[group][row], 0, 0);
+#else
+#define LOAD_INTO_SUMS
+#define ADD_LOADED(v, row, group)
+#endif
+#define BEGIN_SUMS                                                                             \
+  {                                                                                            \
+    LOAD_INTO_SUMS                                                                             \
+    _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group) {                 \
+      const int channel = CHANNEL_OF(group);                                                   \
+      float starts[8] = {0, 0, 0, 0, 0, 0, 0, 0};                                              \
+      if (channel < g.channels) loadConstants(starts, bias + channel);                         \
+      _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row) {                       \
+        float v[8];                                                                            \
+        _Pragma("unroll") for (int e = 0; e < 8; ++e) v[e] = starts[e];                        \
+        ADD_LOADED(v, row, group)                                                              \
+        _Pragma("unroll") for (int e = 0; e < 8; ++e) SUM_OF(row, group, e) = AS_SUM(v[e]);    \
+      }                                                                                        \
+    }                                                                                          \
   }
 #if SPLIT
   // Of the groups that share the depth the one that adds up begins with the constants.
@@ -43,17 +73,6 @@
   EACH_SUM total[i][j][e] = 0;
 #endif
 
-#if RESIDUAL
-#define LOAD_RESIDUAL(kept, row, channel)                                                                      \
-  kept = loadResidual(residual + residualOffset + (channel) +                                                  \
-                          PIXEL_AT(min(PIXEL_OF(row), g.pixels - 1), FLAT & 2, g.residualImage, g.residualRow, \
-                                   g.residualPixel),                                                           \
-                      g.channels - (channel))
-#define LOAD_RESIDUALS                                                                                         \
-  _Pragma("unroll") for (int row = 0; row < ROWS_OF_THREAD; ++row)                                             \
-      _Pragma("unroll") for (int group = 0; group < GROUPS_OF_THREAD; ++group) if (CHANNEL_OF(group) < g.channels) \
-          LOAD_RESIDUAL(keptOf[group][row], row, CHANNEL_OF(group));
-#endif
 #if RESIDUALS_AT_ONCE
   residual8 keptOf[GROUPS_OF_THREAD][ROWS_OF_THREAD];
 #if !SPLIT && WGMMA

@@ -108,7 +108,7 @@
 #endif
 #if RESIDUALS_AT_ONCE
       const residual8* kept = keptOf[group];
-#elif RESIDUAL
+#elif RESIDUAL && !RESIDUAL_IN_SUMS
       // All of the channels' residuals are asked for before the first is used.
       residual8 kept[ROWS_OF_THREAD];
 #pragma unroll
@@ -126,7 +126,7 @@
 #else
           v[e] = SUM_OF(row, group, e);
 #endif
-#if RESIDUAL == 1
+#if RESIDUAL == 1 && !RESIDUAL_IN_SUMS
         addResidual(v, kept[row], g.residualZero, g.residualScale);
 #endif
 #pragma unroll
