@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "layerwise/error.h"
 
@@ -332,31 +333,67 @@ namespace {
 
 /// What time depends on beside counts: fitted to what bench/cl_conv_bench measured on an H200.
 struct ConvCosts {
-  double flopsPerCycle;
-  double issueCycles;                 ///< of a step, for four warps
-  double waitCycles, shortestCycles;  ///< until a copy has come; of a step of a group that is alone
-  double startCycles;
-  double storedPerCycle;
-  double splitCycles, splitPerCycle;
-  double bytesPerSecond;
+  double flopsPerCycle = 0;
+  double serial = 0.33;    ///< of the shorter of computing and moving, what shows
+  double issueCycles = 0;  ///< of a step, for four warps
+  /// Until a copy has come, and the part of that where groups are few; of a step of a group that is
+  /// alone.
+  double waitCycles = 0, quiet = 1, shortestCycles = 0;
+  double startCycles = 0;
+  double storedPerCycle = 10.6;
+  /// Of partial sums: what adding them up takes, and groups beside one another.
+  double splitCycles = 2400, splitPerCycle = 7.9;
+  double sharedPerCycle = std::numeric_limits<double>::infinity();
+  double registers = 0, registersPerSum = 1.2;
+  double bytesPerSecond = 5.7e12;
 };
 
 ConvCosts convCosts(const ConvTile& tile) {
   const double width = 4.0 / elementBytes(tile.math);
-  if (tile.math == ConvMath::kFloat)
-    return {230,  0,  0,     260 + 1.25 * tile.depthBytes, 1800 + 150.0 * tile.stages, 24,
-            1500, 20, 2.8e12};
-  if (tile.math == ConvMath::kTf32x3) {
-    const double rate = tile.unit == ConvUnit::kWarp    ? 380
-                        : tile.unit == ConvUnit::kPatch ? 390 + 1.75 * tile.channels
-                                                        : 290 + 1.75 * tile.channels;
-    return {rate, 40, 630, 107, 1400, 10.6, 2400, 7.9, 2.8e12};
+  const bool bytes = tile.math == ConvMath::kBytes;
+  const bool warps = tile.unit == ConvUnit::kWarp, patches = tile.unit == ConvUnit::kPatch;
+  ConvCosts c;
+  if (tile.math == ConvMath::kFloat) {
+    c.flopsPerCycle = 230, c.shortestCycles = 260 + 1.25 * tile.depthBytes;
+    c.startCycles = 1800 + 150.0 * tile.stages, c.storedPerCycle = 24;
+    c.splitCycles = 1500, c.splitPerCycle = 20, c.registers = 100, c.bytesPerSecond = 2.8e12;
+  } else if (tile.math == ConvMath::kTf32x3) {
+    c.flopsPerCycle = warps ? 380 : (patches ? 390 : 290) + 1.75 * tile.channels;
+    c.issueCycles = 40, c.waitCycles = 630, c.shortestCycles = 107, c.startCycles = 1400;
+    c.registers = warps ? 70 : 50, c.bytesPerSecond = 2.8e12;
+  } else if (warps || (bytes && !patches)) {
+    c.flopsPerCycle = (warps ? 1000 : 1320) * width, c.issueCycles = warps ? 40 : 55;
+    c.waitCycles = 630, c.shortestCycles = 107, c.startCycles = 1400;
+    c.registers = warps ? 70 : 50;
+  } else if (bytes) {
+    c.flopsPerCycle = 1600 * width, c.issueCycles = 90, c.waitCycles = 900, c.shortestCycles = 300;
+    c.startCycles = 2800, c.registers = 50;
+  } else if (patches) {
+    c.flopsPerCycle = 2385 * width, c.serial = 0.32, c.issueCycles = 67.0 * tile.depthBytes / 32;
+    c.waitCycles = 579, c.shortestCycles = 276, c.startCycles = 6000, c.sharedPerCycle = 1.5;
+    c.registers = 40, c.registersPerSum = 1;
+  } else {
+    c.flopsPerCycle = 2385 * width, c.serial = 0.12, c.issueCycles = 10;
+    c.waitCycles = 1097, c.quiet = 0.5, c.shortestCycles = 48, c.startCycles = 1525;
+    c.sharedPerCycle = 1.62, c.registers = 45, c.registersPerSum = 1;
   }
-  if (tile.unit == ConvUnit::kWarp)
-    return {1000 * width, 40, 630, 107, 1400, 10.6, 2400, 7.9, 5.7e12};
-  if (tile.unit == ConvUnit::kWarpgroup)
-    return {1320 * width, 55, 630, 107, 1400, 10.6, 2400, 7.9, 5.7e12};
-  return {1600 * width, 90, 900, 300, 2800, 10.6, 2400, 7.9, 5.7e12};
+  return c;
+}
+
+/// Cycles that a step of one tile takes in local memory, or until its rows are there: those of 64
+/// bytes come slower than those of 128. Over patches weights come by the copy engine.
+double convMovingCycles(const ConvTile& t, double taps) {
+  const double warps = t.threads() / 32.0, bytes = taps * t.depthBytes;
+  if (t.math == ConvMath::kHalf || t.math == ConvMath::kTf32) {
+    if (t.unit == ConvUnit::kWarpgroup)
+      return (t.pixels + t.channels) * bytes / (t.depthBytes == 64 ? 41 : 54);
+    if (t.unit == ConvUnit::kPatch)
+      return (0.71 * warps / 4 * (64 + t.channels) + 0.61 * t.channels) * bytes / 128;
+  }
+  const double reads = t.unit == ConvUnit::kWarp ? warps * (t.warpPixels + t.warpChannels)
+                                                 : warps / 4 * (4 * t.warpPixels + t.warpChannels);
+  const double copies = t.channels + (t.unit == ConvUnit::kPatch ? 0.3 : 1) * t.pixels;
+  return (reads + copies) * bytes / 128 * (t.math == ConvMath::kFloat ? 2 : 1);
 }
 
 }  // namespace
@@ -365,28 +402,23 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   const ConvTile& t = cut.tile;
   const ConvCosts costs = convCosts(t);
   constexpr double kClock = 1.7e9, kLaunch = 5e-6;
-  // One step of one tile, in cycles of a multiprocessor: arithmetic, local memory, instructions.
+  // One step of one tile, in cycles of a multiprocessor: arithmetic, memory, instructions.
   // Over patches a step is a row of the kernel, and a patch comes once for all of them.
   const bool patches = t.unit == ConvUnit::kPatch;
   const double taps = patches ? static_cast<double>(p.kernelWidth) : 1;
   const double elements = taps * t.depthBytes / elementBytes(t.math);
   const double arithmetic = 2.0 * t.pixels * t.channels * elements / costs.flopsPerCycle;
-  const double warps = t.threads() / 32.0;
-  const double reads = t.unit == ConvUnit::kWarp ? warps * (t.warpPixels + t.warpChannels)
-                                                 : warps / 4 * (4 * t.warpPixels + t.warpChannels);
-  const double copies = t.channels + (patches ? 0.3 : 1) * t.pixels;
-  const double local =
-      (reads + copies) * taps * t.depthBytes / 128.0 * (t.math == ConvMath::kFloat ? 2 : 1);
-  const double busy = std::max(arithmetic, local) + 0.33 * std::min(arithmetic, local) +
-                      costs.issueCycles * warps / 4;
+  const double moving = convMovingCycles(t, taps);
+  const double busy = std::max(arithmetic, moving) + costs.serial * std::min(arithmetic, moving) +
+                      costs.issueCycles * t.threads() / 128;
   // Alone on its multiprocessor, a group waits for its copies; beside others it need not.
   const double ahead = std::max(1, t.stages - 1 - (patches ? 0 : t.flight));
-  const double alone = std::max(busy, costs.waitCycles / ahead + costs.shortestCycles);
+  const double groups = static_cast<double>(convTileCount(t, p)) * cut.splits;
+  const double beside = groups / multiprocessors;
+  const double wait = costs.waitCycles * std::min(1.0, costs.quiet + 0.25 * beside);
+  const double alone = std::max(busy, wait / ahead + costs.shortestCycles);
   const double sums = t.warpPixels * t.warpChannels / 32.0;
-  const double registers = (t.math == ConvMath::kFloat  ? 100
-                            : t.unit == ConvUnit::kWarp ? 70
-                                                        : 50) +
-                           1.2 * sums;
+  const double registers = costs.registers + costs.registersPerSum * sums;
   const double localBytes = static_cast<double>(
       patches ? ConvPatch(p, t).localBytes
               : t.stages * (t.pixels + partsOfWeights(t.math) * t.channels) * t.depthBytes);
@@ -394,20 +426,21 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
                                                             65536 / (registers * t.threads()))));
   const double steps =
       static_cast<double>(convStepsPerSplit(cut, p) * (patches ? p.kernelHeight : 1));
-  const double groups = static_cast<double>(convTileCount(t, p)) * cut.splits;
   const double store = t.pixels * t.channels / costs.storedPerCycle;
-  double cycles = std::max(std::ceil(groups / multiprocessors) * (steps * busy + store),
-                           std::ceil(groups / (multiprocessors * resident)) *
-                               (steps * alone + store + costs.startCycles));
+  double cycles =
+      std::max(std::ceil(beside) * (steps * busy + store),
+               std::ceil(beside / resident) * (steps * alone + store + costs.startCycles));
   if (cut.splits > 1)
-    cycles += costs.splitCycles + cut.splits * t.pixels * t.channels / costs.splitPerCycle;
+    cycles += costs.splitCycles + t.pixels * t.channels *
+                                      (cut.splits / costs.splitPerCycle +
+                                       std::max(0.0, beside - 1.7) / costs.sharedPerCycle);
   const double bytes =
       elementBytes(t.math) *
       (static_cast<double>(p.images * p.inHeight * p.inWidth) * static_cast<double>(p.inChannels) +
        static_cast<double>(p.pixels() * p.outChannels) +
        static_cast<double>(p.depth() * p.outChannels));
-  const double computing = cycles / kClock, moving = bytes / costs.bytesPerSecond;
-  return kLaunch + std::max(computing, moving) + 0.35 * std::min(computing, moving);
+  const double computing = cycles / kClock, streaming = bytes / costs.bytesPerSecond;
+  return kLaunch + std::max(computing, streaming) + 0.35 * std::min(computing, streaming);
 }
 
 std::vector<std::pair<ConvCut, double>> convCuts(const ConvFamily& family,
