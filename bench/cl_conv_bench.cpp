@@ -1,8 +1,9 @@
 // Convolutions on NVIDIA's devices through OpenCL, layers of known networks (channels-last, but
 // pictures in planes of float32; ReLU fused, no groups) with every tile: microseconds by the
 // device's clock, the least of some runs that follow one another, beside what the cost model says.
-// Results are compared with the first tile's. For a picture's first convolution in float16 also
-// with the maximum over windows of 3x3/2 behind it, which must be that of the last tile's results.
+// Results are compared with the first tile's. For a picture's first convolution in float16 or TF32
+// also with the maximum over windows of 3x3/2 behind it, which must be that of the last tile's
+// results.
 //
 //   cl_conv_bench int8|fp16|tf32|fp32|fp32x3 NETWORK[:LAYER] BATCH [DEVICE] [CUTS] [FAMILY]
 //
@@ -49,7 +50,7 @@ ConvProblem problemOf(const cpu::Layer& layer, std::int64_t batch) {
 class Case {
  public:
   Case(const Device& device, const ConvProblem& problem, ConvMath math)
-      : device_(device), problem_(problem), type_(convType(math)) {
+      : device_(device), problem_(problem), math_(math), type_(convType(math)) {
     const ConvProblem& p = problem_;
     const DataType inType = readsPlanes(p) ? DataType::kFloat32 : type_;
     in_ = tensor(1, readsPlanes(p) ? Layout::linear(inType) : Layout::channelsLast(inType, 4),
@@ -102,7 +103,8 @@ class Case {
                    .kernel = {p.kernelHeight, p.kernelWidth},
                    .stride = {p.strideY, p.strideX}}};
     a.setPadding({p.padY, p.padX});
-    return type_ == DataType::kFloat16 ? pooledConv(a, pooling, in_.view.dims) : std::nullopt;
+    if (math_ != ConvMath::kHalf && math_ != ConvMath::kTf32) return std::nullopt;
+    return pooledConv(math_, a, pooling, in_.view.dims);
   }
 
   /// Seconds, and the share of maxima that are not those of the last results measured. Those are
@@ -117,13 +119,16 @@ class Case {
     const Activation relu{ActivationType::kRelu};
     b.activation = &relu;
     const auto packed =
-        uploadStripConv(device_, p.conv, weights_,
+        uploadStripConv(device_, p.math, p.conv, weights_,
                         std::vector<float>(static_cast<std::size_t>(p.conv.outChannels), 0.1f));
     const double seconds =
-        measure(executor, bindStripConv(device_, b, *packed), maxima_.size() * 2, runs);
+        measure(executor, bindStripConv(device_, b, *packed), maxima_.size() * sizeOf(type_), runs);
     const std::vector<float> got = values(maxima_.size());
     std::size_t wrong = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) wrong += got[i] != maxima_[i];
+    // Sums in TF32 are added up in another order.
+    const float tolerance = type_ == DataType::kFloat32 ? 1e-4f : 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      wrong += !(std::abs(got[i] - maxima_[i]) <= tolerance);
     return {seconds, static_cast<double>(wrong) / static_cast<double>(got.size())};
   }
 
@@ -201,6 +206,7 @@ class Case {
 
   const Device& device_;
   ConvProblem problem_;
+  ConvMath math_;
   DataType type_;
   std::mt19937 engine_{1};
   ConvTensor in_, out_;
@@ -270,7 +276,7 @@ int work(const std::vector<std::string>& words) {
     }
     if (const std::optional<PooledConv> pooled = c.pooled();
         pooled && !families.empty() && families.back().unit == ConvUnit::kPatch &&
-        stripConvWorks(*device)) {
+        stripConvWorks(*device, math)) {
       // Groups that share the depth have other bits.
       for (const auto& [cut, guess] :
            convCuts(families.back(), ChunkedConv(problem, families.back()).problem, 1))

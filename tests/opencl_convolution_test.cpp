@@ -10,7 +10,7 @@
 #include <random>
 
 #include "backends/opencl/discovery.h"
-#include "backends/opencl/nvidia_conv_step.h"
+#include "backends/opencl/nvidia_conv_strip.h"
 #include "backends/opencl/nvidia_conv_trial.h"
 
 namespace layerwise::opencl {
@@ -33,6 +33,9 @@ TEST_F(NvidiaConvolutions, WorkInEveryArithmetic) {
       const Capabilities& can = device_->capabilities();
       if (unit == ConvUnit::kPatch && !can.emulatesPtx && can.computeCapability != 90) continue;
       EXPECT_TRUE(nvidiaConvWorks(*device_, {math, unit})) << convName({math, unit});
+      if (unit == ConvUnit::kPatch && (math == ConvMath::kHalf || math == ConvMath::kTf32)) {
+        EXPECT_TRUE(stripConvWorks(*device_, math)) << convName({math, unit});
+      }
     }
 }
 

@@ -60,16 +60,16 @@ bool nvidiaConvWorks(const Device& device, const ConvFamily& family) {
   return true;
 }
 
-bool stripConvWorks(const Device& device) {
+bool stripConvWorks(const Device& device, ConvMath math) {
   const Capabilities& can = device.capabilities();
   if ((!isHopper(can) && !can.emulatesPtx) || device.info().localBytes < 48 * 1024) return false;
-  const ConvTrial trial(ConvMath::kHalf, 3, 2);
+  const ConvTrial trial(math, 3, 2);
   const ConvProblem& p = trial.problem;
   StripBinding b;
-  b.problem = {p, 3, 3, 1, 1, (p.outHeight + 1) / 2, (p.outWidth + 1) / 2};
+  b.problem = {math, p, 3, 3, 1, 1, (p.outHeight + 1) / 2, (p.outWidth + 1) / 2};
   b.cut = {16, 2, 2};
   b.in = trial.inputTensor();
-  b.out = trial.outputTensor(DataType::kFloat16,
+  b.out = trial.outputTensor(convType(math),
                              {p.images, p.outChannels, b.problem.height, b.problem.width});
   std::vector<double> most;
   const std::vector<double> sums = trial.sums();
@@ -88,8 +88,9 @@ bool stripConvWorks(const Device& device) {
           most.push_back(found);
         }
   try {
-    const auto packed = uploadStripConv(device, p, trial.weights, trial.bias);
-    return agree(trial.run(device, bindStripConv(device, b, *packed), b.out), most, false);
+    const auto packed = uploadStripConv(device, math, p, trial.weights, trial.bias);
+    return agree(trial.run(device, bindStripConv(device, b, *packed), b.out), most,
+                 math == ConvMath::kTf32);
   } catch (const Error&) {
     return false;
   }

@@ -179,22 +179,24 @@ ConvProblem convWeightProblem(const Convolution& a, std::int64_t weights) {
   return p;
 }
 
+cl::Buffer uploadWeights(const Device& device, ConvMath math, std::vector<float> packed) {
+  if (math == ConvMath::kHalf) {
+    std::vector<std::uint16_t> halves(packed.size());
+    std::transform(packed.begin(), packed.end(), halves.begin(), halfFromFloat);
+    return device.upload(halves, "packed weights");
+  }
+  if (math == ConvMath::kTf32)
+    std::transform(packed.begin(), packed.end(), packed.begin(), tf32Weight);
+  return device.upload(packed, "packed weights");
+}
+
 std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,
                                              const std::vector<float>& bias) {
   auto packed = std::make_shared<PackedConv>();
-  std::vector<float> values = packConvWeights(problem, tile, weights.data());
-  const ConvMath math = tile.math;
-  if (math == ConvMath::kHalf) {
-    std::vector<std::uint16_t> halves(values.size());
-    std::transform(values.begin(), values.end(), halves.begin(), halfFromFloat);
-    packed->weights = device.upload(halves, "packed weights");
-  } else {
-    if (math == ConvMath::kTf32)
-      std::transform(values.begin(), values.end(), values.begin(), tf32Weight);
-    packed->weights = device.upload(values, "packed weights");
-  }
+  packed->weights =
+      uploadWeights(device, tile.math, packConvWeights(problem, tile, weights.data()));
   std::vector<float> padded(static_cast<std::size_t>(convWeightRows(problem.outChannels)), 0);
   std::copy(bias.begin(), bias.end(), padded.begin());
   packed->constants = device.upload(padded, "a bias");

@@ -51,6 +51,8 @@ struct PackedConv {
   cl::Buffer weights, constants;
   QuantizedConvolution layer;  ///< of bytes: what scales and biases belong to
 };
+/// Packed weights in the kernel's arithmetic: half, TF32 or float32.
+cl::Buffer uploadWeights(const Device& device, ConvMath math, std::vector<float> packed);
 std::shared_ptr<const PackedConv> uploadConv(const Device& device, const ConvTile& tile,
                                              const ConvProblem& problem,
                                              const std::vector<float>& weights,

@@ -9,7 +9,6 @@
 
 #include "backends/opencl/nest.h"
 #include "backends/opencl/nvidia_wgmma.h"
-#include "layers/float16.h"
 #include "layers/spatial.h"
 #include "layerwise/error.h"
 
@@ -37,8 +36,15 @@ struct StripGeometry {
   cl_long inImage, outImage;
 };
 
-ChunkedConv cellsOf(const ConvProblem& problem) {
-  return {problem, {ConvMath::kHalf, ConvUnit::kPatch}};
+ChunkedConv cellsOf(ConvMath math, const ConvProblem& problem) {
+  return {problem, {math, ConvUnit::kPatch}};
+}
+ChunkedConv cellsOf(const PooledConv& p) {
+  return cellsOf(p.math, p.conv);
+}
+/// Products of 32 bytes of the depth that a tap of a cell takes.
+int partsOf(ConvMath math) {
+  return elementBytes(math) / 2;
 }
 
 /// How strips lie over the columns. A thread's pairs of results begin with the second column of a
@@ -65,22 +71,26 @@ std::int64_t groupsOf(const PooledConv& p, const StripCut& cut) {
   return (p.height + cut.warpgroups * cut.rows - 1) / (cut.warpgroups * cut.rows);
 }
 
-std::int64_t localBytes(const ConvProblem& cells, const StripCut& cut) {
+std::int64_t localBytes(const PooledConv& p, const StripCut& cut) {
   constexpr std::int64_t kExchange = kThreads * 4;  // where it is emulated
-  return cut.warpgroups *
-         ((cells.kernelHeight + 1) * 32 * (cut.columns + cells.kernelWidth - 1) + kExchange);
+  const ConvProblem cells = cellsOf(p).problem;
+  const std::int64_t row =
+      partsOf(p.math) * std::int64_t{32} * (cut.columns + cells.kernelWidth - 1);
+  return cut.warpgroups * ((cells.kernelHeight + 1) * row + kExchange);
 }
 
 /// The estimated time on a device of so many multiprocessors (an H200's clock and memory).
 double secondsOf(const StripCut& cut, const PooledConv& p, int multiprocessors) {
   constexpr double kClock = 1.75e9, kLaunch = 4e-6, kStartCycles = 4000, kBytesPerSecond = 3.5e12;
-  const ConvProblem cells = cellsOf(p.conv).problem;
-  const double taps = static_cast<double>(cells.kernelHeight * cells.kernelWidth);
-  const double registers = std::min(255.0, 4 * taps + 23 + 1.15 * cut.columns);
+  const ConvProblem cells = cellsOf(p).problem;
+  const int parts = partsOf(p.math);
+  const double taps = static_cast<double>(parts * cells.kernelHeight * cells.kernelWidth);
+  const double registers = std::min(255.0, 4 * taps + 23 + (0.75 + 0.4 * parts) * cut.columns);
   const double resident = std::floor(512 / registers / cut.warpgroups);
   // Of a row of results: what the tensor cores take, and what a warpgroup does beside that. Groups
   // of one do it at the same time.
-  const double products = taps * cut.columns / 2, rest = 3.5 * cut.columns + 300;
+  const double products = taps * cut.columns / 2,
+               rest = 3.5 * parts * cut.columns + 100 + 200 * parts;
   const double busy = 1.2 * (cut.warpgroups > 1 ? std::max(products, (products + rest) / 2)
                                                 : products + 0.25 * rest);
   const double alone = cut.warpgroups > 1 ? products + std::max(products, rest) : products + rest;
@@ -92,27 +102,27 @@ double secondsOf(const StripCut& cut, const PooledConv& p, int multiprocessors) 
                                      (rows * alone + kStartCycles + 500 * cut.warpgroups));
   const double bytes = static_cast<double>(
       p.conv.images * (p.conv.inHeight * p.conv.inWidth * p.conv.inChannels * 4 +
-                       p.height * p.width * p.conv.outChannels * 2));
+                       p.height * p.width * p.conv.outChannels * elementBytes(p.math)));
   const double computing = cycles / kClock, moving = bytes / kBytesPerSecond;
   return kLaunch + std::max(computing, moving) + 0.35 * std::min(computing, moving);
 }
 
 }  // namespace
 
-std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooling& pooling,
-                                     const Dims& input) {
+std::optional<PooledConv> pooledConv(ConvMath math, const Convolution& convolution,
+                                     const Pooling& pooling, const Dims& input) {
   if (input.rank() != 4 || input.volume() == 0 || pooling.type != PoolingType::kMax ||
       pooling.global)
     return std::nullopt;
   const std::optional<ConvProblem> conv = convProblem(convolution, input);
   if (!conv || conv->pixels() == 0 || conv->outChannels == 0) return std::nullopt;
-  const ChunkedConv chunked = cellsOf(*conv);
+  const ChunkedConv chunked = cellsOf(math, *conv);
   if (!chunked.cells() || chunked.problem.kernelHeight * chunked.problem.kernelWidth > kMostTaps)
     return std::nullopt;
   const Dims between{conv->images, conv->outChannels, conv->outHeight, conv->outWidth};
   const Window3 w(resolveWindow(pooling, between), between);
   PooledConv p;
-  p.conv = *conv;
+  p.math = math, p.conv = *conv;
   p.windowY = w.kernel[1], p.windowX = w.kernel[2], p.padY = w.pad[1], p.padX = w.pad[2];
   p.height = w.out[1], p.width = w.out[2];
   auto fits = [](std::int64_t window, std::int64_t pad, std::int64_t stride) {
@@ -140,7 +150,6 @@ StripCut StripCut::parse(const std::string& text) {
 std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, int multiprocessors,
                                                    int mostColumns) {
   std::vector<std::pair<StripCut, double>> cuts;
-  const ConvProblem cells = cellsOf(problem.conv).problem;
   for (int columns = 16; columns <= mostColumns; columns += 8)
     for (std::int64_t parts = 1, before = 0; parts <= problem.height; ++parts) {
       const std::int64_t rows = (problem.height + parts - 1) / parts;
@@ -148,7 +157,7 @@ std::vector<std::pair<StripCut, double>> stripCuts(const PooledConv& problem, in
       before = rows;
       for (int warpgroups : {1, 2}) {
         const StripCut cut{columns, toInt(rows), warpgroups};
-        if (localBytes(cells, cut) <= kLocalBytes)
+        if (localBytes(problem, cut) <= kLocalBytes)
           cuts.emplace_back(cut, secondsOf(cut, problem, multiprocessors));
       }
     }
@@ -176,15 +185,19 @@ std::vector<std::pair<StripCut, double>> stripCutsToTry(const Device& device,
   return cuts;
 }
 
-std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, const ConvProblem& problem,
+std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, ConvMath math,
+                                                  const ConvProblem& problem,
                                                   const std::vector<float>& weights,
                                                   const std::vector<float>& bias) {
-  const ChunkedConv chunked = cellsOf(problem);
+  const ChunkedConv chunked = cellsOf(math, problem);
   const std::int64_t taps = chunked.problem.kernelHeight * chunked.problem.kernelWidth;
   const auto blocks = static_cast<std::size_t>(blocksOf(problem));
-  // Of each block of channels, tap and thread the eight halves that the instruction wants: of
-  // channels 2n and 2n + 1 of the warp's 16 by turns, at a place of the depth and at 8 beyond.
-  std::vector<std::uint16_t> packed(blocks * static_cast<std::size_t>(taps) * kThreads * 8, 0);
+  // Of each block of channels, tap, product and thread the 16 bytes that the instruction wants: of
+  // channels 2n and 2n + 1 of the warp's 16 by turns, what lies in a word of the depth and in the
+  // word that is 16 bytes beyond.
+  const std::int64_t parts = partsOf(math), inWord = 4 / elementBytes(math), inPart = 8 * inWord;
+  std::vector<float> packed(blocks * static_cast<std::size_t>(taps * parts * kThreads * 4 * inWord),
+                            0);
   const float* from = weights.data();
   for (std::int64_t o = 0; o < problem.outChannels; ++o)
     for (std::int64_t c = 0; c < problem.inChannels; ++c)
@@ -193,16 +206,17 @@ std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, const Co
           const std::int64_t tapY = y + chunked.shiftY, tapX = x + chunked.shiftX;
           const std::int64_t tap = tapY / 2 * chunked.problem.kernelWidth + tapX / 2;
           const std::int64_t depth = (tapY % 2 * 2 + tapX % 2) * chunked.channels + c;
+          const std::int64_t part = depth / inPart, word = depth % inPart / inWord;
           const std::int64_t warp = o % kBlock / 16, pair = o % 16 / 2;
-          const std::int64_t thread = warp * 32 + pair * 4 + depth % 8 / 2;
-          const std::int64_t at = (o / kBlock * taps + tap) * kThreads + thread;
-          packed[static_cast<std::size_t>(at * 8 + depth / 8 * 4 + o % 2 * 2 + depth % 2)] =
-              halfFromFloat(*from++);
+          const std::int64_t thread = warp * 32 + pair * 4 + word % 4;
+          const std::int64_t at = ((o / kBlock * taps + tap) * parts + part) * kThreads + thread;
+          packed[static_cast<std::size_t>((at * 4 + word / 4 * 2 + o % 2) * inWord +
+                                          depth % inWord)] = *from++;
         }
   std::vector<float> padded(blocks * kBlock, 0);
   std::copy(bias.begin(), bias.end(), padded.begin());
   auto result = std::make_shared<PackedConv>();
-  result->weights = device.upload(packed, "packed weights");
+  result->weights = uploadWeights(device, math, std::move(packed));
   result->constants = device.upload(padded, "a bias");
   return result;
 }
@@ -210,10 +224,10 @@ std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, const Co
 std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
                                     const PackedConv& packed) {
   const PooledConv& p = b.problem;
-  const ConvProblem cells = cellsOf(p.conv).problem;
+  const ConvProblem cells = cellsOf(p).problem;
   const Strips strips(p, b.cut.columns);
   const bool relu = b.activation && b.activation->type == ActivationType::kRelu;
-  const ActivationText activation = activationText(b.activation, true);
+  const ActivationText activation = activationText(b.activation, p.math == ConvMath::kHalf);
   StripGeometry g{};
   g.height = toInt(p.conv.outHeight), g.width = toInt(p.conv.outWidth);
   g.channels = toInt(p.conv.outChannels), g.blocks = toInt(blocksOf(p.conv));
@@ -229,7 +243,7 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
   g.inImage = b.in.image, g.outImage = b.out.image;
 
   ProgramSource source{.file = "nvidia_conv_strip.cl"};
-  source.define("TYPE", 16);
+  source.define("TYPE", static_cast<int>(p.math));
   source.define("WGMMA", 1);
   source.define("EMULATED", device.capabilities().emulatesPtx);
   source.define("BN", b.cut.columns);
@@ -241,7 +255,8 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& b,
   source.define("PICTURE", p.conv.inChannels);
   source.define("IN_BITS", 8 * static_cast<int>(sizeOf(b.in.view.type)));
   source.define("PAIRS", holdsPairs(b.in) && p.conv.inWidth % 2 == 0);
-  source.define("PAIRED", p.conv.outChannels % 2 == 0 && isAligned(b.out, 4));
+  source.define("PAIRED",
+                p.conv.outChannels % 2 == 0 && isAligned(b.out, 2 * elementBytes(p.math)));
   source.define("RELU", relu);
   source.define("ACTIVATE(x, alpha, beta)", activation.text);
   if (device.capabilities().emulatesPtx)

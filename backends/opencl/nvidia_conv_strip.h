@@ -12,8 +12,9 @@
 /// over windows behind it.
 namespace layerwise::opencl {
 
-/// A convolution over pictures, and windows over its results.
+/// A convolution over pictures, in half or TF32, and windows over its results.
 struct PooledConv {
+  ConvMath math = ConvMath::kHalf;
   ConvProblem conv;
   std::int64_t windowY = 3, windowX = 3, padY = 0, padX = 0;
   std::int64_t height = 1, width = 1;  ///< of the maxima
@@ -21,8 +22,8 @@ struct PooledConv {
 
 /// The two layers over an input of these dimensions; none where the kernel cannot run them. Throws
 /// Error naming the attribute.
-std::optional<PooledConv> pooledConv(const Convolution& convolution, const Pooling& pooling,
-                                     const Dims& input);
+std::optional<PooledConv> pooledConv(ConvMath math, const Convolution& convolution,
+                                     const Pooling& pooling, const Dims& input);
 
 /// How the maxima are cut up: by how many results of the convolution a strip is wide, how many rows
 /// of maxima it has, and how many strips, one below the other, a group computes: 1 or 2.
@@ -41,7 +42,8 @@ std::vector<std::pair<StripCut, double>> stripCutsToTry(const Device& device,
                                                         const PooledConv& problem);
 
 /// Weights in the order in which threads hold them; they serve every cut.
-std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, const ConvProblem& problem,
+std::shared_ptr<const PackedConv> uploadStripConv(const Device& device, ConvMath math,
+                                                  const ConvProblem& problem,
                                                   const std::vector<float>& weights,
                                                   const std::vector<float>& bias);
 
@@ -55,6 +57,6 @@ std::unique_ptr<Step> bindStripConv(const Device& device, const StripBinding& bi
                                     const PackedConv& packed);
 
 /// Whether the kernel compiles and computes what it should on this device (nvidiaConvWorks()).
-bool stripConvWorks(const Device& device);
+bool stripConvWorks(const Device& device, ConvMath math);
 
 }  // namespace layerwise::opencl

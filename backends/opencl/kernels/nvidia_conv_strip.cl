@@ -1,4 +1,4 @@
-// A picture's first convolution and the maximum over windows behind it, in half on warpgroups (nvidia_wgmma.cl): at most 4
+// A picture's first convolution and the maximum over windows behind it, in half or TF32 on warpgroups (nvidia_wgmma.cl): at most 4
 // channels and stride 2, so that squares of 2 x 2 pixels ("cells") count as one position of 16 channels and the stride is 1.
 //
 // A warpgroup walks down a strip that is BN results of the convolution wide, row by row. It holds the weights of 64 output
@@ -11,7 +11,7 @@
 // group, whose strips lie one above the other, take turns: one multiplies while the other makes cells and takes maxima. Where
 // there is little to do, a group is one warpgroup.
 //
-// Defines: BN, WARPGROUPS (1 or 2), KERNEL_Y and KERNEL_X (in cells), POOL_Y and POOL_X (2 or 3; windows lie 2 apart), PICTURE (its channels), those
+// Defines: TYPE (16: half in and out; 19: float, products in TF32), BN, WARPGROUPS (1 or 2), KERNEL_Y and KERNEL_X (in cells), POOL_Y and POOL_X (2 or 3; windows lie 2 apart), PICTURE (its channels), those
 // of nvidia_picture_pixels.cl, PAIRED (two neighbouring channels of the output may be stored at once), RELU or
 // ACTIVATE(x, alpha, beta).
 #include "nvidia_conv_common.cl"
@@ -22,12 +22,12 @@
 
 #define THREADS 128  // of a warpgroup
 #define POSITIONS (BN + KERNEL_X - 1)  // of a row of cells
-#define ROW_BYTES (2 * POSITIONS * 16)
+#define PARTS (ELEMENT_BYTES / 2)  // chunks of 16 bytes in a line of a cell; products of a tap
+#define ROW_BYTES (2 * PARTS * POSITIONS * 16)
 #define ROWS (KERNEL_Y + 1)  // of cells: one is made while the others are multiplied
 #define TAPS (KERNEL_Y * KERNEL_X)
-#define PASSES ((2 * POSITIONS + THREADS - 1) / THREADS)  // chunks of a row of cells that a thread makes
+#define PASSES ((2 * POSITIONS + THREADS - 1) / THREADS)  // lines of a row of cells that a thread makes
 #define PAIRS_OF_THREAD (BN / 8)
-#define LOWEST_HALVES 0xfc00fc00u
 
 #if EMULATED || WARPGROUPS == 1
 #define meetInWarpgroup(warpgroup) barrier(CLK_LOCAL_MEM_FENCE)
@@ -55,19 +55,42 @@ typedef struct {
   long inImage, outImage;
 } StripGeometry;
 
+// Results of two neighbouring channels.
+#if TYPE == 16
+typedef uint two_t;
+#define LOWEST_TWO 0xfc00fc00u
 #if RELU
-#define RESULT_HALVES(a, b) toPositiveHalves(a, b)
+#define RESULTS(a, b) toPositiveHalves(a, b)
 #else
-#define RESULT_HALVES(a, b) toHalves(ACTIVATE(a, g.alpha, g.beta), ACTIVATE(b, g.alpha, g.beta))
+#define RESULTS(a, b) toHalves(ACTIVATE(a, g.alpha, g.beta), ACTIVATE(b, g.alpha, g.beta))
+#endif
+#define maxOfTwo(a, b) maxOfHalves(a, b)
+#define TAKE_TWO(to, from, lane) TAKE_FROM_LANE(to, from, lane)
+#define FIRST_OF_TWO(values) (ushort)(values)
+#define SECOND_OF_TWO(values) (ushort)((values) >> 16)
+#else
+typedef float2 two_t;
+#define LOWEST_TWO (float2)(-INFINITY)
+#define RESULTS(a, b) (float2)(ACTIVATE(a, g.alpha, g.beta), ACTIVATE(b, g.alpha, g.beta))
+#define maxOfTwo(a, b) (float2)(fmax((a).x, (b).x), fmax((a).y, (b).y))
+#define TAKE_TWO(to, from, lane)                  \
+  {                                               \
+    uint bits;                                    \
+    TAKE_FROM_LANE(bits, as_uint((from).x), lane) \
+    to.x = as_float(bits);                        \
+    TAKE_FROM_LANE(bits, as_uint((from).y), lane) \
+    to.y = as_float(bits);                        \
+  }
+#define FIRST_OF_TWO(values) (values).x
+#define SECOND_OF_TWO(values) (values).y
 #endif
 
-// Two neighbouring channels.
-void storeTwo(global ushort* p, uint values, bool both) {
+void storeTwo(global element* p, two_t values, bool both) {
 #if PAIRED
-  *(global uint*)p = values;
+  *(global two_t*)p = values;
 #else
-  p[0] = (ushort)values;
-  if (both) p[1] = (ushort)(values >> 16);
+  p[0] = FIRST_OF_TWO(values);
+  if (both) p[1] = SECOND_OF_TWO(values);
 #endif
 }
 
@@ -91,7 +114,7 @@ void loadPixels(float* v, global const picture_t* p, bool first, bool second, co
 
 kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void convolution(
     global const picture_t* in, ulong inOffset, global const uint4* weights, global const float* restrict bias,
-    global ushort* out, ulong outOffset, const StripGeometry g) {
+    global element* out, ulong outOffset, const StripGeometry g) {
   local __attribute__((aligned(128))) char cells[WARPGROUPS * ROWS * ROW_BYTES];
 #if EMULATED
   local uint exchanged[WARPGROUPS * THREADS];
@@ -109,17 +132,17 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
   const int endPooled = min(pooledY + g.pooledRows, g.pooledHeight);
   int y = 2 * pooledY - g.poolPadY;
 
-  uint4 taps[TAPS];
+  uint4 taps[TAPS * PARTS];
 #pragma unroll
-  for (int t = 0; t < TAPS; ++t) taps[t] = weights[(block * TAPS + t) * THREADS + thread];
+  for (int t = 0; t < TAPS * PARTS; ++t) taps[t] = weights[(block * TAPS * PARTS + t) * THREADS + thread];
   const int channel = block * 64 + warp * 16 + (lane >> 2) * 2;
   const float low = bias[channel], high = bias[channel + 1];
 
-  // Where the pixels of this thread's chunks of the next row of cells begin, and up to which row of the picture they are asked
-  // for. Chunks of the upper pixels of all cells come before those of the lower ones.
+  // Where the pixels of this thread's lines of the next row of cells begin, and up to which row of the picture they are asked
+  // for. The upper lines of all cells come before the lower ones.
 #define CELL(i) (thread + (i) * THREADS)
 #define IS_LOWER(i) (CELL(i) >= POSITIONS)
-#define IS_CHUNK(i) (CELL(i) < 2 * POSITIONS)
+#define IS_LINE(i) (CELL(i) < 2 * POSITIONS)
 #define CELL_X(i) (column - g.padX + CELL(i) - (IS_LOWER(i) ? POSITIONS : 0))
   global const picture_t* from[PASSES];
   uint endOfRows[PASSES];
@@ -128,7 +151,7 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
   for (int i = 0; i < PASSES; ++i) {
     const int x = CELL_X(i), lastRow = 2 * (2 * (endPooled - 1) - g.poolPadY + POOL_Y - 1 - g.padY + KERNEL_Y);
     from[i] = in + inOffset + image * g.inImage + (long)(nextRow + IS_LOWER(i)) * g.inRow + 2 * x * g.inPixel;
-    endOfRows[i] = IS_CHUNK(i) && x >= 0 && x < g.cellsWidth ? max(0, min(g.pictureHeight, lastRow)) : 0;
+    endOfRows[i] = IS_LINE(i) && x >= 0 && x < g.cellsWidth ? max(0, min(g.pictureHeight, lastRow)) : 0;
   }
 #define LOAD_CELLS(to)                                                                                              \
   _Pragma("unroll") for (int i = 0; i < PASSES; ++i) {                                                              \
@@ -136,12 +159,20 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
     from[i] += 2 * (long)g.inRow;                                                                                   \
   }                                                                                                                 \
   nextRow += 2;
-#define STORE_CELLS(v, row)                                                                                         \
-  _Pragma("unroll") for (int i = 0; i < PASSES; ++i)                                                                \
-    if (IS_CHUNK(i))                                                                                                \
-      storeChunk(cellsAt + (row) * ROW_BYTES + CELL(i) * 16,                                                        \
-                 (uint4)(toHalves(v[i][0], v[i][1]), toHalves(v[i][2], v[i][3]), toHalves(v[i][4], v[i][5]),        \
-                         toHalves(v[i][6], v[i][7])));
+#if TYPE == 16
+#define STORE_LINE(at, v) \
+  storeChunk(at, (uint4)(toHalves(v[0], v[1]), toHalves(v[2], v[3]), toHalves(v[4], v[5]), toHalves(v[6], v[7])));
+#else
+#define STORE_LINE(at, v)                                                                              \
+  storeChunk(at, (uint4)(as_uint(v[0]), as_uint(v[1]), as_uint(v[2]), as_uint(v[3])));                 \
+  storeChunk((at) + POSITIONS * 16, (uint4)(as_uint(v[4]), as_uint(v[5]), as_uint(v[6]), as_uint(v[7])));
+#endif
+#define STORE_CELLS(v, row)                                                                                       \
+  _Pragma("unroll") for (int i = 0; i < PASSES; ++i) if (IS_LINE(i)) {                                            \
+    const local_address to =                                                                                      \
+        cellsAt + (row) * ROW_BYTES + (CELL(i) + (IS_LOWER(i) ? (PARTS - 1) * POSITIONS : 0)) * 16;               \
+    STORE_LINE(to, v[i])                                                                                          \
+  }
 
   float next[PASSES][8];
   {
@@ -168,9 +199,9 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
   const ulong planes = (ulong)POSITIONS << 16 | (ulong)(128 >> 4) << 32;
   float sum[1][PAIRS_OF_THREAD][4];
   // Maxima of the windows that are not at their end yet, of two channels each.
-  uint most[PAIRS_OF_THREAD];
+  two_t most[PAIRS_OF_THREAD];
 #pragma unroll
-  for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = LOWEST_HALVES;
+  for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = LOWEST_TWO;
   int row = 0;  // where the first cells of the results lie
   if (warpgroup == 1) giveTurn(0);
   for (int i = 0; i < rows; ++i, ++y) {
@@ -183,7 +214,12 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
       const int at = row + ky < ROWS ? row + ky : row + ky - ROWS;
       const ulong matrix = matrixAddress(cells, cellsAt + at * ROW_BYTES) | planes;
 #pragma unroll
-      for (int kx = 0; kx < KERNEL_X; ++kx) MULTIPLY_BY_REGISTERS(taps[ky * KERNEL_X + kx], ky * KERNEL_X + kx, matrix + kx);
+      for (int kx = 0; kx < KERNEL_X; ++kx)
+#pragma unroll
+        for (int part = 0; part < PARTS; ++part) {
+          const int t = (ky * KERNEL_X + kx) * PARTS + part;
+          MULTIPLY_BY_REGISTERS(taps[t], t, matrix + kx + part * 2 * POSITIONS);
+        }
     }
     COMMIT_PRODUCTS();
     if (warpgroup == 0 || i + 1 < rows) giveTurn(1 - warpgroup);  // nobody is left for the last
@@ -191,44 +227,44 @@ kernel __attribute__((reqd_work_group_size(WARPGROUPS * THREADS, 1, 1))) void co
     SHOW_TO_PRODUCTS();
     WAIT_PRODUCTS(0);
     LOAD_CELLS(next)
-    uint even[PAIRS_OF_THREAD], odd[PAIRS_OF_THREAD];
+    two_t even[PAIRS_OF_THREAD], odd[PAIRS_OF_THREAD];
 #pragma unroll
     for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
-      even[j] = RESULT_HALVES(sum[0][j][0], sum[0][j][2]);
-      odd[j] = RESULT_HALVES(sum[0][j][1], sum[0][j][3]);
+      even[j] = RESULTS(sum[0][j][0], sum[0][j][2]);
+      odd[j] = RESULTS(sum[0][j][1], sum[0][j][3]);
     }
     const bool isRow = y >= 0 && y < g.height;
     if (atBorder || !isRow) {
 #pragma unroll
       for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
-        if (8 * j < first || 8 * j >= behind || !isRow) even[j] = LOWEST_HALVES;
-        if (8 * j + 1 < first || 8 * j + 1 >= behind || !isRow) odd[j] = LOWEST_HALVES;
+        if (8 * j < first || 8 * j >= behind || !isRow) even[j] = LOWEST_TWO;
+        if (8 * j + 1 < first || 8 * j + 1 >= behind || !isRow) odd[j] = LOWEST_TWO;
       }
     }
 #if POOL_X == 3
-    uint before = LOWEST_HALVES;
+    two_t before = LOWEST_TWO;
 #pragma unroll
     for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
-      uint beside;
-      TAKE_FROM_LANE(beside, odd[j], inFour ? lane - 1 : lane + 3)
-      even[j] = maxOfHalves(even[j], inFour ? beside : before);
+      two_t beside;
+      TAKE_TWO(beside, odd[j], inFour ? lane - 1 : lane + 3)
+      even[j] = maxOfTwo(even[j], inFour ? beside : before);
       before = beside;
     }
 #endif
 #pragma unroll
     for (int j = 0; j < PAIRS_OF_THREAD; ++j) {
-      even[j] = maxOfHalves(even[j], odd[j]);
-      most[j] = maxOfHalves(most[j], even[j]);
+      even[j] = maxOfTwo(even[j], odd[j]);
+      most[j] = maxOfTwo(most[j], even[j]);
     }
     if (y == 2 * pooledY - g.poolPadY + POOL_Y - 1 && pooledY < endPooled) {
-      global ushort* to = out + outOffset + image * g.outImage + (long)pooledY * g.outRow + (long)pooledX * g.outPixel + channel;
+      global element* to = out + outOffset + image * g.outImage + (long)pooledY * g.outRow + (long)pooledX * g.outPixel + channel;
       // A NaN is never a maximum, not even of nothing else.
 #pragma unroll
       for (int j = 0; j < PAIRS_OF_THREAD; ++j)
         if (j >= firstStored && j < endStored)
-          storeTwo(to + j * 4 * g.outPixel, maxOfHalves(most[j], LOWEST_HALVES), channel + 1 < g.channels);
+          storeTwo(to + j * 4 * g.outPixel, maxOfTwo(most[j], LOWEST_TWO), channel + 1 < g.channels);
 #pragma unroll
-      for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = POOL_Y == 3 ? even[j] : LOWEST_HALVES;
+      for (int j = 0; j < PAIRS_OF_THREAD; ++j) most[j] = POOL_Y == 3 ? even[j] : LOWEST_TWO;
       ++pooledY;
     }
     meetInWarpgroup(warpgroup);  // the cells are there, and nobody reads those of the first row any more

@@ -38,20 +38,27 @@ inline void storeLeft(local_address to, local_address from) {
 }
 #endif
 
+#if TYPE == 8
+inline sum_t multiplyWords(uint a, uint b, sum_t sum) {
+  for (int shift = 0; shift < 32; shift += 8) sum += (int)(uchar)(a >> shift) * (int)(char)(b >> shift);
+  return sum;
+}
+#elif TYPE == 16
+inline sum_t multiplyWords(uint a, uint b, sum_t sum) {
+  sum = fma(fromHalf((ushort)a), fromHalf((ushort)b), sum);
+  return fma(fromHalf((ushort)(a >> 16)), fromHalf((ushort)(b >> 16)), sum);
+}
+#elif TYPE == 19 || TYPE == 57
+// What TF32 lacks is cut off.
+inline sum_t multiplyWords(uint a, uint b, sum_t sum) {
+  return fma(as_float(a & ~0x1fffu), as_float(b & ~0x1fffu), sum);
+}
+#endif
 #if TYPE != 32
 // The product of a row of a and a row of b at the same place of the depth, 16 bytes each.
 inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum) {
-  for (int e = 0; e < CHUNK; ++e) {
-#if TYPE == 8
-    sum += (int)((local const uchar*)a)[e] * (int)((local const char*)b)[e];
-#elif TYPE == 16
-    sum = fma(vload_half(e, (local const half*)a), vload_half(e, (local const half*)b), sum);
-#else
-    // What TF32 lacks is cut off.
-    const uint x = ((local const uint*)a)[e] & ~0x1fffu, y = ((local const uint*)b)[e] & ~0x1fffu;
-    sum = fma(as_float(x), as_float(y), sum);
-#endif
-  }
+  for (int word = 0; word < 4; ++word)
+    sum = multiplyWords(((local const uint*)a)[word], ((local const uint*)b)[word], sum);
   return sum;
 }
 #endif

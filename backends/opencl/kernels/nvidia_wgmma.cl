@@ -14,9 +14,11 @@
 #elif TYPE == 16
 #define SHAPE_AND_TYPES "k16.f32.f16.f16"
 #define SIGNS ", 1, 1, 0, 0"
+#define SIGNS_BY_REGISTERS ", 1, 1, 0"
 #else
 #define SHAPE_AND_TYPES "k8.f32.tf32.tf32"
 #define SIGNS ", 1, 1"
+#define SIGNS_BY_REGISTERS SIGNS
 #endif
 
 // 32 bytes of depth: sum += rows of a x rows of b, while the thread goes on.
@@ -26,10 +28,10 @@
                : SUMS                                                                                 \
                : "l"(a), "l"(b)                                                                       \
                : "memory")
-// The same with 64 rows of 16 halves in registers.
+// The same with 64 rows of a in registers.
 #define MULTIPLY_BY_REGISTERS(a, tap, b)                                                              \
   asm volatile(LATER("wgmma.mma_async.sync.aligned.m64n" COLUMNS SHAPE_AND_TYPES " {" REGISTERS "}, " \
-                     MATRICES ", 1, 1, 1, 0;")                                                        \
+                     MATRICES ", 1" SIGNS_BY_REGISTERS ";")                                           \
                : SUMS                                                                                 \
                : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "l"(b)                                       \
                : "memory")

@@ -32,21 +32,21 @@ inline void multiplyMatrices(local const char* base, ulong a, ulong b, int warp,
 #define MULTIPLY_MATRICES(a, b) multiplyMatrices(stages, a, b, warp, lane, sum[0])
 #define matrixAddress(base, at) ((ulong)((at) - (base)) >> 4)
 
-#if TYPE == 16
+#if TYPE == 16 || TYPE == 19
 // `a`: the first matrix as the threads of all four warps would hold it.
 inline void multiplyByRegisters(local const char* base, global const uint4* a, ulong b, int warp, int lane, sum_t (*sum)[4]) {
   for (int j = 0; j < BN / 8; ++j)
     for (int e = 0; e < 4; ++e)
       for (int part = 0; part < 2; ++part) {
-        local const half* column = (local const half*)(base + chunkOfMatrix(b, j * 8 + (lane & 3) * 2 + (e & 1), part));
-        for (int k = 0; k < CHUNK; ++k) {
-          const uint4 own = a[warp * 32 + (lane & ~3) + k / 2];
-          const uint two = part ? (e >> 1 ? own.w : own.z) : (e >> 1 ? own.y : own.x);
-          sum[j][e] = fma(vload_half(k, column), fromHalf((ushort)(k & 1 ? two >> 16 : two)), sum[j][e]);
+        local const char* column = base + chunkOfMatrix(b, j * 8 + (lane & 3) * 2 + (e & 1), part);
+        for (int word = 0; word < 4; ++word) {
+          const uint4 own = a[warp * 32 + (lane & ~3) + word];
+          const uint row = part ? (e >> 1 ? own.w : own.z) : (e >> 1 ? own.y : own.x);
+          sum[j][e] = multiplyWords(((local const uint*)column)[word], row, sum[j][e]);
         }
       }
 }
 #define MULTIPLY_BY_REGISTERS(a, tap, b) \
-  multiplyByRegisters(cells, weights + (block * TAPS + (tap)) * THREADS, b, warp, lane, sum[0])
+  multiplyByRegisters(cells, weights + (block * TAPS * PARTS + (tap)) * THREADS, b, warp, lane, sum[0])
 #endif
 #endif
