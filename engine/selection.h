@@ -28,7 +28,7 @@ struct Selection {
 Selection coverGraph(const MatchContext& context, const Backend& backend);
 
 /// Chooses each region's candidate so that the candidates' times and the reformats between their
-/// layouts sum to the least that a local search finds from two starting points.
+/// layouts sum to the least that a local search finds from several starting points.
 void chooseLayouts(const MatchContext& context, const Backend& backend, Selection& selection);
 
 /// "float32 channels_last, float32 linear -> float32 linear"

@@ -10,6 +10,7 @@
 #include "engine/engine_state.h"
 #include "engine/make_graph.h"
 #include "layerwise/builder.h"
+#include "layerwise/cpu.h"
 #include "layerwise/error.h"
 #include "tests/reference_executor.h"
 
@@ -124,6 +125,32 @@ TEST(Engine, WithoutWinogradNothingOfItIsConsidered) {
   };
   EXPECT_NE(inspected(true).find("conv_winograd"), std::string::npos);
   EXPECT_EQ(inspected(false).find("conv_winograd"), std::string::npos);
+}
+
+// Each of the two is worth it only with the other.
+TEST(Engine, KeepsAPictureInFloat32ForADepthwiseConvolution) {
+  if (selectedCpuKernelSet() != "avx512_bf16") GTEST_SKIP() << "the choice is another elsewhere";
+  Network network;
+  unsigned seed = 0;
+  const auto block = [&](Tensor& in, std::int64_t from, std::int64_t to, std::int64_t kernel,
+                         std::int64_t stride, std::int64_t groups = 1) -> Tensor& {
+    auto& layer = network.addConvolution(
+        in, to, {kernel, kernel},
+        network.keep(randomValues(from / groups * to * kernel * kernel, ++seed, 0.2)));
+    layer->setPadding({kernel / 2, kernel / 2});
+    layer->stride = {stride, stride};
+    layer->groups = groups;
+    return network.addActivation(layer.output(), ActivationType::kClip, 0, 6).output();
+  };
+  Tensor& picture = network.addInput("x", DataType::kFloat32, {1, 3, 224, 224});
+  Tensor& stem = block(block(picture, 3, 32, 3, 2), 32, 32, 3, 1, 32);
+  network.markOutput(block(block(block(stem, 32, 64, 1, 1), 64, 128, 3, 2), 128, 64, 3, 1), "y");
+  const std::string report =
+      buildEngine(network, {.threads = 1, .optimizationLevel = 0, .precision = DataType::kBFloat16})
+          ->inspect();
+  EXPECT_NE(report.find("conv_depthwise_f32bf16"), std::string::npos) << report;
+  EXPECT_EQ(report.find("reformat x "), std::string::npos) << report;
+  EXPECT_NE(report.find("conv_direct_bf16"), std::string::npos) << report;
 }
 
 TEST(Engine, RefusesAPrecisionThatIsNoFloatingPointType) {
