@@ -46,7 +46,7 @@ std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
   };
   if (math == ConvMath::kTf32x3) {
     add(128, 64, 64, 2, 0), add(64, 128, 64, 2, 0), add(64, 64, 64, 3, 0), add(64, 64, 64, 2, 0);
-    add(128, 32, 64, 3, 0), add(64, 32, 128, 2, 0), add(64, 32, 64, 4, 0);
+    add(128, 32, 64, 2, 0), add(64, 32, 128, 2, 0), add(64, 32, 64, 4, 0);
     return tiles;
   }
   add(128, 128, 64, 3, 0), add(128, 128, 64, 3, 1);
@@ -421,7 +421,8 @@ double convSeconds(const ConvCut& cut, const ConvProblem& p, int multiprocessors
   const double registers = costs.registers + costs.registersPerSum * sums;
   const double localBytes = static_cast<double>(
       patches ? ConvPatch(p, t).localBytes
-              : t.stages * (t.pixels + partsOfWeights(t.math) * t.channels) * t.depthBytes);
+              : t.depthBytes * (t.stages * (t.pixels + partsOfWeights(t.math) * t.channels) +
+                                (partsOfWeights(t.math) - 1) * 2 * t.pixels));
   const double resident = std::max(1.0, std::floor(std::min(227 * 1024 / (localBytes + 1024),
                                                             65536 / (registers * t.threads()))));
   const double steps =

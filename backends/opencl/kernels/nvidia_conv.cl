@@ -22,8 +22,8 @@
 #define A_PASSES (BM / PASS_ROWS)
 #define B_PASSES ((BN + PASS_ROWS - 1) / PASS_ROWS)
 #define STAGE_BYTES ((BM + PARTS_OF_WEIGHTS * BN) * BK_BYTES)
-// What is left of the rows' numbers, for warpgroups.
-#define LEFT_BYTES (TYPE == 57 && WGMMA ? BM * BK_BYTES : 0)
+// What is left of the rows' numbers, for warpgroups: of this step and, which others may still multiply, the one before.
+#define LEFT_BYTES (TYPE == 57 && WGMMA ? 2 * BM * BK_BYTES : 0)
 
 // Stages that are asked for before they are needed, and copies under way when one is waited for.
 #if WGMMA && FLIGHT
@@ -220,7 +220,7 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
 #if TYPE == 57
     // Each thread what it has copied itself.
-    const uint left = stagesAt + STAGES * STAGE_BYTES;
+    const uint left = stagesAt + STAGES * STAGE_BYTES + (step & 1) * BM * BK_BYTES;
 #pragma unroll
     for (int i = 0; i < A_PASSES; ++i) {
       const int at = place(copyRow + i * PASS_ROWS, chunk);

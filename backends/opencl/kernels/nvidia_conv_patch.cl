@@ -152,6 +152,8 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
     WAIT_COPIES(0);
 #if TYPE == 57
     ADD_TO_TOTALS
+    // Other warps may have multiplied what was left of the patch before this until now.
+    barrier(CLK_LOCAL_MEM_FENCE);
     // Each thread what it has copied itself.
     const local_address copiedAt = patchesAt + (((block - firstBlock) & 1) * BLOCK_CHUNKS + chunk) * g.planeBytes;
 #pragma unroll
