@@ -400,7 +400,7 @@ void checkDepthwiseCases(Element element) {
     TypedCase test(element, shape, random);
     ConvShape& s = test.shape;
     s.n = test.oneOf({1, 2});
-    s.h = test.oneOf({1, 2, 3, 7, 8, 17}), s.w = test.oneOf({1, 2, 4, 7, 10, 19});
+    s.h = test.oneOf({1, 2, 3, 7, 8, 17}), s.w = test.oneOf({1, 2, 4, 7, 10, 14, 19, 29});
     s.groups = s.ci = s.co = test.oneOf({1, 8, 16, 20, 32, 40, 64, 70, 96, 144});
     s.kh = s.kw = 3;
     s.sh = s.sw = test.oneOf({1, 1, 2, 2, 3});

@@ -21,6 +21,13 @@ struct Channelwise {
   struct Taps {
     int64_t first, last;
   };
+  // Most pixels that share their taps. Those of stride 1 may fill more registers than others, which
+  // took longer then.
+  static constexpr int kMostApart = V::kRegisters / 2 < 8 ? V::kRegisters / 2 : 8;
+  static constexpr int kMostPixels = G > 1                    ? kMostApart
+                                     : V::kRegisters / 2 < 14 ? V::kRegisters / 2
+                                                              : 14;
+
   // Taps of the output at `position` that meet the input.
   static LW_INLINE Taps tapsInside(int64_t start, int64_t dilation, int64_t taps, int64_t size) {
     const int64_t first = start < 0 ? divideUp(-start, dilation) : 0;
@@ -175,14 +182,16 @@ struct Channelwise {
         anyTaps<count>(p, px, in, taps, spread, acc);
       } else if (px.rowKind == RowKind::k3Stride1) {
         rows<count, 3, 1>(p, px, in, taps, acc);
-      } else if (px.rowKind == RowKind::k3Stride2) {
-        rows<count, 3, 2>(p, px, in, taps, acc);
       } else if (px.rowKind == RowKind::k5Stride1) {
         rows<count, 5, 1>(p, px, in, taps, acc);
-      } else if (px.rowKind == RowKind::k5Stride2) {
-        rows<count, 5, 2>(p, px, in, taps, acc);
-      } else {
-        anyTaps<count>(p, px, in, taps, spread, acc);
+      } else if constexpr (count <= kMostApart) {
+        if (px.rowKind == RowKind::k3Stride2) {
+          rows<count, 3, 2>(p, px, in, taps, acc);
+        } else if (px.rowKind == RowKind::k5Stride2) {
+          rows<count, 5, 2>(p, px, in, taps, acc);
+        } else {
+          anyTaps<count>(p, px, in, taps, spread, acc);
+        }
       }
       if constexpr (kConverts) {
         writeConverted<count>(p, px, c, clip, low, high, acc);
@@ -214,8 +223,6 @@ struct Channelwise {
     }
   }
 
-  static constexpr int kMostPixels = V::kRegisters / 2 < 8 ? V::kRegisters / 2 : 8;
-
   template <class Buffers>
   static void tile(const ConvPlan& p, const Buffers& io, int64_t tileIndex, float*) {
     const ConvShape& s = p.shape;
@@ -231,7 +238,8 @@ struct Channelwise {
     px.weights = static_cast<const float*>(io.packed) + firstChannel * p.blockRows;
     px.channels = smaller(p.chunk * V::kWidth, s.co - firstChannel);
     px.rowKind = rowKind(s);
-    const int64_t pieces = divideUp(p.outW, kMostPixels);
+    const bool dense = px.rowKind == RowKind::k3Stride1 || px.rowKind == RowKind::k5Stride1;
+    const int64_t pieces = divideUp(p.outW, dense ? kMostPixels : kMostApart);
     for (int64_t y = strip * p.strip; y < lastRow; ++y) {
       const int64_t inY = y * s.sh - s.pt;
       px.ky = tapsInside(inY, s.dh, s.kh, s.h);
@@ -245,7 +253,7 @@ struct Channelwise {
           px.bordered = px.columns.first > 0 || px.columns.last < columns;
         } else {
           const bool inside = x >= insideBegin && x < insideEnd;
-          pixels = inside ? smaller(kMostPixels, insideEnd - x) : 1;
+          pixels = inside ? smaller(kMostApart, insideEnd - x) : 1;
           px.kx = inside ? Taps{0, s.kw} : tapsInside(inX, s.dw, s.kw, s.w);
         }
         px.in = static_cast<const T*>(io.in) + image * p.in.image + inY * p.in.row +
