@@ -21,7 +21,7 @@
 
 #include "backends/opencl/discovery.h"
 #include "backends/opencl/executor.h"
-#include "backends/opencl/nvidia_conv_strip.h"
+#include "backends/opencl/nvidia/conv_strip.h"
 #include "bench/conv_layers.h"
 #include "layers/float16.h"
 #include "layerwise/error.h"

@@ -1,4 +1,4 @@
-// NVIDIA's kernels of convolutions (backends/opencl/nvidia_conv.h), on such a device or emulated on
+// NVIDIA's kernels of convolutions (backends/opencl/nvidia/conv.h), on such a device or emulated on
 // another; attributes and sizes are layers_test's.
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <random>
 
 #include "backends/opencl/discovery.h"
-#include "backends/opencl/nvidia_conv_strip.h"
-#include "backends/opencl/nvidia_conv_trial.h"
+#include "backends/opencl/nvidia/conv_strip.h"
+#include "backends/opencl/nvidia/conv_trial.h"
 
 namespace layerwise::opencl {
 namespace {

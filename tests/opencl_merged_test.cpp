@@ -1,5 +1,5 @@
-// Launches that run as one (backends/opencl/merged_launch.h): the bits of separate ones, on devices
-// that take PTX; and that plan files keep how an engine runs.
+// Launches that run as one (backends/opencl/nvidia/merged_launch.h): the bits of separate ones, on
+// devices that take PTX; and that plan files keep how an engine runs.
 #include <gtest/gtest.h>
 
 #ifdef LAYERWISE_HAS_OPENCL
@@ -12,8 +12,8 @@
 #include "backends/opencl/backend.h"
 #include "backends/opencl/discovery.h"
 #include "backends/opencl/executor.h"
-#include "backends/opencl/merged_check.h"
-#include "backends/opencl/run_modes.h"
+#include "backends/opencl/nvidia/merged_check.h"
+#include "backends/opencl/nvidia/run_modes.h"
 #include "engine/compile.h"
 #include "engine/engine_state.h"
 #include "layerwise/builder.h"
@@ -221,7 +221,7 @@ TEST_F(MergedLaunches, AreSeparateForAProfiler) {
 
 TEST_F(MergedLaunches, LeaveOutLaunchesOfManyRounds) {
   const opencl::Device& device = *opencl::findDevice("opencl");
-  opencl::ProgramSource source{.file = "merged_check.cl"};
+  opencl::ProgramSource source{.file = "nvidia/merged_check.cl"};
   source.define("THREADS", 128);
   source.define("LOCAL_INTS", opencl::kMostSharedBytes / sizeof(cl_int));
   const auto program = device.program(source);

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <string>
 
-#include "backends/opencl/ptx_merge.h"
+#include "backends/opencl/nvidia/ptx_merge.h"
 #include "layerwise/error.h"
 
 namespace layerwise::opencl {

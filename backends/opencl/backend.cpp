@@ -11,8 +11,8 @@
 #include "backends/opencl/discovery.h"
 #include "backends/opencl/executor.h"
 #include "backends/opencl/kernel_text.h"
+#include "backends/opencl/nvidia/run_modes.h"
 #include "backends/opencl/reformat.h"
-#include "backends/opencl/run_modes.h"
 #include "backends/opencl/tactic_registry.h"
 #include "layerwise/thread_pool.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backends/opencl/error.h"
-#include "backends/opencl/merged_order.h"
+#include "backends/opencl/nvidia/merged_order.h"
 #include "backends/opencl/probe.h"
 
 namespace layerwise::opencl {

@@ -8,7 +8,7 @@
 #include "backends/opencl/cost.h"
 #include "backends/opencl/error.h"
 #include "backends/opencl/host_tensor.h"
-#include "backends/opencl/merged_order.h"
+#include "backends/opencl/nvidia/merged_order.h"
 
 namespace layerwise::opencl {
 namespace {

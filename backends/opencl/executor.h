@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backends/opencl/device.h"
-#include "backends/opencl/merged_launch.h"
+#include "backends/opencl/nvidia/merged_launch.h"
 #include "backends/opencl/step.h"
 #include "engine/backend.h"
 
@@ -18,8 +18,8 @@ namespace layerwise::opencl {
 /// the end.
 class ClExecutor final : public Executor {
  public:
-  /// `merge`: runs launches as one (merged_launch.h), unless a profiler or a listener wants to see
-  /// each.
+  /// `merge`: runs launches as one (nvidia/merged_launch.h), unless a profiler or a listener wants
+  /// to see each.
   ClExecutor(const Device& device, std::shared_ptr<ThreadPool> pool,
              std::optional<MergeOptions> merge = std::nullopt);
   ~ClExecutor() override;

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <optional>
 
-#include "backends/opencl/nvidia_conv.h"
-#include "backends/opencl/nvidia_conv_step.h"
+#include "backends/opencl/nvidia/conv.h"
+#include "backends/opencl/nvidia/conv_step.h"
 #include "backends/opencl/tactic_registry.h"
 #include "backends/shared/fused_region.h"
 #include "backends/shared/node_info.h"

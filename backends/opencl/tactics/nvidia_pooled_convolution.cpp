@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "backends/opencl/nvidia_conv_strip.h"
+#include "backends/opencl/nvidia/conv_strip.h"
 #include "backends/opencl/tactic_registry.h"
 #include "backends/shared/fused_region.h"
 #include "backends/shared/node_info.h"

@@ -1,4 +1,4 @@
-#include "backends/opencl/nvidia_conv_step.h"
+#include "backends/opencl/nvidia/conv_step.h"
 #include "backends/opencl/tactic_registry.h"
 #include "backends/shared/folded_quantization.h"
 #include "backends/shared/fused_region.h"

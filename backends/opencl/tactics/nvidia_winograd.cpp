@@ -1,4 +1,4 @@
-#include "backends/opencl/nvidia_products.h"
+#include "backends/opencl/nvidia/products.h"
 #include "backends/opencl/tactic_registry.h"
 #include "backends/opencl/winograd_tactic.h"
 
