@@ -81,7 +81,9 @@ struct Numerics {
   /// The type that float32 tensors may be kept in between layers and that products may be taken of;
   /// sums are float32 or better. kFloat32, kFloat16 or kBFloat16.
   DataType floatType = DataType::kFloat32;
-  bool winograd = true;  ///< whether convolutions may be computed by Winograd's algorithm
+  /// Whether convolutions may be computed by Winograd's algorithm, and products of float32 as sums
+  /// of three in TF32.
+  bool winograd = true;
   /// Whether products of float32 may be taken of numbers rounded to TF32's 10 bits of fraction.
   bool tf32 = false;
   bool operator==(const Numerics&) const = default;

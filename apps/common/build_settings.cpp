@@ -52,7 +52,8 @@ void declareBuildOptions(CommandLine& line) {
   line.option("timingCache,timingCacheFile", "FILE",
               "Reuse the timings in this file and add to them");
   line.flag("fp32", "Compute in float32 (default)");
-  line.flag("fp32-direct", "Compute in float32, without Winograd's algorithm");
+  line.flag("fp32-direct",
+            "Compute in float32, without Winograd's algorithm or sums of TF32 products");
   line.flag("tf32", "Multiply float32 rounded to TF32 on devices that have it; sums stay float32");
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");

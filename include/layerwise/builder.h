@@ -34,7 +34,8 @@ struct BuilderConfig {
   DataType precision = DataType::kFloat32;
   /// Whether 3x3 convolutions may be computed by Winograd's algorithm (Lavin & Gray, "Fast
   /// Algorithms for Convolutional Neural Networks"), which rounds differently: some 1e-5 of the
-  /// output's range a layer.
+  /// output's range a layer. On NVIDIA devices also whether products of float32 may be sums of
+  /// three in TF32 (docs/opencl.md).
   bool winograd = true;
   /// Whether convolutions and fully connected layers may be computed in 8-bit integers: weights
   /// symmetric, one scale an output channel; tensors between them uint8, one scale and zero point

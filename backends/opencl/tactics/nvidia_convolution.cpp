@@ -67,7 +67,7 @@ class NvidiaConvolution final : public Tactic {
     if (in.type != DataType::kFloat32 || in.dims.volume() == 0) return;
     const Numerics& numerics = context.graph.numerics;
     if (math_ == ConvMath::kTf32 && !numerics.tf32) return;
-    if (math_ == ConvMath::kTf32x3 && numerics.tf32) return;
+    if (math_ == ConvMath::kTf32x3 && (numerics.tf32 || !numerics.winograd)) return;
     std::optional<ConvProblem> problem = problemOf(node, in.dims);
     if (!problem || problem->pixels() == 0 || problem->outChannels == 0) return;
     const auto cuts = convCutsToTry(device_, family_, *problem);
