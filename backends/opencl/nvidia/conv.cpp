@@ -57,34 +57,18 @@ std::vector<ConvTile> makeWarpgroupTiles(ConvMath math) {
 }
 
 std::vector<ConvTile> makePatchTiles(ConvMath math) {
+  // Pixels, channels, bytes of a block, stages.
+  using Sizes = std::vector<std::array<int, 4>>;
+  const Sizes sizes =
+      math == ConvMath::kTf32x3
+          ? Sizes{{128, 64, 32, 2}, {64, 64, 32, 3}, {64, 64, 32, 2},  {128, 32, 32, 3},
+                  {128, 32, 32, 2}, {64, 32, 32, 3}, {256, 32, 32, 2}, {64, 128, 32, 2}}
+          : Sizes{{128, 64, 64, 2},  {64, 64, 64, 2},  {128, 128, 32, 3}, {128, 128, 32, 2},
+                  {256, 128, 32, 2}, {256, 64, 32, 3}, {128, 64, 32, 4},  {128, 64, 32, 2},
+                  {64, 128, 32, 3},  {64, 64, 32, 3},  {64, 32, 64, 3},   {128, 32, 64, 3},
+                  {256, 64, 32, 2},  {256, 32, 32, 3}, {128, 32, 32, 3}};
   std::vector<ConvTile> tiles;
-  if (math == ConvMath::kTf32x3) {
-    for (auto [pixels, channels, stages] : {std::array{128, 64, 2},
-                                            {64, 64, 3},
-                                            {64, 64, 2},
-                                            {128, 32, 3},
-                                            {128, 32, 2},
-                                            {64, 32, 3},
-                                            {256, 32, 2},
-                                            {64, 128, 2}})
-      tiles.push_back({math, pixels, channels, 16, channels, 32, stages, ConvUnit::kPatch, 1});
-    return tiles;
-  }
-  for (auto [pixels, channels, blockBytes, stages] : {std::array{128, 64, 64, 2},
-                                                      {64, 64, 64, 2},
-                                                      {128, 128, 32, 3},
-                                                      {128, 128, 32, 2},
-                                                      {256, 128, 32, 2},
-                                                      {256, 64, 32, 3},
-                                                      {128, 64, 32, 4},
-                                                      {128, 64, 32, 2},
-                                                      {64, 128, 32, 3},
-                                                      {64, 64, 32, 3},
-                                                      {64, 32, 64, 3},
-                                                      {128, 32, 64, 3},
-                                                      {256, 64, 32, 2},
-                                                      {256, 32, 32, 3},
-                                                      {128, 32, 32, 3}})
+  for (const auto& [pixels, channels, blockBytes, stages] : sizes)
     tiles.push_back(
         {math, pixels, channels, 16, channels, blockBytes, stages, ConvUnit::kPatch, 1});
   return tiles;

@@ -266,6 +266,14 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
         }
 #elif TYPE != 32
+    // A warp's columns of a matrix of weights, and the products of its rows with them.
+#define LOAD_COLUMNS(to, from)                                  \
+  _Pragma("unroll") for (int j = 0; j < N_TILES / 2; ++j)        \
+      loadMatrices(to[j], from + place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
+#define MULTIPLY_ALL(rows, columns)                       \
+  _Pragma("unroll") for (int i = 0; i < M_TILES; ++i)      \
+      _Pragma("unroll") for (int j = 0; j < N_TILES; ++j) \
+          multiplyTiles(sum[i][j], rows[i], columns[j / 2] + (j & 1) * 2);
     const uint a = stagesAt + reading * STAGE_BYTES, b = a + BM * BK_BYTES;
 #pragma unroll
     for (int kk = 0; kk < BK_BYTES / 32; ++kk) {
@@ -273,32 +281,18 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #pragma unroll
       for (int i = 0; i < M_TILES; ++i)
         loadMatrices(af[i], a + place(warpRow + i * 16 + (lane & 15), kk * 2 + (lane >> 4)));
-#pragma unroll
-      for (int j = 0; j < N_TILES / 2; ++j)
-        loadMatrices(bf[j], b + place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
+      LOAD_COLUMNS(bf, b)
 #if TYPE == 57
       uint aLeft[M_TILES][4], bLeft[N_TILES / 2][4];
-#pragma unroll
-      for (int j = 0; j < N_TILES / 2; ++j)
-        loadMatrices(bLeft[j], b + BN * BK_BYTES +
-                                   place(warpColumn + j * 16 + (lane & 7) + ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)));
+      LOAD_COLUMNS(bLeft, b + BN * BK_BYTES)
 #pragma unroll
       for (int i = 0; i < M_TILES; ++i)
 #pragma unroll
         for (int e = 0; e < 4; ++e) aLeft[i][e] = leftOf(af[i][e]);
-#pragma unroll
-      for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-        for (int j = 0; j < N_TILES; ++j) multiplyTiles(sum[i][j], aLeft[i], bf[j / 2] + (j & 1) * 2);
-#pragma unroll
-      for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-        for (int j = 0; j < N_TILES; ++j) multiplyTiles(sum[i][j], af[i], bLeft[j / 2] + (j & 1) * 2);
+      MULTIPLY_ALL(aLeft, bf)
+      MULTIPLY_ALL(af, bLeft)
 #endif
-#pragma unroll
-      for (int i = 0; i < M_TILES; ++i)
-#pragma unroll
-        for (int j = 0; j < N_TILES; ++j) multiplyTiles(sum[i][j], af[i], bf[j / 2] + (j & 1) * 2);
+      MULTIPLY_ALL(af, bf)
     }
 #else
     local const char* a = stages + reading * STAGE_BYTES;
@@ -323,12 +317,12 @@ kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void convolution(
 #endif
     reading = reading + 1 == STAGES ? 0 : reading + 1;
   }
-#if TYPE == 57
-  TAKE_TOTALS
-#endif
 
 #if WGMMA && FLIGHT
   WAIT_PRODUCTS(0);
+#endif
+#if TYPE == 57
+  TAKE_TOTALS
 #endif
 #include "nvidia/conv_store.cl"
 }

@@ -112,6 +112,10 @@ long pixelAt(int pixel, bool flat, int imagePixels, uint perImagePixels, int wid
   return image * imageStride + (y * rowStride + x * pixelStride);
 }
 
+// What the tensor cores take of a float as a number in TF32, and what they cut off.
+uint inTf32(uint bits) { return bits & ~0x1fffu; }
+uint leftOf(uint bits) { return as_uint(as_float(bits) - as_float(inTf32(bits))); }
+
 #include "nvidia/ptx.cl"
 #include "nvidia/emulated.cl"
 

@@ -32,7 +32,6 @@ inline uint maxOfHalves(uint a, uint b) {
 inline float4 loadShared(global const float4* from) { return *(volatile global const float4*)from; }
 
 #if TYPE == 57
-inline uint leftOf(uint bits) { return as_uint(as_float(bits) - as_float(bits & ~0x1fffu)); }
 inline void storeLeft(local_address to, local_address from) {
   for (int e = 0; e < 4; ++e) ((local uint*)to)[e] = leftOf(((local const uint*)from)[e]);
 }
@@ -49,9 +48,8 @@ inline sum_t multiplyWords(uint a, uint b, sum_t sum) {
   return fma(fromHalf((ushort)(a >> 16)), fromHalf((ushort)(b >> 16)), sum);
 }
 #elif TYPE == 19 || TYPE == 57
-// What TF32 lacks is cut off.
 inline sum_t multiplyWords(uint a, uint b, sum_t sum) {
-  return fma(as_float(a & ~0x1fffu), as_float(b & ~0x1fffu), sum);
+  return fma(as_float(inTf32(a)), as_float(inTf32(b)), sum);
 }
 #endif
 #if TYPE != 32
@@ -65,10 +63,10 @@ inline sum_t multiplyChunks(local const char* a, local const char* b, sum_t sum)
 #if TYPE == 57
 // Of numbers that are sums of two, the two products that are smaller; b's second parts lie so much further.
 inline float multiplyLeft(local const char* a, local const char* b, int secondParts, float sum) {
-  for (int e = 0; e < CHUNK; ++e) {
-    const uint x = ((local const uint*)a)[e];
-    sum = fma(as_float(leftOf(x) & ~0x1fffu), ((local const float*)b)[e], sum);
-    sum = fma(as_float(x & ~0x1fffu), ((local const float*)(b + secondParts))[e], sum);
+  for (int word = 0; word < 4; ++word) {
+    const uint x = ((local const uint*)a)[word];
+    sum = multiplyWords(leftOf(x), ((local const uint*)b)[word], sum);
+    sum = multiplyWords(x, ((local const uint*)(b + secondParts))[word], sum);
   }
   return sum;
 }

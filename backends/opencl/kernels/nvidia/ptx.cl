@@ -26,8 +26,6 @@ void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 #define WAIT_COPIES(n) WAIT_COPIES_TEXT(n)
 
 #if TYPE == 57
-// What the tensor cores cut off.
-uint leftOf(uint bits) { return as_uint(as_float(bits) - as_float(bits & ~0x1fffu)); }
 void storeLeft(local_address to, local_address from) {
   uint v[4];
   asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
