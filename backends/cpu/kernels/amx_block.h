@@ -105,6 +105,8 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
     if (left > 0) {
       finishRows(*block.pending, block.finish, block.rowsPerStep);
       left -= block.rowsPerStep;
+    } else {
+      tiles.stayAwake();
     }
   }
   block.later->next = later.next;

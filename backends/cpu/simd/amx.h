@@ -49,6 +49,17 @@ struct AmxTiles {
   LW_INLINE void store(void* p, int64_t stride) {
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(T) : "memory");
   }
+  // Some processors (Xeon with 2 MiB of second-level cache a core) turn floating-point
+  // arithmetic off when 2000 cycles pass without any, and products of tiles are none; the next
+  // store of a tile, even of whole numbers, then waits 850 cycles. To be called between products.
+  LW_INLINE void stayAwake() {
+    __asm__ volatile(
+        "vxorps %%xmm0, %%xmm0, %%xmm0\n\t"
+        "vaddps %%xmm0, %%xmm0, %%xmm0"
+        :
+        :
+        : "xmm0");
+  }
   // c += a * b, of unsigned by signed bytes.
   template <int C, int A, int B>
   LW_INLINE void dotBytes() {

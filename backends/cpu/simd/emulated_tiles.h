@@ -48,6 +48,7 @@ struct EmulatedTiles {
     configured = true;
   }
   void release() { configured = false; }
+  void stayAwake() {}
 
   template <int T>
   void zero() {
