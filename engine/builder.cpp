@@ -86,7 +86,7 @@ std::shared_ptr<const Engine> buildEngine(const Network& network, const BuilderC
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("[network {}] has no output", network.name()));
   Graph graph = makeGraph(definition, definition.layers.size(), WeightCopy::kCopy);
-  graph.numerics = {config.precision, config.winograd, config.tf32};
+  graph.numerics = {config.precision, config.winograd, config.tf32, config.weightOnly};
   applyProfile(config.profile, graph);
   // Shapes first: an error then speaks of the user's layers, not of what the passes made of them.
   for (auto end : {&ShapeRange::min, &ShapeRange::opt, &ShapeRange::max})

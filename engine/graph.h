@@ -86,6 +86,8 @@ struct Numerics {
   bool winograd = true;
   /// Whether products of float32 may be taken of numbers rounded to TF32's 10 bits of fraction.
   bool tf32 = false;
+  /// Whether layers whose type is kBFloat16 may keep their weights in 8 bits.
+  bool weightOnly = true;
   bool operator==(const Numerics&) const = default;
 };
 

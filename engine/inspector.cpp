@@ -145,6 +145,7 @@ std::string Engine::inspect(bool json) const {
   report["precision"] = toString(state.graph.numerics.floatType);
   report["winograd"] = state.graph.numerics.winograd;
   report["tf32"] = state.graph.numerics.tf32;
+  report["weight_only"] = state.graph.numerics.weightOnly;
   for (const IoInfo& io : state.inputs) report["inputs"].push_back(describe(io));
   for (const IoInfo& io : state.outputs) report["outputs"].push_back(describe(io));
   std::size_t weightBytes = 0;

@@ -159,7 +159,8 @@ Graph readGraph(std::span<const std::byte> section, BlobReader& blobs) {
   graph.name = reader.text(stored->name());
   for (const plan::Metadata* item : *stored->metadata())
     graph.metadata[reader.text(item->key())] = reader.text(item->value());
-  graph.numerics = {reader.type(stored->float_type()), stored->winograd(), stored->tf32()};
+  graph.numerics = {reader.type(stored->float_type()), stored->winograd(), stored->tf32(),
+                    stored->weight_only()};
   if (!isFloat(graph.numerics.floatType))
     fail("computes its floating-point layers in {}", toString(graph.numerics.floatType));
   for (const plan::Value* value : *stored->values()) {

@@ -105,7 +105,8 @@ void writeGraph(FlatBufferBuilder& builder, const Graph& graph, BlobWriter& blob
   });
   builder.Finish(plan::CreateGraph(builder, name, metadata, values, nodes, inputs, outputs,
                                    static_cast<int>(graph.numerics.floatType),
-                                   graph.numerics.winograd, graph.numerics.tf32));
+                                   graph.numerics.winograd, graph.numerics.tf32,
+                                   graph.numerics.weightOnly));
 }
 
 Offset<plan::Section> writeTunedSection(FlatBufferBuilder& builder, const TunedSection& section,

@@ -30,6 +30,7 @@ inline const std::vector<LayerFamily>& layerFamilies() {
       {"elementwise", elementwiseCase, 90},
       {"fully_connected", fullyConnectedCase},
       {"fully_connected_activation", fullyConnectedActivationCase, 51},
+      {"fully_connected_large", largeFullyConnectedCase, 3},
       {"gather", gatherCase, 45},
       {"identity", identityCase},
       {"lrn", lrnCase},

@@ -118,7 +118,7 @@ PlanContents smallContents() {
   GraphMaker m;
   m.graph.name = "small";
   m.graph.metadata = {{"names", "cat\ndog"}, {"task", "detect"}, {"empty", ""}};
-  m.graph.numerics = {DataType::kBFloat16, false};
+  m.graph.numerics = {DataType::kBFloat16, false, true, false};
   ValueId x = m.input("images", DataType::kFloat32, {-1, 2, -1, 4},
                       {{1, 2, 3, 4}, {2, 2, 4, 4}, {4, 2, 8, 4}});
   ValueId threshold = m.input("threshold", {1});

@@ -36,6 +36,29 @@ inline LayerCase fullyConnectedCase(Random& r, int) {
   return {{{.dims = dims}}, defineOne(a, {kernel, bias}), 1e-5};
 }
 
+/// One of so many weights that those of a bfloat16 engine may be bytes, with what follows it.
+inline LayerCase largeFullyConnectedCase(Random& r, int index) {
+  const std::int64_t depth = r.pick(1400, 1500);
+  const Dims dims = index % 2 ? Dims{kBatch, 1, depth} : Dims{kBatch, depth};
+  const int axis = dims.rank() - 1;
+  const FullyConnected a{r.pick(760, 800), axis};
+  const double most = 3 / std::sqrt(static_cast<double>(depth));
+  auto layer = defineOne(
+      a, {r.floats(a.outputs * depth, -most, most), r.floats(r.chance(0.7) ? a.outputs : 0)});
+  Dims sum = dims;
+  sum[axis] = a.outputs;
+  const bool added = index % 3 == 1, activated = index % 3 == 2;
+  auto define = [=](Network& n, const std::vector<Tensor*>& in) {
+    Tensor* y = layer(n, {in[0]})[0];
+    if (added) y = &n.addElementWise(*y, *in[1], ElementWiseOperation::kSum).output();
+    if (activated) y = &n.addActivation(*y, ActivationType::kRelu).output();
+    return std::vector<Tensor*>{y};
+  };
+  std::vector<CaseInput> inputs{{.dims = dims}};
+  if (added) inputs.push_back({.dims = sum});
+  return {inputs, define, 1e-5};
+}
+
 /// A fully connected layer, and what an epilogue may take of it: an activation, a residual.
 inline LayerCase fullyConnectedActivationCase(Random& r, int index) {
   Dims dims =

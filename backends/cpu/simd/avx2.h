@@ -105,6 +105,9 @@ struct Avx2 {
   static LW_INLINE Index loadBytes(const uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   }
+  static LW_INLINE Index loadSignedBytes(const uint8_t* p) {
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
   // The low bytes of the first n lanes, which hold 0 to 255.
   static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
     const __m128i words =

@@ -94,6 +94,9 @@ struct Avx512 {
   static LW_INLINE Index loadBytes(const uint8_t* p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static LW_INLINE Index loadSignedBytes(const uint8_t* p) {
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   // The low bytes of the first n lanes.
   static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
     if (n >= kWidth) {

@@ -155,6 +155,11 @@ struct Emulated {
     for (int i = 0; i < W; ++i) x[i] = p[i];
     return x;
   }
+  static LW_INLINE Index loadSignedBytes(const uint8_t* p) {
+    Index x = {};
+    for (int i = 0; i < W; ++i) x[i] = static_cast<int8_t>(p[i]);
+    return x;
+  }
   static LW_INLINE void storeBytes(uint8_t* p, Index x, int n) {
     for (int i = 0; i < (n < W ? n : W); ++i) p[i] = static_cast<uint8_t>(x[i]);
   }
