@@ -25,7 +25,7 @@ Logger makeLogger(bool quiet, bool verbose) {
 
 void readPrecision(const CommandLine& line, BuildSettings& settings) {
   std::string_view given;
-  for (const char* name : {"fp32", "fp32-direct", "tf32", "bf16", "fp16"}) {
+  for (const char* name : {"fp32", "fp32-direct", "tf32", "bf16", "bf16-weights", "fp16"}) {
     if (!line.isSet(name)) continue;
     if (!given.empty())
       throw UsageError(fmt::format("[command line] --{} and --{} exclude each other", given, name));
@@ -33,7 +33,8 @@ void readPrecision(const CommandLine& line, BuildSettings& settings) {
   }
   settings.winograd = given != "fp32-direct";
   settings.tf32 = given == "tf32";
-  if (given == "bf16") settings.precision = DataType::kBFloat16;
+  settings.weightOnly = given != "bf16-weights";
+  if (given == "bf16" || given == "bf16-weights") settings.precision = DataType::kBFloat16;
   if (given == "fp16") settings.precision = DataType::kFloat16;
 }
 
@@ -56,6 +57,9 @@ void declareBuildOptions(CommandLine& line) {
             "Compute in float32, without Winograd's algorithm or sums of TF32 products");
   line.flag("tf32", "Multiply float32 rounded to TF32 on devices that have it; sums stay float32");
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
+  line.flag("bf16-weights",
+            "The same with all weights in bfloat16: none in 8 bits, as --bf16 may keep those of\n"
+            "large fully connected layers");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");
   declareQuantizationOptions(line);
 }

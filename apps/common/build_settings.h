@@ -18,6 +18,7 @@ struct BuildSettings {
   bool winograd = true;
   QuantizationSettings quantization;
   bool tf32 = false;
+  bool weightOnly = true;
   std::string timingCache;
   bool quiet = false;
   Logger logger;

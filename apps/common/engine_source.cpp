@@ -162,6 +162,7 @@ BuiltEngine buildFromWeights(const std::string& weights, const NetworkChoice& ch
   config.precision = settings.precision;
   config.winograd = settings.winograd;
   config.tf32 = settings.tf32;
+  config.weightOnly = settings.weightOnly;
   config.profile = chooseProfile(network, choice.shapes, choice.extraStrides);
   config.timingCache = settings.timingCache.empty() ? nullptr : &cache;
   config.logger = settings.logger;
