@@ -38,7 +38,7 @@ struct Contestant {
 
 int compare(std::int64_t depth, std::int64_t outputs, std::int64_t rows, int threads, int rounds,
             const CpuChoice& cpu) {
-  constexpr double kFar = 400e6;  // bytes, more than the last-level cache's share
+  constexpr double kFar = 1600e6;  // bytes, more than the last-level cache's share
   Workers workers(threads);
   std::mt19937 random(1);
   std::normal_distribution<float> normal;

@@ -58,8 +58,8 @@ void declareBuildOptions(CommandLine& line) {
   line.flag("tf32", "Multiply float32 rounded to TF32 on devices that have it; sums stay float32");
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
   line.flag("bf16-weights",
-            "The same with all weights in bfloat16: none in 8 bits, as --bf16 may keep those of\n"
-            "large fully connected layers");
+            "The same with all weights in bfloat16: none in 8 bits,\n"
+            "as --bf16 may keep those of large fully connected layers");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");
   declareQuantizationOptions(line);
 }
