@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <random>
@@ -22,11 +21,6 @@
 
 namespace layerwise::cpu {
 namespace {
-
-double seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
 
 struct Contestant {
   std::string name;
@@ -80,7 +74,7 @@ int compare(std::int64_t depth, std::int64_t outputs, std::int64_t rows, int thr
       s.resize(std::max(s.size(), static_cast<std::size_t>(plan.scratchFloats) + 16));
     c.run = [&, plan](const std::byte* from) {
       const TypedConvBuffers buffers{shortIn.data(), from, nullptr, out.data()};
-      workers.run(plan.tiles, [&](std::int64_t tile, int worker) {
+      workers.run(plan.tiles, [&](int worker, std::int64_t tile) {
         typed.direct(plan, buffers, tile, scratch[static_cast<std::size_t>(worker)].data());
       });
     };
@@ -105,7 +99,7 @@ int compare(std::int64_t depth, std::int64_t outputs, std::int64_t rows, int thr
   c.run = [&](const std::byte* from) {
     FullyConnectedPlan plan;
     plan.rows = rows, plan.depth = depth, plan.outputs = outputs;
-    workers.run(panels, [&](std::int64_t panel, int) {
+    workers.run(panels, [&](int, std::int64_t panel) {
       for (std::int64_t row = 0; row < rows;) {
         FullyConnectedRows some{};
         some.count = static_cast<int>(std::min<std::int64_t>(kMaxRows, rows - row));
