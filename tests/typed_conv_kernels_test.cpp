@@ -296,11 +296,16 @@ class TypedCase {
     });
     const bool before = epilogue.residual == ResidualPlace::kBeforeActivation;
     if (epilogue.residual == ResidualPlace::kNone) r = 0;
-    const double expected = activate(epilogue, sum + (before ? r : 0)) + (before ? 0 : r);
+    const double activated = activate(epilogue, sum + (before ? r : 0));
+    const double expected = activated + (before ? 0 : r);
     double magnitude = size + std::abs(r) + std::abs(expected);
     if (epilogue.activation == Activation::kExp) magnitude *= 1 + std::abs(expected);
     double tolerance = 2e-6 * magnitude;
-    if (conversion.output == Element::kBFloat16) tolerance += std::abs(expected) * 0x1.01p-8;
+    if (conversion.output == Element::kBFloat16) {
+      tolerance += std::abs(expected) * 0x1.01p-8;
+      if (epilogue.activation == Activation::kSilu)
+        tolerance += std::abs(activated) * kReducedSiluError;
+    }
     if (std::abs(got - expected) <= tolerance) return "";
     return std::to_string(got) + " instead of " + std::to_string(expected);
   }

@@ -273,14 +273,14 @@ AmxFinish finishOf(const AmxPlan& p) {
       return finishWith<AmxFinisher<V, in, out, Nothing, Narrowing::kPlain>, out>(p);
     }
     if (epilogue.activation == Activation::kSilu && bytesAdded && p.conversion.fitsInteger) {
-      return finishWith<AmxFinisher<V, in, out, ReducedSilu<V>, Narrowing::kScaled>, out>(p);
+      return finishWith<AmxFinisher<V, in, out, ReducedSilu<V, out>, Narrowing::kScaled>, out>(p);
     }
   } else if (epilogue.activation == Activation::kClip && epilogue.beta == __builtin_inff()) {
     return finishWith<AmxFinisher<V, in, out, AtLeast<V>>, out>(p);
   }
   if constexpr (out == Element::kBFloat16) {
     if (epilogue.activation == Activation::kSilu) {
-      return finishWith<AmxFinisher<V, in, out, ReducedSilu<V>>, out>(p);
+      return finishWith<AmxFinisher<V, in, out, ReducedSilu<V, out>>, out>(p);
     }
   }
   switch (epilogue.activation) {

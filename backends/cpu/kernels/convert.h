@@ -108,7 +108,7 @@ void writeResults(const Epilogue& epilogue, const Conversion& conversion, Result
     }
   };
   if constexpr (out != Element::kFloat32) {
-    if (epilogue.activation == Activation::kSilu) return rows(ReducedSilu<V>(epilogue));
+    if (epilogue.activation == Activation::kSilu) return rows(ReducedSilu<V, out>(epilogue));
   }
   withActivation<V>(epilogue, rows);
 }

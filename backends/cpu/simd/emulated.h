@@ -62,6 +62,7 @@ struct Emulated {
   static LW_INLINE Reg sub(Reg a, Reg b) { return a - b; }
   static LW_INLINE Reg mul(Reg a, Reg b) { return a * b; }
   static LW_INLINE Reg div(Reg a, Reg b) { return a / b; }
+  static LW_INLINE Reg reciprocal(Reg b) { return 1.0f / b; }
   static LW_INLINE Reg quotient(Reg a, Reg b) { return a / b; }
   static LW_INLINE Reg fraction(Reg x) {
     for (int i = 0; i < W; ++i) x[i] = __builtin_isinf(x[i]) ? 0 : x[i] - __builtin_floorf(x[i]);
