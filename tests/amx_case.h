@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backends/cpu/amx_conv.h"
+#include "backends/cpu/companded_weights.h"
 #include "backends/cpu/simd/math.h"
 #include "layers/float16.h"
 #include "tests/slice_of.h"
@@ -161,6 +162,19 @@ class AmxCase {
     }
     input = fill(inputType, in, s.h, s.w, s.ci);
     added = fill(conversion.residual, residual, s.outH(), s.outW(), s.co);
+  }
+
+  // Weights that companding leaves as they are.
+  void compandWeights() {
+    const auto depth = weights.size() / static_cast<size_t>(shape.co);
+    std::vector<uint8_t> codes(depth);
+    for (size_t first = 0; first < weights.size(); first += depth) {
+      const float scale = Companding::encode({&weights[first], depth}, codes.data());
+      for (size_t i = 0; i < depth; ++i) {
+        const float value = scale * bfloat16ToFloat(Companding::magnitudes()[codes[i] & 0x7f]);
+        weights[first + i] = codes[i] & 0x80 ? -value : value;
+      }
+    }
   }
 
   void check(const AmxEngine& engine, const AmxConfig& config, int threads) {

@@ -120,23 +120,29 @@ PoolPlan randomPooling(AmxCase& test) {
   return pool;
 }
 
-void checkAll(AmxCase& test, bool planes = false, bool pooled = false) {
-  if (planes) test.usePlanes();
+struct Ways {
+  bool planes = false, pooled = false, companded = false;
+};
+
+void checkAll(AmxCase& test, const Ways& ways = {}) {
+  if (ways.planes) test.usePlanes();
   test.prepare();
+  if (ways.companded) test.compandWeights();
   for (AmxMethod method : kAmxMethods) {
-    if ((method == AmxMethod::kPlanes) != planes) continue;
+    if ((method == AmxMethod::kPlanes) != ways.planes) continue;
     AmxConfig config;
     config.method = method;
     config.element = test.element;
     config.stripBytes = test.pick(0, 1) * test.pick(1, 5000);
     config.blocks = test.pick(0, 3);
+    config.companded = ways.companded;
     if (!amxSupports(test.shape, config)) continue;
     for (const AmxEngine& engine : engines()) {
       SCOPED_TRACE(engine.name + " " + amxMethodName(method) + " strip " +
                    std::to_string(config.stripBytes) + " blocks " + std::to_string(config.blocks) +
                    ": " + test.describe());
       const auto threads = static_cast<int>(test.pick(1, 5));
-      if (pooled) {
+      if (ways.pooled) {
         test.checkPooled(engine, config, randomPooling(test), threads);
       } else {
         test.check(engine, config, threads);
@@ -215,7 +221,7 @@ TEST(AmxConv, MatchesThePlainLoopOnImagesInPlanes) {
     AmxCase test(s, i % 2 ? Element::kUInt8 : Element::kBFloat16, random);
     test.epilogue = makeEpilogue(i / 2);
     if (i % 3 == 0) test.conversion.output = Element::kFloat32;
-    checkAll(test, true);
+    checkAll(test, {.planes = true});
   }
 }
 
@@ -236,7 +242,21 @@ TEST(AmxConv, PoolsInOneStepAsInTwo) {
     AmxCase test(s, i % 2 ? Element::kUInt8 : Element::kBFloat16, random);
     test.epilogue = makeEpilogue(i / 2);
     test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
-    checkAll(test, planes, true);
+    checkAll(test, {.planes = planes, .pooled = true});
+  }
+}
+
+TEST(AmxConv, ExpandsCompandedWeights) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 60 && !HasFailure(); ++i) {
+    ConvShape s = randomShape(random);
+    s.ci = 33 + s.ci;  // whole rows of tiles
+    AmxCase test(s, Element::kBFloat16, random);
+    if (i % 3 == 0) test.conversion.output = Element::kFloat32;
+    test.epilogue = makeEpilogue(i / 2);
+    test.epilogue.residual = static_cast<ResidualPlace>(test.pick(0, 2));
+    if (test.pick(0, 1)) test.useSlices();
+    checkAll(test, {.companded = true});
   }
 }
 

@@ -187,6 +187,10 @@ const char* amxMethodName(AmxMethod method) {
 
 bool amxSupports(const ConvShape& s, const AmxConfig& c) {
   if (s.groups != 1 || c.element == Element::kFloat32) return false;
+  if (c.companded && (c.element != Element::kBFloat16 || c.method > AmxMethod::kPhases ||
+                      amxRuns(s, c).stepBytes != kRowBytes)) {
+    return false;
+  }
   if (c.method == AmxMethod::kPlanes) {
     return s.dh == 1 && s.dw == 1 && s.sh <= kMostStride &&
            s.kw * s.ci * elementBytes(c.element) <= kRowBytes;
@@ -297,7 +301,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.steps = runs.count * runs.stepsPerRun;
   p.stepBytes = runs.stepBytes;
   p.blockCount = divideUp(shape.co, kBlockChannels);
-  p.blockBytes = p.steps * p.stepBytes * kBlockChannels;
+  p.blockBytes = weightBytes(config, p.steps * p.stepBytes * kBlockChannels);
   const CutSizes cut{config.stripBytes ? config.stripBytes : caches.l2 / 4, caches.l2 / 4,
                      pool ? 1 : threads};  // strips are parts of a unit
   switch (p.config.method) {
@@ -316,6 +320,10 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
   p.tiles = p.images * p.strips * p.chunks;
   if (pool) bindPooling(p, threads);
+  if (config.companded) {
+    p.expandedAt = roundUp(p.scratchBytes, kRowBytes);
+    p.scratchBytes = p.expandedAt + kAmxExpandedBytes;
+  }
   orderBlocks(p, caches);
   return bound;
 }

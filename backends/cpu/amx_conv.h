@@ -35,6 +35,9 @@ struct AmxConfig {
   Element element = Element::kBFloat16;  ///< of input and weights: fixed by the tactic
   int64_t stripBytes = 0;                ///< of left matrix that a unit of work covers
   int64_t blocks = 0;                    ///< blocks of 16 output channels in one unit of work
+  /// bfloat16: weights are read in 8 bits (companded_weights.h) and expanded on their way to tiles,
+  /// once for each group of positions.
+  bool companded = false;
   bool operator==(const AmxConfig&) const = default;
 };
 
@@ -46,14 +49,21 @@ double amxCycles(const ConvShape& shape, const AmxConfig& config);
 bool amxSupports(const ConvShape& shape, const AmxConfig& config);
 
 /// Packed weights depend on channels, kernel, element and on whether the method is
-/// kRows, kGather or kPlanes (and on the stride then). They want 64-byte alignment.
+/// kRows, kGather or kPlanes (and on the stride then), or companded. They want 64-byte alignment.
 size_t amxPackedBytes(const ConvShape& shape, const AmxConfig& config);
-/// weights are (co, ci, kh, kw), rounded to bfloat16 here; bias holds co values or is null.
+/// weights are (co, ci, kh, kw), rounded to bfloat16 or companded here; bias holds co values or is
+/// null.
 void packAmxFloat(const ConvShape& shape, const AmxConfig& config, const float* weights,
                   const float* bias, std::byte* packed);
 /// A result is fma(sum, scales[c], bias[c]) before the activation.
 void packAmxBytes(const ConvShape& shape, const AmxConfig& config, const int8_t* weights,
                   const float* scales, const float* bias, int inputZero, std::byte* packed);
+
+/// Before all else where weights are companded: the low and the high bytes of Companding's
+/// magnitudes.
+struct AmxMagnitudes {
+  uint8_t low[128], high[128];
+};
 
 /// Constants of a block of 16 output channels, before the weights: what the accumulators start
 /// with, and the factors and summands that they are converted with.
@@ -82,6 +92,7 @@ struct AmxPlan {
   int64_t position = 0;           ///< bytes between neighbouring positions
   int64_t rowPositions = 0;       ///< positions from one output row to the next
   int64_t group = 0;              ///< blocks that some positions go through before the next
+  int64_t expandedAt = 0;         ///< in the scratch: expanded weights
   bool streamed = false;  ///< weights leave the first-level cache before they are read again
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.

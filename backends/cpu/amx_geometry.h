@@ -61,6 +61,11 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   return r;
 }
 
+// Bytes of weights in a row of a tile, of all output channels of a block.
+inline int64_t weightBytes(const AmxConfig& c, int64_t rowBytes) {
+  return c.companded ? rowBytes / 2 : rowBytes;
+}
+
 // Whether rows of an input with this distance between pixels may be used in place: they cross no
 // line, and what follows a pixel's channels, which weights of zero multiply, is no NaN.
 inline bool amxUsesInput(const AmxRuns& r, Element element, int64_t pixelBytes) {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "backends/cpu/amx_geometry.h"
+#include "backends/cpu/companded_weights.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
@@ -33,24 +34,67 @@ std::vector<int64_t> placesOf(const ConvShape& s, const AmxConfig& c) {
 
 int64_t blockBytes(const ConvShape& s, const AmxConfig& c) {
   const AmxRuns runs = amxRuns(s, c);
-  return runs.count * runs.stepsPerRun * runs.stepBytes * kBlockChannels;
+  return weightBytes(c, runs.count * runs.stepsPerRun * runs.stepBytes * kBlockChannels);
+}
+
+size_t magnitudeBytes(const AmxConfig& c) {
+  return c.companded ? sizeof(AmxMagnitudes) : 0;
+}
+
+// Where the code of a bfloat16 lies that is `place` bytes into its block. Two rows of a tile are
+// expanded from 64 codes: bytes 0 to 7 of each quarter are interleaved into one of them, bytes 8 to
+// 15 into the other.
+int64_t codePlace(int64_t place) {
+  const int64_t row = place / kRowBytes, word = place % kRowBytes / 2;
+  return row / 2 * kRowBytes + word / 8 * 16 + row % 2 * 8 + word % 8;
 }
 
 // Clears what will be packed and returns where the blocks of weights begin.
 std::byte* begin(const ConvShape& s, const AmxConfig& c, std::byte* packed) {
   std::memset(packed, 0, amxPackedBytes(s, c));
-  return packed + static_cast<std::size_t>(divideUp(s.co, kBlockChannels)) * sizeof(AmxConstants);
+  return packed + magnitudeBytes(c) +
+         static_cast<std::size_t>(divideUp(s.co, kBlockChannels)) * sizeof(AmxConstants);
 }
 
 }  // namespace
 
 size_t amxPackedBytes(const ConvShape& s, const AmxConfig& c) {
   const auto blocks = static_cast<size_t>(divideUp(s.co, kBlockChannels));
-  return blocks * (sizeof(AmxConstants) + static_cast<size_t>(blockBytes(s, c)));
+  return magnitudeBytes(c) +
+         blocks * (sizeof(AmxConstants) + static_cast<size_t>(blockBytes(s, c)));
 }
+
+namespace {
+
+void packCompanded(const ConvShape& s, const AmxConfig& c, const float* weights, const float* bias,
+                   std::byte* packed) {
+  std::byte* blocks = begin(s, c, packed);
+  AmxMagnitudes magnitudes;
+  for (size_t i = 0; i < Companding::kMagnitudes; ++i) {
+    magnitudes.low[i] = static_cast<uint8_t>(Companding::magnitudes()[i] & 0xff);
+    magnitudes.high[i] = static_cast<uint8_t>(Companding::magnitudes()[i] >> 8);
+  }
+  std::memcpy(packed, &magnitudes, sizeof magnitudes);
+  auto* constants = reinterpret_cast<AmxConstants*>(packed + sizeof magnitudes);
+  std::vector<int64_t> places = placesOf(s, c);
+  for (int64_t& place : places) place = codePlace(place);
+  const int64_t bytes = blockBytes(s, c);
+  const auto count = places.size();
+  std::vector<uint8_t> codes(count);
+  for (int64_t o = 0; o < s.co; ++o, weights += count) {
+    AmxConstants& block = constants[o / kBlockChannels];
+    block.scale[o % kBlockChannels] = Companding::encode({weights, count}, codes.data());
+    block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
+    std::byte* to = blocks + o / kBlockChannels * bytes + codePlace(o % kBlockChannels * 4);
+    for (size_t i = 0; i < count; ++i) to[places[i]] = static_cast<std::byte>(codes[i]);
+  }
+}
+
+}  // namespace
 
 void packAmxFloat(const ConvShape& s, const AmxConfig& c, const float* weights, const float* bias,
                   std::byte* packed) {
+  if (c.companded) return packCompanded(s, c, weights, bias, packed);
   std::byte* blocks = begin(s, c, packed);
   const std::vector<int64_t> places = placesOf(s, c);
   const int64_t bytes = blockBytes(s, c);

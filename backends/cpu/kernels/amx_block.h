@@ -34,6 +34,8 @@ struct AmxBlock {
   int64_t steps;
   const char* b;  // the first block of weights
   int64_t bStep, bBlock;
+  const AmxMagnitudes* magnitudes;  // of companded weights
+  char* expanded;                   // memory for them
   bool streamed;  // weights: the first-level cache does not hold them until they are read again
   const AmxConstants* constants;
   bool startsAtZero;
@@ -47,7 +49,7 @@ struct AmxBlock {
 
 // M tiles of positions by N blocks of output channels. Tiles 0 to 3 are accumulators, 4 and 5 left,
 // 6 and 7 right matrices.
-template <class Tiles, Element element, int M, int N>
+template <class Tiles, Element element, bool companded, int M, int N>
 void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   using V = typename Tiles::Vector;
   static_assert(M * N <= kAccumulators && (M <= 2 || N == 1) && (N <= 2 || M == 1));
@@ -60,6 +62,23 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   });
   const char* b = block.b;
   const int64_t aStride = block.aStride, bBlock = block.bBlock;
+  // Where the expanded weights of a step are, behind each other those of all blocks.
+  const auto expandedAt = [&](int64_t step) __attribute__((always_inline)) {
+    return block.expanded + step % kExpandedSteps * (kAccumulators * kAccumulatorBytes);
+  };
+  const auto expand = [&](int64_t step) __attribute__((always_inline)) {
+    char* to = expandedAt(step);
+    for (int n = 0; n < N; ++n) {
+      const char* const codes = block.b + n * bBlock + step * block.bStep;
+      for (int64_t i = 0; i < kAccumulatorBytes; i += 128) {
+        V::expandCodes(codes + i / 2, block.magnitudes->low, block.magnitudes->high,
+                       to + n * kAccumulatorBytes + i);
+      }
+    }
+  };
+  if constexpr (companded) {
+    for (int64_t step = 0; step < smaller(kExpandAhead, block.steps); ++step) expand(step);
+  }
   AmxLater later = *block.later;
   int64_t left = block.pending ? block.pending->end - block.pending->position : 0;
   for (int64_t step = 0; step < block.steps; ++step, b += block.bStep) {
@@ -67,9 +86,13 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
     const auto loadA = [&](auto m) __attribute__((always_inline)) {
       tiles.template load<4 + m.value % 2>(block.a[m.value] + offset, aStride);
     };
+    if (companded && step + kExpandAhead < block.steps) expand(step + kExpandAhead);
     const auto loadB = [&](auto n) __attribute__((always_inline)) {
       const char* const weights = b + n.value * bBlock;
-      if (block.streamed) {
+      if constexpr (companded) {
+        tiles.template load<6 + n.value % 2>(expandedAt(step) + n.value * kAccumulatorBytes,
+                                             kTileRowBytes);
+      } else if (block.streamed) {
         tiles.template loadStreamed<6 + n.value % 2>(weights, kTileRowBytes);
       } else {
         tiles.template load<6 + n.value % 2>(weights, kTileRowBytes);
@@ -115,25 +138,25 @@ void multiplyBlock(Tiles& tiles, const AmxBlock& block) {
   });
 }
 
-template <class Tiles, Element element>
+template <class Tiles, Element element, bool companded>
 LW_INLINE void multiply(Tiles& tiles, int64_t m, int64_t n, const AmxBlock& block) {
   switch (m * 4 + n) {
     case 4 + 1:
-      return multiplyBlock<Tiles, element, 1, 1>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 1, 1>(tiles, block);
     case 4 + 2:
-      return multiplyBlock<Tiles, element, 1, 2>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 1, 2>(tiles, block);
     case 4 + 3:
-      return multiplyBlock<Tiles, element, 1, 3>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 1, 3>(tiles, block);
     case 4 + 4:
-      return multiplyBlock<Tiles, element, 1, 4>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 1, 4>(tiles, block);
     case 8 + 1:
-      return multiplyBlock<Tiles, element, 2, 1>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 2, 1>(tiles, block);
     case 8 + 2:
-      return multiplyBlock<Tiles, element, 2, 2>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 2, 2>(tiles, block);
     case 12 + 1:
-      return multiplyBlock<Tiles, element, 3, 1>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 3, 1>(tiles, block);
     default:
-      return multiplyBlock<Tiles, element, 4, 1>(tiles, block);
+      return multiplyBlock<Tiles, element, companded, 4, 1>(tiles, block);
   }
 }
 

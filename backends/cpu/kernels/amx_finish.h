@@ -50,6 +50,10 @@ struct AtLeast {
   LW_INLINE typename V::Reg operator()(typename V::Reg x) const { return V::max(least, x); }
 };
 
+// What accumulators hold: sums, bias included, of floats; sums of floats or of whole numbers that
+// are yet to be scaled.
+enum class AmxSums { kFinished, kFloats, kIntegers };
+
 // How results become bytes.
 enum class Narrowing {
   kClamped,  // scaled, clamped, rounded, moved by the zero point
@@ -57,7 +61,7 @@ enum class Narrowing {
   kPlain,    // rounded, likewise; a residual is of bytes
 };
 
-template <class V, Element in, Element out, class Activate,
+template <class V, AmxSums in, Element out, class Activate,
           Narrowing narrowing = Narrowing::kClamped>
 struct AmxFinisher {
   using Reg = typename V::Reg;
@@ -79,10 +83,11 @@ struct AmxFinisher {
         zero(V::set1(static_cast<float>(p.conversion.outputZero))) {}
 
   LW_INLINE Reg scaled(const char* sums, Reg scale, Reg bias) const {
-    if constexpr (in == Element::kUInt8) {
+    if constexpr (in == AmxSums::kIntegers) {
       return V::exactFma(V::toFloat(V::loadIndex(reinterpret_cast<const int*>(sums))), scale, bias);
     } else {
-      return V::load(reinterpret_cast<const float*>(sums));
+      const Reg sum = V::load(reinterpret_cast<const float*>(sums));
+      return in == AmxSums::kFloats ? V::fma(sum, scale, bias) : sum;
     }
   }
 
@@ -261,7 +266,7 @@ inline void finishRows(AmxJob& job, const AmxFinish& finish, int64_t rows) {
   }
 }
 
-template <class V, Element in, Element out>
+template <class V, AmxSums in, Element out>
 AmxFinish finishOf(const AmxPlan& p) {
   const Epilogue& epilogue = p.epilogue;
   if constexpr (out == Element::kUInt8) {

@@ -12,6 +12,9 @@ namespace {
 constexpr int kAccumulators = 4;
 constexpr int64_t kAccumulatorBytes = kTileRows * kTileRowBytes;
 constexpr int64_t kAmxStoreBytes = kAccumulators * kAccumulatorBytes;
+// Of companded weights, expanded some steps before they are multiplied.
+constexpr int64_t kExpandAhead = 2, kExpandedSteps = 4;
+constexpr int64_t kAmxExpandedBytes = kExpandedSteps * kAccumulators * kAccumulatorBytes;
 // Vertical, of a convolution of planes.
 constexpr int64_t kMostStride = 16;
 

@@ -66,8 +66,13 @@ class AmxUnit {
     for (int i = 4; i < 6; ++i) shapes.tile[i] = {rows, depth};
     for (int i = 6; i < 8; ++i) shapes.tile[i] = {static_cast<uint16_t>(depth / 4), kTileRowBytes};
     tiles.configure(shapes);
-    finish = p.conversion.output == Element::kFloat32 ? finishOf<V, element, Element::kFloat32>(p)
-                                                      : finishOf<V, element, element>(p);
+    if constexpr (element == Element::kUInt8) {
+      chooseFinish<AmxSums::kIntegers>();
+    } else if (p.config.companded) {
+      chooseFinish<AmxSums::kFloats>();
+    } else {
+      chooseFinish<AmxSums::kFinished>();
+    }
     const int64_t tileCount = divideUp(count, kTileRows);
     // Up to four tiles of positions meet each weight at once, which is loaded once only.
     const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;
@@ -94,6 +99,19 @@ class AmxUnit {
  private:
   using V = typename Tiles::Vector;
 
+  template <AmxSums sums>
+  void chooseFinish() {
+    finish = p.conversion.output == Element::kFloat32 ? finishOf<V, sums, Element::kFloat32>(p)
+                                                      : finishOf<V, sums, element>(p);
+  }
+
+  // The constants, behind the magnitudes of companded weights.
+  const AmxConstants* constants() const {
+    return reinterpret_cast<const AmxConstants*>(io.packed +
+                                                 (p.config.companded ? sizeof(AmxMagnitudes) : 0));
+  }
+  const char* weights() const { return reinterpret_cast<const char*>(constants() + p.blockCount); }
+
   // `fresh`: the weights have not been read yet.
   void runBlock(Tiles& tiles, int64_t firstTile, int64_t m, int64_t firstOut, int64_t n,
                 bool fresh) {
@@ -106,17 +124,18 @@ class AmxUnit {
       job.tileStart[i] = start;
       block.a[i] = a + start * p.position;
     }
-    const auto* constants = reinterpret_cast<const AmxConstants*>(io.packed);
-    const char* weights = reinterpret_cast<const char*>(constants + p.blockCount);
     block.aStride = p.position;
     block.offsets = io.offsets;
     block.steps = p.steps;
-    block.b = weights + firstOut * p.blockBytes;
-    block.bStep = p.stepBytes * 16;
+    block.b = weights() + firstOut * p.blockBytes;
+    block.bStep = p.blockBytes / p.steps;
+    block.magnitudes = reinterpret_cast<const AmxMagnitudes*>(io.packed);
+    block.expanded = accumulators + p.expandedAt;
     block.bBlock = p.blockBytes;
     block.streamed = p.streamed;
-    block.constants = constants + firstOut;
-    block.startsAtZero = element == Element::kUInt8 && p.conversion.inputZero == 0;
+    block.constants = constants() + firstOut;
+    block.startsAtZero =
+        p.config.companded || (element == Element::kUInt8 && p.conversion.inputZero == 0);
     block.accumulators = accumulators;
     block.fresh = fresh;
     block.later = &later;
@@ -149,7 +168,11 @@ class AmxUnit {
       job.residual = static_cast<const char*>(io.residual) +
                      place(p.residual) * elementBytes(p.conversion.residual);
     }
-    multiply<Tiles, element>(tiles, m, n, block);
+    if (element == Element::kBFloat16 && p.config.companded) {
+      multiply<Tiles, Element::kBFloat16, true>(tiles, m, n, block);
+    } else {
+      multiply<Tiles, element, false>(tiles, m, n, block);
+    }
     ++blocks;
   }
 
@@ -162,9 +185,9 @@ class AmxUnit {
     AmxLater result{io.ahead.begin, io.ahead.end};
     if (last < lastBlock) {
       if (tileCount <= kAccumulators) return {};
-      const std::byte* weights = io.packed + p.blockCount * sizeof(AmxConstants);
-      result.next = weights + last * p.blockBytes;
-      result.end = weights + smaller(lastBlock, last + p.group) * p.blockBytes;
+      const auto* all = reinterpret_cast<const std::byte*>(weights());
+      result.next = all + last * p.blockBytes;
+      result.end = all + smaller(lastBlock, last + p.group) * p.blockBytes;
     }
     // More would wait for each other: a core has few outstanding misses.
     constexpr int64_t kMostLines = 4;

@@ -23,6 +23,22 @@ struct Avx512Amx : Avx512Rounding {
                                                             _mm512_castps_si512(index),
                                                             _mm512_castps_si512(from)));
   }
+  // Two rows of bfloat16 from 64 codes: magnitudes by their low seven bits, signs by the highest.
+  static LW_INLINE void expandCodes(const void* codes, const uint8_t* low, const uint8_t* high,
+                                    void* rows) {
+    const __m512i code = _mm512_loadu_si512(codes);
+    const auto pick = [&](const uint8_t* table) __attribute__((always_inline)) {
+      return _mm512_permutex2var_epi8(_mm512_loadu_si512(table), code,
+                                      _mm512_loadu_si512(table + 64));
+    };
+    constexpr int kFirstOrBothOthers = 0xf8;
+    const __m512i bottom = pick(low),
+                  top = _mm512_ternarylogic_epi32(pick(high), code, _mm512_set1_epi8(-128),
+                                                  kFirstOrBothOthers);
+    auto* to = static_cast<char*>(rows);
+    _mm512_storeu_si512(to, _mm512_unpacklo_epi8(bottom, top));
+    _mm512_storeu_si512(to + 64, _mm512_unpackhi_epi8(bottom, top));
+  }
   static LW_INLINE void prefetchFar(const void* p) { _mm_prefetch(p, _MM_HINT_T1); }
 };
 

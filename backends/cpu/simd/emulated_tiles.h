@@ -17,6 +17,15 @@ struct EmulatedTiles {
       storeBFloat16(p + kWidth, second, kWidth);
     }
     static LW_INLINE void prefetchFar(const void*) {}
+    static LW_INLINE void expandCodes(const void* codes, const uint8_t* low, const uint8_t* high,
+                                      void* rows) {
+      for (int i = 0; i < 64; ++i) {
+        const uint8_t code = static_cast<const uint8_t*>(codes)[i];
+        uint8_t* to = static_cast<uint8_t*>(rows) + i % 16 / 8 * 64 + i / 16 * 16 + i % 8 * 2;
+        to[0] = low[code & 0x7f];
+        to[1] = high[code & 0x7f] | (code & 0x80);
+      }
+    }
     static LW_INLINE Reg pickBytes(Reg others, uint64_t places, Reg index, Reg from) {
       unsigned char result[64], which[64], source[64];
       __builtin_memcpy(result, &others, 64);

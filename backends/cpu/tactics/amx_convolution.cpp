@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "backends/cpu/amx_conv.h"
+#include "backends/cpu/companded_weights.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/pool_plan.h"
@@ -24,9 +26,11 @@ extern const AmxKernel kAmxConvKernel;
 
 namespace {
 
+constexpr std::string_view kCompanded = " weights=8";
+
 std::string toText(const AmxConfig& c) {
-  return fmt::format("method={} strip={} blocks={}", amxMethodName(c.method), c.stripBytes,
-                     c.blocks);
+  return fmt::format("method={} strip={} blocks={}{}", amxMethodName(c.method), c.stripBytes,
+                     c.blocks, c.companded ? kCompanded : "");
 }
 
 AmxConfig fromText(const std::string& text, Element element) {
@@ -34,7 +38,8 @@ AmxConfig fromText(const std::string& text, Element element) {
   long strip = 0, blocks = 0;
   if (std::sscanf(text.c_str(), "method=%15s strip=%ld blocks=%ld", name, &strip, &blocks) == 3) {
     for (AmxMethod method : kAmxMethods)
-      if (std::string_view(name) == amxMethodName(method)) return {method, element, strip, blocks};
+      if (std::string_view(name) == amxMethodName(method))
+        return {method, element, strip, blocks, text.ends_with(kCompanded)};
   }
   throw Error(ErrorCode::kInternal,
               fmt::format("[convolution] parameters '{}' are not understood", text));
@@ -98,14 +103,15 @@ class AmxConvolutionTactic : public Tactic {
     return fromText(candidate.parameters, element_);
   }
 
-  /// Of the region, and of the region with the pooling that follows it.
+  /// Of the region, and of the region with the pooling that follows it. `companded`: also with
+  /// weights in 8 bits.
   void addCandidates(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
-                     std::vector<Candidate>& candidates) const {
-    addWays(context, shape, region, candidates);
+                     bool companded, std::vector<Candidate>& candidates) const {
+    addWays(context, shape, region, companded, candidates);
     if (const auto pooled = withPooling(context, region)) {
       const Dims& in = context.shapes.values[static_cast<std::size_t>(region.output)].dims;
       if (keepsRows(shape, poolPlanOf(*pooled->pooling, in)))
-        addWays(context, shape, *pooled, candidates);
+        addWays(context, shape, *pooled, false, candidates);
     }
   }
 
@@ -159,7 +165,7 @@ class AmxConvolutionTactic : public Tactic {
   }
 
   void addWays(const MatchContext& context, const ConvShape& shape, const TypedRegion& region,
-               std::vector<Candidate>& candidates) const {
+               bool companded, std::vector<Candidate>& candidates) const {
     const auto dimsOf = [&](ValueId value) -> const Dims& {
       return context.shapes.values[static_cast<std::size_t>(value)].dims;
     };
@@ -179,12 +185,18 @@ class AmxConvolutionTactic : public Tactic {
       return cycles / (kClock * context.workers);
     };
     int place = 0;
-    for (const AmxConfig& config : amxCandidates(shape, element_)) {
-      const double compute = computeSeconds(config);
+    std::vector<AmxConfig> configs = amxCandidates(shape, element_);
+    if (companded) {
+      for (AmxConfig config : amxCandidates(shape, element_)) {
+        config.companded = true;
+        if (amxSupports(shape, config)) configs.push_back(config);
+      }
+    }
+    for (const AmxConfig& config : configs) {
+      const double compute = computeSeconds(config), read = config.companded ? bytes / 2 : bytes;
       c.parameters = toText(config);
       // Candidates come best guess first; a later one must not win on a tie.
-      c.seconds =
-          (std::max(compute, bytes / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
+      c.seconds = (std::max(compute, read / kBytesPerSecond) + kStepSeconds) * (1 + 0.02 * place++);
       c.inputLayouts = {Layout::channelsLast(region.inputType, in.rank())};
       if (c.inputs.size() > 1)
         c.inputLayouts.push_back(Layout::channelsLast(region.residualType, out.rank()));
@@ -212,10 +224,13 @@ class AmxBFloat16Tactic final : public AmxConvolutionTactic {
 
   void match(const MatchContext& context, NodeId id,
              std::vector<Candidate>& candidates) const override {
+    std::optional<bool> companded;  // of the node: looks at all weights
     for (const TypedRegion& region : bfloat16Regions(context, id)) {
       const Convolution& a = *context.graph.node(id).as<Convolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
-      addCandidates(context, convShapeOf(a, context.shapes.values[input].dims), region, candidates);
+      const ConvShape shape = convShapeOf(a, context.shapes.values[input].dims);
+      if (!companded) companded = mayCompand(context, id, shape);
+      addCandidates(context, shape, region, *companded, candidates);
     }
   }
 
@@ -236,6 +251,24 @@ class AmxBFloat16Tactic final : public AmxConvolutionTactic {
     return bindStep(context, convShapeOf(*node.as<Convolution>(), context.inputs[0].dims),
                     epilogueOf(context.graph, nodes), {});
   }
+
+ private:
+  /// Whether weights in 8 bits are worth their noise: there are more than stay in a second-level
+  /// cache, and each is expanded once, as a tile of each block meets all positions at once.
+  static bool mayCompand(const MatchContext& context, NodeId id, const ConvShape& shape) {
+    const Node& node = context.graph.node(id);
+    const std::int64_t count = node.weights[0].count, depth = count / shape.co;
+    constexpr std::int64_t kLeastWeights = 1 << 20, kMostPositions = 64;
+    if (!context.graph.numerics.weightOnly || count < kLeastWeights ||
+        shape.outH() * (shape.outW() + shape.kw - 1) > kMostPositions)
+      return false;
+    const float* weights = node.weights[0].as<float>();
+    for (std::int64_t o = 0; o < shape.co; ++o) {
+      const auto first = static_cast<std::size_t>(o * depth);
+      if (!Companding::fits({weights + first, static_cast<std::size_t>(depth)})) return false;
+    }
+    return true;
+  }
 };
 
 /// The quantised convolution, to the bit.
@@ -249,7 +282,7 @@ class AmxBytesTactic final : public AmxConvolutionTactic {
       const auto& a = *context.graph.node(id).as<QuantizedConvolution>();
       const auto input = static_cast<std::size_t>(region.inputs[0]);
       addCandidates(context, convShapeOf(a.convolution, context.shapes.values[input].dims), region,
-                    candidates);
+                    false, candidates);
     }
   }
 
