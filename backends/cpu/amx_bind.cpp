@@ -286,6 +286,8 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   if (pool) {
     p.pool = *pool;
     p.out = p.pool.in = {0, shape.outW() * shape.co, shape.co, 1};
+    p.pool.nonNegative = epilogue.activation == Activation::kClip && epilogue.alpha >= 0 &&
+                         epilogue.residual != ResidualPlace::kAfterActivation;
   }
   p.outH = shape.outH();
   p.outW = shape.outW();

@@ -127,22 +127,29 @@ struct WholeNumbers<64> {
   using SignedShorts = int16_t __attribute__((vector_size(64)));
 };
 
-// Vectors of T, and whole numbers from 0 that stand for its values in their order.
-template <class V, class T>
-struct Ordered {
+// The largest of vectors of T, in whole numbers: bytes as they are.
+template <class V, class T, bool nonNegative>
+struct Largest {
   static_assert(sizeof(T) == 1);
   using Block = typename WholeNumbers<V::kWidth * 4>::Bytes;
-  static LW_INLINE Block keys(Block x) { return x; }
-  static LW_INLINE Block values(Block keys) { return keys; }
+  Block top = {};
+
+  LW_INLINE void take(Block x) { take(Largest{x}); }
+  LW_INLINE void take(const Largest& x) { top = x.top > top ? x.top : top; }
+  LW_INLINE Block value() const { return top; }
 };
-// bfloat16: 0 is -infinity; NaN of either sign come after infinity.
+// bfloat16: whole numbers from 0 that stand for the values in their order. 0 is -infinity; NaN of
+// either sign come after infinity.
 template <class V>
-struct Ordered<V, uint16_t> {
+struct Largest<V, uint16_t, false> {
   using Whole = WholeNumbers<V::kWidth * 4>;
   using Block = typename Whole::Shorts;
   static constexpr uint16_t kLeast = 0x807f;
-  static LW_INLINE Block keys(Block x) { return turned(x) - kLeast; }
-  static LW_INLINE Block values(Block keys) { return turned(keys + kLeast); }
+  Block top = {};
+
+  LW_INLINE void take(Block x) { take(Largest{static_cast<Block>(turned(x) - kLeast)}); }
+  LW_INLINE void take(const Largest& x) { top = x.top > top ? x.top : top; }
+  LW_INLINE Block value() const { return turned(top + kLeast); }
   // Between sign with magnitude and two's complement.
   static LW_INLINE Block turned(Block x) {
     using Signed = typename Whole::SignedShorts;
@@ -150,77 +157,126 @@ struct Ordered<V, uint16_t> {
     return x ^ (reinterpret_cast<Block>(sign) & 0x7fff);
   }
 };
+// Where no number is negative but -0, the bits are in that order as signed numbers, except NaN with
+// a sign: as unsigned ones these come after all others.
+template <class V>
+struct Largest<V, uint16_t, true> {
+  using Whole = WholeNumbers<V::kWidth * 4>;
+  using Block = typename Whole::Shorts;
+  using Signed = typename Whole::SignedShorts;
+  static constexpr uint16_t kMinusInfinity = 0xff80;
+  Signed top = Signed{} - 0x7fff - 1;
+  Block nan = {};
 
-// The largest, in whole numbers: several times as many a vector as float32.
-template <class V, class T>
-struct PoolLargest {
-  using Numbers = Ordered<V, T>;
-  using Block = typename Numbers::Block;
+  LW_INLINE void take(Block x) { take(Largest{reinterpret_cast<Signed>(x), x}); }
+  LW_INLINE void take(const Largest& x) {
+    top = x.top > top ? x.top : top;
+    nan = x.nan > nan ? x.nan : nan;
+  }
+  LW_INLINE Block value() const {
+    return nan > kMinusInfinity ? nan : reinterpret_cast<Block>(top);
+  }
+};
+
+// Several times as many whole numbers a vector as float32.
+template <class V, class T, bool nonNegative>
+struct PoolLargestOf {
+  using Top = Largest<V, T, nonNegative>;
+  using Block = typename Top::Block;
   static constexpr int64_t kBlock = sizeof(Block) / sizeof(T);
 
-  // `blocks` of channels of one pixel, of the last one `count`. K: taps of a row, or 0 for any.
-  template <int blocks, int K>
-  static LW_INLINE void pixel(const PoolPlan& p, const T* window, T* out, int64_t rows,
-                              int64_t columns, int64_t count) {
-    Block top[blocks] = {};
-    for (; rows > 0; --rows, window += p.in.row) {
-      const auto tap = [&](const T* from) __attribute__((always_inline)) {
-        LW_UNROLL for (int i = 0; i < blocks; ++i) {
-          Block values;
-          __builtin_memcpy(&values, from + i * kBlock, sizeof values);
-          const Block keys = Numbers::keys(values);
-          top[i] = keys > top[i] ? keys : top[i];
+  template <int blocks>
+  struct Tops {
+    Top top[blocks];
+    LW_INLINE void take(const Tops& x) {
+      LW_UNROLL for (int i = 0; i < blocks; ++i) top[i].take(x.top[i]);
+    }
+    // Of the last block `count` channels.
+    LW_INLINE void store(T* out, int64_t count) const {
+      LW_UNROLL for (int i = 0; i < blocks; ++i) {
+        const Block values = top[i].value();
+        const int64_t n = i + 1 < blocks ? kBlock : smaller(kBlock, count);
+        if (n == kBlock) {
+          __builtin_memcpy(out + i * kBlock, &values, sizeof values);
+        } else {
+          __builtin_memcpy(out + i * kBlock, &values, static_cast<size_t>(n) * sizeof(T));
         }
-      };
-      if constexpr (K > 0) {
-        LW_UNROLL for (int j = 0; j < K; ++j) tap(window + j * p.in.pixel);
-      } else {
-        for (int64_t j = 0; j < columns; ++j) tap(window + j * p.in.pixel);
       }
     }
-    LW_UNROLL for (int i = 0; i < blocks; ++i) {
-      const Block values = Numbers::values(top[i]);
-      const int64_t n = i + 1 < blocks ? kBlock : smaller(kBlock, count);
-      if (n == kBlock) {
-        __builtin_memcpy(out + i * kBlock, &values, sizeof values);
-      } else {
-        __builtin_memcpy(out + i * kBlock, &values, static_cast<size_t>(n) * sizeof(T));
+  };
+
+  // `blocks` of channels of one column of a window.
+  template <int blocks>
+  static LW_INLINE Tops<blocks> column(const PoolPlan& p, const T* from, int64_t rows) {
+    Tops<blocks> tops;
+    const auto tap = [&](const T* pixel) __attribute__((always_inline)) {
+      LW_UNROLL for (int i = 0; i < blocks; ++i) {
+        Block values;
+        __builtin_memcpy(&values, pixel + i * kBlock, sizeof values);
+        tops.top[i].take(values);
       }
+    };
+    if (rows == 3) {
+      LW_UNROLL for (int i = 0; i < 3; ++i) tap(from + i * p.in.row);
+    } else {
+      for (int64_t i = 0; i < rows; ++i) tap(from + i * p.in.row);
     }
+    return tops;
   }
 
-  template <int K>
-  static LW_INLINE void channels(const PoolPlan& p, const T* window, T* out, int64_t rows,
-                                 int64_t columns) {
-    int64_t c = 0;
-    for (; c + 2 * kBlock <= p.c; c += 2 * kBlock) {
-      pixel<2, K>(p, window + c, out + c, rows, columns, kBlock);
-    }
-    for (; c < p.c; c += kBlock) pixel<1, K>(p, window + c, out + c, rows, columns, p.c - c);
-  }
-
-  // One row of the output.
-  static void run(const PoolPlan& p, const void* input, void* output, int64_t tile) {
-    const int64_t image = tile / p.outH, y = tile % p.outH, y0 = y * p.sh - p.pt;
-    const T* in = static_cast<const T*>(input) + image * p.in.image;
-    T* out = static_cast<T*>(output) + image * p.out.image + y * p.out.row;
-    const TapRange ky = tapsInside(y0, p.kh, p.h);
-    const int64_t rows = ky.last - ky.first;
-    for (int64_t x = 0; x < p.outW; ++x, out += p.out.pixel) {
+  // Output pixels [x, end) of one row, for `blocks` of channels, of the last one `count`. The last
+  // column of a window is the first of the next where they share one.
+  template <int blocks>
+  static LW_INLINE void pixels(const PoolPlan& p, const T* in, T* out, int64_t rows, int64_t x,
+                               int64_t end, int64_t count) {
+    Tops<blocks> last;
+    int64_t next = -1;  // the column after the one that `last` is of
+    for (; x < end; ++x) {
       const int64_t x0 = x * p.sw - p.pl;
       const TapRange kx = tapsInside(x0, p.kw, p.w);
-      const int64_t columns = kx.last - kx.first;
-      const T* window = in + (y0 + ky.first) * p.in.row + (x0 + kx.first) * p.in.pixel;
-      if (columns == 2) {
-        channels<2>(p, window, out, rows, columns);
-      } else if (columns == 3) {
-        channels<3>(p, window, out, rows, columns);
-      } else if (columns == 5) {
-        channels<5>(p, window, out, rows, columns);
-      } else {
-        channels<0>(p, window, out, rows, columns);
+      int64_t j = x0 + kx.first;
+      Tops<blocks> tops;
+      if (j + 1 == next) {
+        tops = last;
+        ++j;
       }
+      for (next = x0 + kx.last; j < next; ++j) {
+        last = column<blocks>(p, in + j * p.in.pixel, rows);
+        tops.take(last);
+      }
+      tops.store(out + x * p.out.pixel, count);
     }
+  }
+
+  // Output pixels [first, last) of one row of the output.
+  static void part(const PoolPlan& p, const void* input, void* output, int64_t tile, int64_t first,
+                   int64_t last) {
+    const int64_t image = tile / p.outH, y = tile % p.outH, y0 = y * p.sh - p.pt;
+    const TapRange ky = tapsInside(y0, p.kh, p.h);
+    const T* in = static_cast<const T*>(input) + image * p.in.image + (y0 + ky.first) * p.in.row;
+    T* out = static_cast<T*>(output) + image * p.out.image + y * p.out.row;
+    const int64_t rows = ky.last - ky.first;
+    int64_t c = 0;
+    for (; c + 2 * kBlock <= p.c; c += 2 * kBlock) {
+      pixels<2>(p, in + c, out + c, rows, first, last, kBlock);
+    }
+    for (; c < p.c; c += kBlock) pixels<1>(p, in + c, out + c, rows, first, last, p.c - c);
+  }
+};
+
+template <class V, class T>
+struct PoolLargest {
+  static void part(const PoolPlan& p, const void* input, void* output, int64_t tile, int64_t first,
+                   int64_t last) {
+    if (sizeof(T) > 1 && p.nonNegative) {
+      PoolLargestOf<V, T, sizeof(T) != 1>::part(p, input, output, tile, first, last);
+    } else {
+      PoolLargestOf<V, T, false>::part(p, input, output, tile, first, last);
+    }
+  }
+  // One row of the output.
+  static void run(const PoolPlan& p, const void* input, void* output, int64_t tile) {
+    part(p, input, output, tile, 0, p.outW);
   }
 };
 
