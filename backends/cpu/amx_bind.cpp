@@ -78,7 +78,7 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   const bool rowsOnly = planes || p.config.method == AmxMethod::kRows;
   p.position = rowsOnly ? runs.position : std::min(runs.position, kRowBytes);
   p.planes = rowsOnly ? 1 : runs.stepsPerRun;
-  p.rowPositions = rowsOnly ? p.outW : phaseColumns(s);
+  p.rowPositions = rowsOnly && !planes ? p.outW : phaseColumns(s);
   p.phasesH = planes && runs.rows % s.sh == 0 ? 1 : phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
@@ -105,16 +105,16 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   p.scratchBytes = kAmxStoreBytes + phases * p.phaseBytes + kTileRows * p.position + 2 * kRowBytes;
   if (!planes) return;
   p.columnRows = runs.rows;
+  p.columnBytes = runs.columnBytes;
   const int64_t bytes = elementBytes(p.config.element);
   const int64_t columns = std::max((p.outW - 1) * s.sw + s.kw, s.pl + s.w);
   const auto line = [&](int64_t column) {
     return roundUp(columns * column, kRowBytes) + kRowBytes;
   };
   p.lineBytes = line(bytes);
-  p.packedLineBytes = line(s.ci * bytes);
+  p.packedLineBytes = runs.rows > 1 ? line(s.ci * bytes) : 0;
   p.linesAt = roundUp(p.scratchBytes, kRowBytes);
-  p.scratchBytes = p.linesAt + s.ci * p.lineBytes + p.columnRows * p.packedLineBytes +
-                   line(p.columnRows * s.ci * bytes);
+  p.scratchBytes = p.linesAt + s.ci * p.lineBytes + p.columnRows * p.packedLineBytes;
 }
 
 void bindGather(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
@@ -193,7 +193,7 @@ bool amxSupports(const ConvShape& s, const AmxConfig& c) {
   }
   if (c.method == AmxMethod::kPlanes) {
     return s.dh == 1 && s.dw == 1 && s.sh <= kMostStride &&
-           s.kw * s.ci * elementBytes(c.element) <= kRowBytes;
+           s.kw * s.ci * elementBytes(c.element) <= kRowBytes && amxRuns(s, c).bytes <= kRowBytes;
   }
   return c.method != AmxMethod::kFlat || isPointwise(s);
 }
@@ -201,7 +201,8 @@ bool amxSupports(const ConvShape& s, const AmxConfig& c) {
 double amxCycles(const ConvShape& s, const AmxConfig& c) {
   const AmxRuns runs = amxRuns(s, c);
   const int64_t pixelBytes = s.ci * elementBytes(c.element), kernelRow = s.kw * pixelBytes;
-  const int64_t outW = c.method == AmxMethod::kPhases ? phaseColumns(s) : s.outW();
+  const int64_t outW =
+      c.method == AmxMethod::kPhases || c.method == AmxMethod::kPlanes ? phaseColumns(s) : s.outW();
   const int64_t positions = s.n * s.outH() * outW;
   // Lines copied, two instructions each and some around them.
   const auto lines = [](int64_t bytes) { return 2 + 2 * divideUp(bytes, kRowBytes); };
@@ -221,7 +222,7 @@ double amxCycles(const ConvShape& s, const AmxConfig& c) {
       copied = s.kh * (2 + 2 * lines(kernelRow));
       break;
     case AmxMethod::kPlanes:
-      copied = 2 * (runs.rows % s.sh == 0 ? 1 : phases) * (runs.rows > 1 ? 2 : 1);
+      copied = (runs.rows % s.sh == 0 ? 1 : phases) * (runs.rows > 1 ? 2 : 1);
       break;
   }
   const int64_t blocks = divideUp(positions, kTileRows) * divideUp(s.co, kBlockChannels);
@@ -304,7 +305,9 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.stepBytes = runs.stepBytes;
   p.blockCount = divideUp(shape.co, kBlockChannels);
   p.blockBytes = weightBytes(config, p.steps * p.stepBytes * kBlockChannels);
-  const CutSizes cut{config.stripBytes ? config.stripBytes : caches.l2 / 4, caches.l2 / 4,
+  // A copy of planes is smaller than what it makes of itself.
+  const int64_t stripBytes = caches.l2 / (config.method == AmxMethod::kPlanes ? 16 : 4);
+  const CutSizes cut{config.stripBytes ? config.stripBytes : stripBytes, caches.l2 / 4,
                      pool ? 1 : threads};  // strips are parts of a unit
   switch (p.config.method) {
     case AmxMethod::kFlat:

@@ -12,8 +12,8 @@
 // bytes. Tensors are channels-last but for the input of kPlanes.
 namespace layerwise::cpu {
 
-/// Where the rows of the left matrix come from. None of them crosses a line of the cache: a tile of
-/// such rows takes five times as long to load.
+/// Where the rows of the left matrix come from. But for kPlanes none of them crosses a line of the
+/// cache: a tile of such rows takes two to five times as long to load.
 enum class AmxMethod : uint8_t {
   kFlat,    ///< 1x1, stride 1: the input itself, all pixels of all images; where its strides or
             ///< its place do not allow that, as kPhases
@@ -22,8 +22,8 @@ enum class AmxMethod : uint8_t {
   kRows,    ///< the same of rows, where each column holds all that an output pixel reads of one
             ///< row: for few channels
   kGather,  ///< a copied strip with one row an output pixel, which holds all that the pixel reads
-  kPlanes,  ///< as kRows, out of planes (an image), of float32 where bfloat16 is multiplied: a
-            ///< column holds what an output pixel reads of one row or of several
+  kPlanes,  ///< out of planes (an image), of float32 where bfloat16 is multiplied: a strip copied
+            ///< pixel by pixel, with one row or several in a column; what neighbours read overlaps
 };
 inline constexpr AmxMethod kAmxMethods[] = {AmxMethod::kFlat, AmxMethod::kPhases, AmxMethod::kRows,
                                             AmxMethod::kGather, AmxMethod::kPlanes};
@@ -97,9 +97,9 @@ struct AmxPlan {
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
-  // kPlanes: input rows of a column; in the scratch, bytes of a row of a plane of the input with
-  // its borders, and of all planes.
-  int64_t columnRows = 0, lineBytes = 0, packedLineBytes = 0, linesAt = 0;
+  // kPlanes: input rows and bytes of a column; in the scratch, bytes of a row of a plane of the
+  // input with its borders, and of all planes.
+  int64_t columnRows = 0, columnBytes = 0, lineBytes = 0, packedLineBytes = 0, linesAt = 0;
   // With pooling: `out` are rows of results in the scratch, from `rowsAt` on, of which windows read
   // some. A unit has all channels of some pooled rows, and computes those of a few at a time.
   bool pooled = false;

@@ -27,8 +27,11 @@ struct AmxRuns {
   int64_t count = 0, taps = 0;  // runs, and taps in each
   int64_t bytes = 0;            // of a run
   int64_t stepsPerRun = 0, stepBytes = 0;
-  int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part
-  int64_t rows = 1;      // kPlanes: of the kernel in a run, column by column
+  int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part;
+                         // kPlanes: what a step to the right is, so that positions share columns
+  // kPlanes: rows of the kernel in a run, column by column, and the bytes of such a column.
+  // Products of bfloat16 take two values at once, so that some columns end with a zero.
+  int64_t rows = 1, columnBytes = 0;
 
   // The place of row `i` of `run` in the order of the products: neighbouring runs share lines of
   // the input, so the first rows of all runs come before the second ones.
@@ -40,14 +43,20 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   if (c.method == AmxMethod::kPlanes) {
     const int64_t rowBytes = s.kw * s.ci * elementBytes(c.element);
     const int64_t most = std::clamp<int64_t>(kRowBytes / rowBytes, 1, s.kh);
+    const bool pairs = c.element == Element::kBFloat16;
+    const auto column = [&] {
+      const int64_t values = r.rows * s.ci;
+      return (values + (pairs && values * s.kw % 2 ? 1 : 0)) * elementBytes(c.element);
+    };
     r.rows = divideUp(s.kh, divideUp(s.kh, most));
     // A row beyond the kernel's last meets weights of zero, and NaN times zero is NaN.
-    while (c.element == Element::kBFloat16 && s.kh % r.rows != 0) --r.rows;
+    while (pairs && r.rows > 1 && (s.kh % r.rows != 0 || s.kw * column() > kRowBytes)) --r.rows;
     r.count = divideUp(s.kh, r.rows);
-    r.bytes = r.rows * rowBytes;
+    r.columnBytes = column();
+    r.bytes = s.kw * r.columnBytes;
     r.stepBytes = roundUp(r.bytes, 4);
     r.stepsPerRun = 1;
-    r.position = static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(r.stepBytes)));
+    r.position = s.sw * r.columnBytes;
     return r;
   }
   r.taps = c.method == AmxMethod::kGather ? s.kh * s.kw : c.method == AmxMethod::kRows ? s.kw : 1;

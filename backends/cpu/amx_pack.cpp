@@ -21,8 +21,8 @@ std::vector<int64_t> placesOf(const ConvShape& s, const AmxConfig& c) {
     const bool planes = c.method == AmxMethod::kPlanes;
     const int64_t run = planes ? ky / runs.rows : tap / runs.taps;
     for (int64_t i = 0; i < s.ci; ++i) {
-      const int64_t element =
-          planes ? (kx * runs.rows + ky % runs.rows) * s.ci + i : tap % runs.taps * s.ci + i;
+      const int64_t element = planes ? kx * (runs.columnBytes / bytes) + ky % runs.rows * s.ci + i
+                                     : tap % runs.taps * s.ci + i;
       const int64_t word = element / perWord;
       const int64_t row = runs.step(run, word / stepRows) * stepRows + word % stepRows;
       places[static_cast<std::size_t>(i * kernel + tap)] =

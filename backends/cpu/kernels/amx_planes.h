@@ -9,16 +9,16 @@ namespace layerwise::cpu {
 namespace {
 
 // Columns of `unit` bytes of `count` lines, side by side: those of the first column, in the order
-// of the lines, then those of the second. The lines are read and the result is written up to 63
-// bytes beyond their ends.
+// of the lines and zeros up to its size, then those of the second. The lines are read and the
+// result is written up to 63 bytes beyond their ends.
 template <class V>
 class Interleave {
  public:
-  Interleave(int64_t lineCount, int64_t unitBytes)
-      : count(lineCount), unit(unitBytes), columnsPerVector(64 / (lineCount * unitBytes)) {
+  Interleave(int64_t lineCount, int64_t unitBytes, int64_t columnBytes)
+      : count(lineCount), unit(unitBytes), size(columnBytes), columnsPerVector(64 / columnBytes) {
     alignas(64) unsigned char from[64] = {};
-    int64_t byte = 0;
     for (int64_t column = 0; column < columnsPerVector; ++column) {
+      int64_t byte = column * size;
       for (int64_t i = 0; i < count; ++i) {
         for (int64_t u = 0; u < unit; ++u, ++byte) {
           from[byte] = static_cast<unsigned char>(column * unit + u);
@@ -42,7 +42,7 @@ class Interleave {
   template <int N>
   LW_INLINE void vectors(const char* const* lines, int64_t columns, char* to) const {
     const int64_t n = N > 0 ? N : count, step = columnsPerVector * unit, end = columns * unit;
-    for (int64_t at = 0; at < end; at += step, to += n * step) {
+    for (int64_t at = 0; at < end; at += step, to += columnsPerVector * size) {
       typename V::Reg x = V::zero();
       const auto add = [&](int64_t i) __attribute__((always_inline)) {
         x = V::pickBytes(x, places[i], index,
@@ -57,14 +57,14 @@ class Interleave {
     }
   }
 
-  int64_t count, unit, columnsPerVector;
+  int64_t count, unit, size, columnsPerVector;
   uint64_t places[64] = {};  // of each line, a bit for each byte of a vector
   typename V::Reg index;
 };
 
 // Copies strips of an image in planes to where rows of tiles are read. Rows of the input are
-// brought into pixels, as many as a step multiplies are put side by side, column by column, and
-// what an output pixel reads of them is then one piece of memory.
+// brought into pixels, and as many as a step multiplies are put side by side, column by column.
+// What an output pixel reads of them is then one piece of memory, which overlaps its neighbours'.
 template <class V>
 class AmxPlanes {
  public:
@@ -73,8 +73,8 @@ class AmxPlanes {
         s(plan.shape),
         bytes(elementBytes(plan.config.element)),
         columns((p.outW - 1) * s.sw + s.kw),
-        pixels(s.ci, bytes),
-        rowsTogether(p.columnRows, s.ci * bytes) {
+        pixels(s.ci, bytes, p.columnRows > 1 ? s.ci * bytes : p.columnBytes),
+        rowsTogether(p.columnRows, s.ci * bytes, p.columnBytes) {
     alignas(64) unsigned char values[64];
     for (unsigned char& value : values) value = static_cast<unsigned char>(p.conversion.inputZero);
     border = V::load(reinterpret_cast<const float*>(values));
@@ -91,25 +91,25 @@ class AmxPlanes {
   void copy(const char* image, int64_t firstRow, int64_t rows, char* to, char* lines) const {
     char* const plane = lines;
     char* const ring = plane + s.ci * p.lineBytes;
-    char* const merged = ring + p.columnRows * p.packedLineBytes;
     const auto packedLine = [&](int64_t y) { return ring + y % p.columnRows * p.packedLineBytes; };
     int64_t next = 0;  // the first row that is not packed yet
     for (int64_t r = 0; r < p.phaseRows; ++r) {
       for (int64_t phase = 0; phase < p.phasesH; ++phase) {
         if (r < firstRead[phase] || r >= rows + lastRead[phase]) continue;
+        char* const row = to + phase * p.phaseBytes + r * p.rowPositions * p.position;
         // Rows count from the first that the strip reads.
         const int64_t first = r * s.sh + phase, end = first + p.columnRows;
+        const int64_t y = firstRow * s.sh - s.pt;
+        if (p.columnRows == 1) {
+          pack(image, y + first, plane, row);
+          continue;
+        }
         for (next = next < first ? first : next; next < end; ++next) {
-          pack(image, firstRow * s.sh - s.pt + next, plane, packedLine(next));
+          pack(image, y + next, plane, packedLine(next));
         }
-        const char* from = packedLine(first);
-        if (p.columnRows > 1) {
-          const char* sources[64];
-          for (int64_t i = 0; i < p.columnRows; ++i) sources[i] = packedLine(first + i);
-          rowsTogether(sources, columns, merged);
-          from = merged;
-        }
-        spread(from, to + phase * p.phaseBytes + r * p.rowPositions * p.position);
+        const char* sources[64];
+        for (int64_t i = 0; i < p.columnRows; ++i) sources[i] = packedLine(first + i);
+        rowsTogether(sources, columns, row);
       }
     }
   }
@@ -117,9 +117,10 @@ class AmxPlanes {
  private:
   // Row y of the image between its borders, pixel by pixel.
   LW_INLINE void pack(const char* image, int64_t y, char* plane, char* to) const {
+    const int64_t column = p.columnRows > 1 ? s.ci * bytes : p.columnBytes;
     if (y < 0 || y >= s.h) {
-      fill(to, columns * s.ci * bytes);
-    } else if (s.ci == 1) {
+      fill(to, columns * column);
+    } else if (column == bytes) {
       line(image, y * p.in.row, to);
     } else {
       const char* sources[64];
@@ -155,25 +156,6 @@ class AmxPlanes {
       }
     }
     fill(to + end, columns * bytes - end);
-  }
-
-  // What each output pixel reads. Of bfloat16, zeros after it: weights of zero multiply what must
-  // be no NaN.
-  LW_INLINE void spread(const char* from, char* to) const {
-    const int64_t column = p.columnRows * s.ci * bytes, step = s.sw * column, used = s.kw * column;
-    const int64_t count = p.outW, position = p.position;
-    const auto each = [&](const auto& load) __attribute__((always_inline)) {
-      for (int64_t x = 0; x < count; ++x, from += step, to += position) {
-        V::store(reinterpret_cast<float*>(to), load());
-      }
-    };
-    if (p.config.element == Element::kUInt8) {
-      each([&]() __attribute__((always_inline)) {
-        return V::load(reinterpret_cast<const float*>(from));
-      });
-    } else {
-      each([&]() __attribute__((always_inline)) { return V::loadFirstBytes(from, used); });
-    }
   }
 
   LW_INLINE void fill(char* to, int64_t count) const {
