@@ -59,7 +59,7 @@ void declareBuildOptions(CommandLine& line) {
   line.flag("bf16", "Allow bfloat16 between layers and in products; sums stay float32");
   line.flag("bf16-weights",
             "The same with all weights in bfloat16: none in 8 bits,\n"
-            "as --bf16 may keep those of large fully connected layers");
+            "as --bf16 may keep those of layers with more than a million");
   line.flag("fp16", "Allow float16 likewise, on devices that have it");
   declareQuantizationOptions(line);
 }

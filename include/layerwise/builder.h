@@ -56,8 +56,8 @@ struct BuilderConfig {
   /// Whether devices that have it may multiply float32 numbers rounded to TF32: 8 bits of exponent,
   /// 10 of fraction; sums stay float32.
   bool tf32 = false;
-  /// Whether fully connected layers of more than a million weights, computed in kBFloat16, may keep
-  /// them in 8 bits with a scale for each 32 (weight-only quantisation; docs/quantization.md).
+  /// Whether layers of more than a million weights that wait for these, computed in kBFloat16, may
+  /// keep them in 8 bits with scales (weight-only quantisation; docs/quantization.md).
   bool weightOnly = true;
   OptimizationProfile profile;
   TimingCache* timingCache = nullptr;  ///< borrowed; read and added to
