@@ -153,6 +153,32 @@ TEST(Engine, KeepsAPictureInFloat32ForADepthwiseConvolution) {
   EXPECT_NE(report.find("conv_direct_bf16"), std::string::npos) << report;
 }
 
+TEST(Engine, WritesFloat32WhereAPluginReadsIt) {
+  constexpr std::int64_t kChannels = 64, kAnchors = 3, kClasses = 80;
+  Fields fields;
+  fields.set("classes", kClasses);
+  fields.set("masks", std::int64_t{0});
+  fields.set("strides", std::vector<std::int64_t>{8});
+  fields.set("anchors", std::vector<double>(2 * kAnchors, 10.0));
+  Network network;
+  Tensor& x = network.addInput("x", DataType::kFloat32, {1, kChannels, 40, 40});
+  Tensor* map = &x;
+  for (std::int64_t channels : {kChannels, kAnchors * (5 + kClasses)})
+    map = &network
+               .addConvolution(*map, channels, {1, 1},
+                               network.keep(randomValues(kChannels * channels, 1, 0.2)))
+               .output();
+  map->setName("map");
+  auto& decode = network.addPlugin({map}, createPlugin("yolov5_decode", 1, fields));
+  network.markOutput(decode.output(), "rows");
+  const std::string report =
+      buildEngine(network, {.threads = 1, .optimizationLevel = 0, .precision = DataType::kBFloat16})
+          ->inspect();
+  if (report.find("conv_direct_bf16") == std::string::npos)
+    GTEST_SKIP() << "the choice is another here";
+  EXPECT_EQ(report.find("reformat map "), std::string::npos) << report;
+}
+
 TEST(Engine, RefusesAPrecisionThatIsNoFloatingPointType) {
   SmallNet net({1, 3, 40, 52});
   try {

@@ -1,5 +1,6 @@
 #include "backends/cpu/typed_region.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "backends/cpu/fused_region.h"
@@ -8,6 +9,17 @@
 #include "backends/shared/fused_region.h"
 
 namespace layerwise::cpu {
+namespace {
+
+/// Whether a plugin or the engine's user reads the value, who take it as float32 alone.
+bool isReadAsFloat32(const Graph& graph, ValueId value) {
+  const std::vector<NodeId>& readers = graph.value(value).consumers;
+  return graph.isOutput(value) || std::any_of(readers.begin(), readers.end(), [&](NodeId reader) {
+           return graph.node(reader).as<PluginLayer>() != nullptr;
+         });
+}
+
+}  // namespace
 
 std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id) {
   const Node& node = context.graph.node(id);
@@ -19,6 +31,9 @@ std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id)
     TypedRegion region{fused.nodes,         {node.inputs[0]},    fused.output,
                        DataType::kBFloat16, DataType::kBFloat16, DataType::kBFloat16};
     if (fused.residual != kNone) region.inputs.push_back(fused.residual);
+    regions.push_back(region);
+    if (!isReadAsFloat32(context.graph, region.output)) continue;
+    region.outputType = DataType::kFloat32;
     regions.push_back(std::move(region));
   }
   return regions;

@@ -80,8 +80,11 @@ class TypedConvolutionTactic : public Tactic {
       };
       Layout from = Layout::channelsLast(region.inputType, in.rank());
       add(from, Layout::channelsLast(region.outputType, out.rank()), 1);
-      // Results go into planes as float32 only, the type of an engine's outputs.
-      bool mayScatter = element_ == Element::kBFloat16 || region.outputType == DataType::kFloat32;
+      // Results go into planes as float32 only, the type of an engine's outputs; of what is read as
+      // bfloat16 and as float32, one region is enough.
+      const DataType scattered =
+          element_ == Element::kBFloat16 ? DataType::kBFloat16 : DataType::kFloat32;
+      const bool mayScatter = region.outputType == scattered;
       if (mayScatter && isDirect()) add(from, Layout::linear(DataType::kFloat32), 1.02);
       if (isDirect() && isOnePixel(in) && isOnePixel(out) && region.inputs.size() == 1)
         add(Layout::linear(region.inputType), Layout::linear(region.outputType), 1);
