@@ -183,11 +183,13 @@ TEST_F(TensorKernelsTest, MaxPoolOfReducedTypes) {
     p.outH = (p.h + p.pt + p.pb - p.kh) / p.sh + 1, p.outW = (p.w + p.pl + p.pr - p.kw) / p.sw + 1;
     if (p.h + p.pt + p.pb < p.kh || p.w + p.pl + p.pr < p.kw) continue;
     p.in = channelsLast(p.h, p.w, p.c + 3), p.out = channelsLast(p.outH, p.outW, p.c + 1);
+    p.nonNegative = pick(0, 1);
     std::vector<uint16_t> in(static_cast<size_t>(p.h * p.in.row + 40));
     constexpr uint16_t kSpecial[] = {0x7f80, 0xff80, 0x7fc0, 0xffc0, 0xff81, 0, 0x8000, 0x8001};
     for (uint16_t& x : in) {
       x = static_cast<uint16_t>(pick(0, 9) ? pick(0, 0xffff) : kSpecial[pick(0, 7)]);
       if (isNan(x) && pick(0, 9)) x &= 0xff80;
+      if (p.nonNegative && !isNan(x) && x != 0x8000) x &= 0x7fff;
     }
     for (const TypedEngine& engine : typedEngines()) {
       for (bool bytes : {true, false}) {

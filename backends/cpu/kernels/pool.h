@@ -224,14 +224,14 @@ struct PoolLargestOf {
     return tops;
   }
 
-  // Output pixels [x, end) of one row, for `blocks` of channels, of the last one `count`. The last
-  // column of a window is the first of the next where they share one.
+  // One row, for `blocks` of channels, of the last one `count`. The last column of a window is the
+  // first of the next where they share one.
   template <int blocks>
-  static LW_INLINE void pixels(const PoolPlan& p, const T* in, T* out, int64_t rows, int64_t x,
-                               int64_t end, int64_t count) {
+  static LW_INLINE void pixels(const PoolPlan& p, const T* in, T* out, int64_t rows,
+                               int64_t count) {
     Tops<blocks> last;
     int64_t next = -1;  // the column after the one that `last` is of
-    for (; x < end; ++x) {
+    for (int64_t x = 0; x < p.outW; ++x) {
       const int64_t x0 = x * p.sw - p.pl;
       const TapRange kx = tapsInside(x0, p.kw, p.w);
       int64_t j = x0 + kx.first;
@@ -248,9 +248,8 @@ struct PoolLargestOf {
     }
   }
 
-  // Output pixels [first, last) of one row of the output.
-  static void part(const PoolPlan& p, const void* input, void* output, int64_t tile, int64_t first,
-                   int64_t last) {
+  // One row of the output.
+  static void run(const PoolPlan& p, const void* input, void* output, int64_t tile) {
     const int64_t image = tile / p.outH, y = tile % p.outH, y0 = y * p.sh - p.pt;
     const TapRange ky = tapsInside(y0, p.kh, p.h);
     const T* in = static_cast<const T*>(input) + image * p.in.image + (y0 + ky.first) * p.in.row;
@@ -258,25 +257,21 @@ struct PoolLargestOf {
     const int64_t rows = ky.last - ky.first;
     int64_t c = 0;
     for (; c + 2 * kBlock <= p.c; c += 2 * kBlock) {
-      pixels<2>(p, in + c, out + c, rows, first, last, kBlock);
+      pixels<2>(p, in + c, out + c, rows, kBlock);
     }
-    for (; c < p.c; c += kBlock) pixels<1>(p, in + c, out + c, rows, first, last, p.c - c);
+    for (; c < p.c; c += kBlock) pixels<1>(p, in + c, out + c, rows, p.c - c);
   }
 };
 
 template <class V, class T>
 struct PoolLargest {
-  static void part(const PoolPlan& p, const void* input, void* output, int64_t tile, int64_t first,
-                   int64_t last) {
-    if (sizeof(T) > 1 && p.nonNegative) {
-      PoolLargestOf<V, T, sizeof(T) != 1>::part(p, input, output, tile, first, last);
-    } else {
-      PoolLargestOf<V, T, false>::part(p, input, output, tile, first, last);
-    }
-  }
-  // One row of the output.
   static void run(const PoolPlan& p, const void* input, void* output, int64_t tile) {
-    part(p, input, output, tile, 0, p.outW);
+    constexpr bool kHasSign = sizeof(T) > 1;
+    if (kHasSign && p.nonNegative) {
+      PoolLargestOf<V, T, kHasSign>::run(p, input, output, tile);
+    } else {
+      PoolLargestOf<V, T, false>::run(p, input, output, tile);
+    }
   }
 };
 
