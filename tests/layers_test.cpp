@@ -22,6 +22,11 @@ namespace {
 /// Of a normal distribution, beyond which none of some thousand numbers lies.
 constexpr double kWeightOnlyDeviations = 5;
 
+/// Whether the tactic rounds to this type on its way, as its name says: its tensors may be float32.
+bool computesIn(const Candidate& candidate, std::string_view type) {
+  return candidate.tactic->name().find(type) != std::string_view::npos;
+}
+
 /// What a result may differ from the reference by, as a share of the largest value.
 double toleranceOf(const LayerCase& layerCase, const Candidate& candidate) {
   double tolerance = layerCase.tolerance;
@@ -33,13 +38,12 @@ double toleranceOf(const LayerCase& layerCase, const Candidate& candidate) {
   };
   allow(candidate.inputLayouts);
   allow(candidate.outputLayouts);
+  if (computesIn(candidate, "_bf16_")) tolerance = std::max(tolerance, 3e-2);
   // TF32 has as many bits of fraction as float16.
-  if (candidate.tactic->name().find("tf32") != std::string_view::npos)
-    tolerance = std::max(tolerance, 4e-3);
+  if (computesIn(candidate, "tf32")) tolerance = std::max(tolerance, 4e-3);
   // Weights with 40 dB of signal to noise or more (weight_only.h): as errors are of either sign, a
   // sum's is 1 % of the sums' root mean square, of which the largest is at least one.
-  if (candidate.tactic->name().find("_w8_") != std::string_view::npos)
-    tolerance = std::max(tolerance, kWeightOnlyDeviations * 1e-2);
+  if (computesIn(candidate, "_w8_")) tolerance = std::max(tolerance, kWeightOnlyDeviations * 1e-2);
   return tolerance;
 }
 
@@ -72,10 +76,12 @@ double magnitudeOf(const ReferenceTensor& tensor) {
 /// What errors of a candidate in reduced precision are relative to: an activation that clips hides
 /// how large the sums were whose terms were rounded.
 double innerRange(const CaseRun& run, const Candidate& candidate) {
-  bool reduced = std::any_of(
-      candidate.inputLayouts.begin(), candidate.inputLayouts.end(), [](const Layout& layout) {
-        return layout.type == DataType::kBFloat16 || layout.type == DataType::kFloat16;
-      });
+  const bool reduced =
+      computesIn(candidate, "_bf16_") ||
+      std::any_of(candidate.inputLayouts.begin(), candidate.inputLayouts.end(),
+                  [](const Layout& layout) {
+                    return layout.type == DataType::kBFloat16 || layout.type == DataType::kFloat16;
+                  });
   double range = 0;
   for (std::size_t i = 0; reduced && i < candidate.nodes.size(); ++i)
     for (ValueId value : run.graph().node(candidate.nodes[i]).outputs)
