@@ -21,7 +21,8 @@ struct TypedRegion {
 };
 
 /// The regions that begin at a convolution which may be computed in bfloat16; none where it may
-/// not. Where float32 is read, each with results of that type, too: they need no reformat then.
+/// not, or where rounding would cost too much (an image's before a depthwise one). Where float32 is
+/// read, each with results of that type, too: they need no reformat then.
 std::vector<TypedRegion> bfloat16Regions(const MatchContext& context, NodeId id);
 /// The region of a quantised convolution that the kernels' epilogues can do.
 std::vector<TypedRegion> bytesRegions(const MatchContext& context, NodeId id);
