@@ -6,10 +6,9 @@
 #include <cstdio>
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/fully_connected.h"
+#include "backends/cpu/fully_connected_rows.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
-#include "backends/cpu/row_view.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/weight_memory.h"
 #include "layerwise/error.h"
@@ -17,10 +16,6 @@
 namespace layerwise {
 namespace cpu {
 namespace {
-
-int axisOf(const FullyConnected& a, int rank) {
-  return static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
-}
 
 /// The layer as a 1x1 convolution of one row of pixels.
 ConvShape shapeOf(const FullyConnected& a, std::int64_t rows, std::int64_t depth) {
@@ -104,43 +99,21 @@ class DotTactic final : public FullyConnectedTactic {
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
-    int axis = axisOf(layerOf(context), context.inputs[0].dims.rank());
-    RowView in(context.inputs[0], axis), out(context.outputs[0], axis);
-    LoopNest<2> gather = gatherOf(context.inputs[0], axis);
-    FullyConnectedPlan plan;
-    plan.rows = out.rows();
-    plan.depth = in.length;
-    plan.outputs = out.length;
-    plan.epilogue = epilogueOf(context.graph, context.candidate.nodes);
-    plan = cpu::bindFullyConnected(plan, context.workers);
-    bool hasResidual = plan.epilogue.residual != ResidualPlace::kNone;
-    RowView residual = hasResidual ? RowView(context.inputs[1], axis) : out;
+    const FullyConnectedTensors tensors(context, layerOf(context));
+    const FullyConnectedPlan plan = cpu::bindFullyConnected(tensors.plan(), context.workers);
     auto packed = std::static_pointer_cast<const FloatWeights>(context.packed);
     auto kernel = table().tensor->fullyConnected;
     auto work = [=](std::int64_t tile, const Worker& worker) {
       std::int64_t first = tile / plan.strips * plan.block, row = tile % plan.strips * plan.strip;
       std::int64_t end = std::min(row + plan.strip, plan.rows);
-      auto* copy = reinterpret_cast<float*>(worker.scratch);
       while (row < end) {
-        FullyConnectedRows rows{};
-        rows.count = static_cast<int>(std::min<std::int64_t>(kMaxRows, end - row));
-        for (int i = 0; i < rows.count; ++i, ++row) {
-          const float* x = worker.data<const float>(in.view) + in.offset(row);
-          rows.in[i] = in.contiguous ? x : copy + i * plan.depth;
-          if (!in.contiguous) copyRow(gather, x, copy + i * plan.depth);
-          rows.out[i] = worker.data<float>(out.view) + out.offset(row) + first;
-          if (hasResidual)
-            rows.residual[i] =
-                worker.data<const float>(residual.view) + residual.offset(row) + first;
-        }
+        const FullyConnectedRows rows = tensors.take(worker, row, end, first);
         const float* bias = packed->bias.count ? packed->bias.as<float>() : nullptr;
         kernel(plan, packed->kernel.as<float>(), bias, first,
                std::min(plan.block, plan.outputs - first), rows);
       }
     };
-    std::int64_t scratch = in.contiguous ? 0 : kMaxRows * plan.depth;
-    return makeStep(plan.rows == 0 ? 0 : plan.tiles(), work,
-                    static_cast<std::size_t>(scratch) * sizeof(float));
+    return makeStep(plan.rows == 0 ? 0 : plan.tiles(), work, tensors.scratchBytes());
   }
 
  protected:

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "backends/cpu/fully_connected_rows.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
-#include "backends/cpu/row_view.h"
 #include "backends/cpu/single_node.h"
 #include "backends/cpu/weight_memory.h"
 #include "backends/cpu/weight_only.h"
@@ -23,10 +23,6 @@ struct PackedPanels {
   ConstantData bias;
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(memory.data()); }
 };
-
-int axisOf(const FullyConnected& a, int rank) {
-  return static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
-}
 
 class WeightOnlyTactic final : public Tactic {
  public:
@@ -87,42 +83,22 @@ class WeightOnlyTactic final : public Tactic {
   }
 
   std::unique_ptr<Step> bind(const BindContext& context) const override {
-    const auto& a = *context.graph.node(context.candidate.nodes.front()).as<FullyConnected>();
-    const int axis = axisOf(a, context.inputs[0].dims.rank());
-    const RowView in(context.inputs[0], axis), out(context.outputs[0], axis);
-    const LoopNest<2> gather = gatherOf(context.inputs[0], axis);
-    FullyConnectedPlan plan;
-    plan.rows = out.rows();
-    plan.depth = in.length;
-    plan.outputs = out.length;
-    plan.epilogue = epilogueOf(context.graph, context.candidate.nodes);
-    const bool hasResidual = plan.epilogue.residual != ResidualPlace::kNone;
-    const RowView residual = hasResidual ? RowView(context.inputs[1], axis) : out;
+    const Node& node = context.graph.node(context.candidate.nodes.front());
+    const FullyConnectedTensors tensors(context, *node.as<FullyConnected>());
+    const FullyConnectedPlan plan = tensors.plan();
     auto packed = std::static_pointer_cast<const PackedPanels>(context.packed);
     auto kernel = kernels_.run;
     auto work = [=](std::int64_t tile, const Worker& worker) {
       const std::int64_t first = tile * WeightOnly::kPanelOutputs;
       const std::uint8_t* panel = packed->data() + tile * WeightOnly::panelBytes(plan.depth);
       const float* bias = packed->bias.count ? packed->bias.as<float>() + first : nullptr;
-      auto* copy = reinterpret_cast<float*>(worker.scratch);
       for (std::int64_t row = 0; row < plan.rows;) {
-        FullyConnectedRows rows{};
-        rows.count = static_cast<int>(std::min<std::int64_t>(kMaxRows, plan.rows - row));
-        for (int i = 0; i < rows.count; ++i, ++row) {
-          const float* x = worker.data<const float>(in.view) + in.offset(row);
-          rows.in[i] = in.contiguous ? x : copy + i * plan.depth;
-          if (!in.contiguous) copyRow(gather, x, copy + i * plan.depth);
-          rows.out[i] = worker.data<float>(out.view) + out.offset(row) + first;
-          if (hasResidual)
-            rows.residual[i] =
-                worker.data<const float>(residual.view) + residual.offset(row) + first;
-        }
+        const FullyConnectedRows rows = tensors.take(worker, row, plan.rows, first);
         kernel(plan, panel, bias, std::min(WeightOnly::kPanelOutputs, plan.outputs - first), rows);
       }
     };
-    const std::int64_t scratch = in.contiguous ? 0 : kMaxRows * plan.depth;
     return makeStep(plan.rows == 0 ? 0 : WeightOnly::panels(plan.outputs), work,
-                    static_cast<std::size_t>(scratch) * sizeof(float));
+                    tensors.scratchBytes());
   }
 
  private:
