@@ -72,6 +72,11 @@ struct AmxConstants {
   float scale[16], bias[16];
 };
 
+/// Bytes before the constants.
+inline size_t amxConstantsAt(const AmxConfig& config) {
+  return config.companded ? sizeof(AmxMagnitudes) : 0;
+}
+
 /// A convolution ready to run: all derived numbers, no pointers.
 struct AmxPlan {
   ConvShape shape;

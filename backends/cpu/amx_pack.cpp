@@ -37,10 +37,6 @@ int64_t blockBytes(const ConvShape& s, const AmxConfig& c) {
   return weightBytes(c, runs.count * runs.stepsPerRun * runs.stepBytes * kBlockChannels);
 }
 
-size_t magnitudeBytes(const AmxConfig& c) {
-  return c.companded ? sizeof(AmxMagnitudes) : 0;
-}
-
 // Where the code of a bfloat16 lies that is `place` bytes into its block. Two rows of a tile are
 // expanded from 64 codes: bytes 0 to 7 of each quarter are interleaved into one of them, bytes 8 to
 // 15 into the other.
@@ -52,7 +48,7 @@ int64_t codePlace(int64_t place) {
 // Clears what will be packed and returns where the blocks of weights begin.
 std::byte* begin(const ConvShape& s, const AmxConfig& c, std::byte* packed) {
   std::memset(packed, 0, amxPackedBytes(s, c));
-  return packed + magnitudeBytes(c) +
+  return packed + amxConstantsAt(c) +
          static_cast<std::size_t>(divideUp(s.co, kBlockChannels)) * sizeof(AmxConstants);
 }
 
@@ -60,7 +56,7 @@ std::byte* begin(const ConvShape& s, const AmxConfig& c, std::byte* packed) {
 
 size_t amxPackedBytes(const ConvShape& s, const AmxConfig& c) {
   const auto blocks = static_cast<size_t>(divideUp(s.co, kBlockChannels));
-  return magnitudeBytes(c) +
+  return amxConstantsAt(c) +
          blocks * (sizeof(AmxConstants) + static_cast<size_t>(blockBytes(s, c)));
 }
 
@@ -75,7 +71,7 @@ void packCompanded(const ConvShape& s, const AmxConfig& c, const float* weights,
     magnitudes.high[i] = static_cast<uint8_t>(Companding::magnitudes()[i] >> 8);
   }
   std::memcpy(packed, &magnitudes, sizeof magnitudes);
-  auto* constants = reinterpret_cast<AmxConstants*>(packed + sizeof magnitudes);
+  auto* constants = reinterpret_cast<AmxConstants*>(packed + amxConstantsAt(c));
   std::vector<int64_t> places = placesOf(s, c);
   for (int64_t& place : places) place = codePlace(place);
   const int64_t bytes = blockBytes(s, c);

@@ -107,8 +107,7 @@ class AmxUnit {
 
   // The constants, behind the magnitudes of companded weights.
   const AmxConstants* constants() const {
-    return reinterpret_cast<const AmxConstants*>(io.packed +
-                                                 (p.config.companded ? sizeof(AmxMagnitudes) : 0));
+    return reinterpret_cast<const AmxConstants*>(io.packed + amxConstantsAt(p.config));
   }
   const char* weights() const { return reinterpret_cast<const char*>(constants() + p.blockCount); }
 

@@ -187,7 +187,7 @@ class AmxConvolutionTactic : public Tactic {
     int place = 0;
     std::vector<AmxConfig> configs = amxCandidates(shape, element_);
     if (companded) {
-      for (AmxConfig config : amxCandidates(shape, element_)) {
+      for (AmxConfig config : std::vector(configs)) {
         config.companded = true;
         if (amxSupports(shape, config)) configs.push_back(config);
       }
