@@ -248,7 +248,7 @@ class AmxCase {
              const PoolPlan* pool = nullptr) {
     const ConvShape& s = shape;
     const AmxConvolution bound = bindAmxConv(s, config, conversion, in, out, residual, epilogue,
-                                             threads, {8192, 65536}, pick(0, 3) != 0, pool);
+                                             threads, {8192, 65536}, pool);
     const AmxPlan& plan = bound.plan;
     std::vector<std::byte> packedStore(amxPackedBytes(s, config) + 64);
     std::byte* packed = align(packedStore.data());

@@ -75,7 +75,7 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
   const bool planes = p.config.method == AmxMethod::kPlanes;
-  const bool rowsOnly = planes || p.config.method == AmxMethod::kRows;
+  const bool rowsOnly = planes || p.config.method == AmxMethod::kRows || runs.inPlace;
   p.position = rowsOnly ? runs.position : std::min(runs.position, kRowBytes);
   p.planes = rowsOnly ? 1 : runs.stepsPerRun;
   p.rowPositions = rowsOnly && !planes ? p.outW : phaseColumns(s);
@@ -210,7 +210,7 @@ double amxCycles(const ConvShape& s, const AmxConfig& c) {
   int64_t copied = 0;
   switch (c.method) {
     case AmxMethod::kFlat:
-      if (!amxUsesInput(runs, c.element, pixelBytes)) copied = lines(pixelBytes);
+      if (!runs.inPlace) copied = lines(pixelBytes);
       break;
     case AmxMethod::kPhases:
       copied = phases * phasesOf(s.kw, s.sw, s.dw) * lines(pixelBytes);
@@ -264,7 +264,7 @@ std::vector<AmxConfig> amxCandidates(const ConvShape& s, Element element) {
 AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const Conversion& conversion, const View& in, const View& out,
                            const View& residual, const Epilogue& epilogue, int threads,
-                           const CacheSizes& caches, bool inputAligned, const PoolPlan* pool) {
+                           const CacheSizes& caches, const PoolPlan* pool) {
   const bool added = epilogue.residual != ResidualPlace::kNone;
   const bool inputFits = config.method == AmxMethod::kPlanes ? in.pixel == 1 : in.channel == 1;
   if (!amxSupports(shape, config) || !inputFits || out.channel != 1 ||
@@ -296,9 +296,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   const AmxRuns runs = amxRuns(shape, config);
   const bool dense =
       isDense(shape, in) && isDense(shape, out) && (!added || isDense(shape, residual));
-  if (config.method == AmxMethod::kFlat &&
-      !(!pool && dense && inputAligned &&
-        amxUsesInput(runs, config.element, in.pixel * elementBytes(config.element)))) {
+  if (config.method == AmxMethod::kFlat && (pool || !dense || !runs.inPlace)) {
     p.config.method = AmxMethod::kPhases;
   }
   p.steps = runs.count * runs.stepsPerRun;

@@ -12,11 +12,11 @@
 // bytes. Tensors are channels-last but for the input of kPlanes.
 namespace layerwise::cpu {
 
-/// Where the rows of the left matrix come from. But for kPlanes none of them crosses a line of the
-/// cache: a tile of such rows takes two to five times as long to load.
+/// Where the rows of the left matrix come from. A tile of rows that cross lines of the cache takes
+/// twice as long to load, which products hide; copied ones do not but for those of kPlanes.
 enum class AmxMethod : uint8_t {
-  kFlat,    ///< 1x1, stride 1: the input itself, all pixels of all images; where its strides or
-            ///< its place do not allow that, as kPhases
+  kFlat,    ///< 1x1, stride 1: the input itself, all pixels of all images; where its strides do
+            ///< not allow that, or its pixels are not whole words, as kPhases
   kPhases,  ///< a copied strip with its border, one picture for each offset modulo the stride, so
             ///< that neighbouring outputs are neighbours in it; its border columns are computed too
   kRows,    ///< the same of rows, where each column holds all that an output pixel reads of one
@@ -48,7 +48,7 @@ std::vector<AmxConfig> amxCandidates(const ConvShape& shape, Element element);
 double amxCycles(const ConvShape& shape, const AmxConfig& config);
 bool amxSupports(const ConvShape& shape, const AmxConfig& config);
 
-/// Packed weights depend on channels, kernel, element and on whether the method is
+/// Packed weights depend on channels, kernel, element and on whether the method is kFlat,
 /// kRows, kGather or kPlanes (and on the stride then), or companded. They want 64-byte alignment.
 size_t amxPackedBytes(const ConvShape& shape, const AmxConfig& config);
 /// weights are (co, ci, kh, kw), rounded to bfloat16 or companded here; bias holds co values or is
@@ -119,14 +119,12 @@ struct AmxConvolution {
 };
 
 /// Chooses the partition for `threads` workers. The bits of the result do not depend on it.
-/// `inputAligned`: the first element of the input is on a 64-byte boundary.
 /// `pool`: maximum pooling of the results, which must be of the element's type; only what it makes
 /// of them is written, to its own output.
 AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
                            const Conversion& conversion, const View& in, const View& out,
                            const View& residual, const Epilogue& epilogue, int threads,
-                           const CacheSizes& caches = {}, bool inputAligned = true,
-                           const PoolPlan* pool = nullptr);
+                           const CacheSizes& caches = {}, const PoolPlan* pool = nullptr);
 
 /// Memory to bring into the second-level cache.
 struct AmxAhead {

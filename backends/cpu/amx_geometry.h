@@ -21,14 +21,17 @@ constexpr int64_t roundUp(int64_t a, int64_t b) {
 
 // The values that a result sums are runs, one for each tap of the kernel, with kRows one for each
 // row of it, with kPlanes for each row or some of them, with kGather a single one: neighbours both
-// in the left matrix's rows and in the kernel. A run is cut into rows of 64 bytes; a shorter one is
-// a row by itself.
+// in the left matrix's rows and in the kernel. A run is cut into rows of 64 bytes, with kFlat into
+// equal ones of up to 64; a shorter one is a row by itself.
 struct AmxRuns {
   int64_t count = 0, taps = 0;  // runs, and taps in each
   int64_t bytes = 0;            // of a run
   int64_t stepsPerRun = 0, stepBytes = 0;
   int64_t position = 0;  // bytes between neighbouring positions in a copy: whole lines or a part;
                          // kPlanes: what a step to the right is, so that positions share columns
+  // kFlat: whether pixels may be read where they are. Rows of bfloat16 must end with their pixel:
+  // what follows it would meet weights of zero, but might be a NaN.
+  bool inPlace = false;
   // kPlanes: rows of the kernel in a run, column by column, and the bytes of such a column.
   // Products of bfloat16 take two values at once, so that some columns end with a zero.
   int64_t rows = 1, columnBytes = 0;
@@ -64,6 +67,18 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   r.bytes = r.taps * s.ci * elementBytes(c.element);
   r.stepsPerRun = divideUp(r.bytes, kRowBytes);
   r.stepBytes = r.stepsPerRun > 1 ? kRowBytes : roundUp(r.bytes, 4);
+  if (c.method == AmxMethod::kFlat) {
+    const int64_t most = 2 * r.stepsPerRun;
+    int64_t steps = r.stepsPerRun;
+    while (c.element == Element::kBFloat16 && steps <= most && r.bytes % (4 * steps) != 0) ++steps;
+    r.inPlace = steps <= most;
+    if (r.inPlace) {
+      if (c.element == Element::kBFloat16) r.stepBytes = r.bytes / steps;
+      r.stepsPerRun = steps;
+      r.position = r.bytes;
+      return r;
+    }
+  }
   r.position = r.stepsPerRun > 1
                    ? r.stepsPerRun * kRowBytes
                    : static_cast<int64_t>(std::bit_ceil(static_cast<std::uint64_t>(r.stepBytes)));
@@ -73,15 +88,6 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
 // Bytes of weights in a row of a tile, of all output channels of a block.
 inline int64_t weightBytes(const AmxConfig& c, int64_t rowBytes) {
   return c.companded ? rowBytes / 2 : rowBytes;
-}
-
-// Whether rows of an input with this distance between pixels may be used in place: they cross no
-// line, and what follows a pixel's channels, which weights of zero multiply, is no NaN.
-inline bool amxUsesInput(const AmxRuns& r, Element element, int64_t pixelBytes) {
-  const bool linesKept =
-      pixelBytes % kRowBytes == 0 || (std::has_single_bit(static_cast<std::uint64_t>(pixelBytes)) &&
-                                      r.stepsPerRun == 1 && r.stepBytes <= pixelBytes);
-  return linesKept && (element == Element::kUInt8 || r.stepsPerRun * r.stepBytes == r.bytes);
 }
 
 }  // namespace

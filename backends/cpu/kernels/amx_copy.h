@@ -27,7 +27,8 @@ class AmxCopy {
   }
 
   // Pictures of p.phaseRows x p.rowPositions pixels for `rows` output rows, one for each offset
-  // modulo the stride; each in planes of 64 bytes a pixel, so that a tile is one piece of memory.
+  // modulo the stride; each in planes of 64 bytes a pixel, so that a tile is one piece of memory,
+  // or in one of whole pixels.
   void phases(const char* image, int64_t firstRow, int64_t rows, char* to) const {
     const int64_t copied = rows + (s.kh - 1) * s.dh / s.sh, columns = p.rowPositions;
     const bool dense = s.sw == 1 && inPixel == pixelBytes && pixelBytes == p.position;
@@ -57,7 +58,7 @@ class AmxCopy {
           pixel += (right - left) * p.position;
         } else {
           for (int64_t x = left; x < right; ++x, from += s.sw * inPixel, pixel += p.position) {
-            copy(pixel, from, pixelBytes, p.planeBytes);
+            copy(pixel, from, pixelBytes, p.planes == 1 ? 64 : p.planeBytes);
           }
         }
         fillPixels(pixel, columns - right);

@@ -127,11 +127,10 @@ class AmxConvolutionTactic : public Tactic {
     if (context.outputs[0].dims.volume() == 0)
       return makeStep(0, [](std::int64_t, const Worker&) {});
     const View residual = bindTypes(context, epilogue, conversion);
-    const bool aligned = context.inputs[0].byteOffset % 64 == 0;
     const auto bound = [&](const View& out, const PoolPlan* pool) {
       return bindAmxConv(shape, configOf(context.candidate), conversion,
                          pixelViewOf(context.inputs[0]), out, residual, epilogue, context.workers,
-                         cacheSizes(), aligned, pool);
+                         cacheSizes(), pool);
     };
     std::vector<NodeId> nodes = context.candidate.nodes;
     const Pooling* pooling = takePooling(context.graph, nodes);
