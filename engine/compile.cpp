@@ -146,20 +146,27 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   describeIo(*state);
 
   const std::string signature = state->backend->signature();
-  for (const TunedSection& section : options.tuned)
-    if (section.device == signature) state->backend->takeCode(section.blobs);
+  const TunedSection* own = nullptr;
+  for (const TunedSection& section : options.tuned) {
+    if (section.device == signature)
+      own = &section;
+    else
+      state->otherDevices.push_back(section);
+  }
+  if (own) {
+    state->backend->takeCode(own->blobs);
+    state->runMode = runModeOf(own->choices);
+  }
   ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
   MatchContext context{state->graph, shapes, state->workers};
-  state->selection = coverGraph(context, *state->backend);
-  std::size_t open = state->selection.regions.size();
-  for (const TunedSection& section : options.tuned) {
-    if (section.device == signature) {
-      open = applyChoices(section.choices, state->selection);
-      state->runMode = runModeOf(section.choices);
-    } else {
-      state->otherDevices.push_back(section);
-    }
-  }
+  const auto cover = [&](bool looksAtWeights) {
+    context.looksAtWeights = looksAtWeights;
+    state->selection = coverGraph(context, *state->backend);
+    return own ? applyChoices(own->choices, state->selection) : state->selection.regions.size();
+  };
+  std::size_t open = cover(!own);
+  // What is tuned again may round only what bears it.
+  if (own && open > 0) open = cover(true);
   if (open > 0) {
     if (!options.tuned.empty() && options.logger)
       options.logger(Severity::kWarning,

@@ -47,6 +47,9 @@ struct MatchContext {
   const Graph& graph;
   const ShapeTable& shapes;  ///< for the profile's opt shapes
   int workers = 1;
+  /// Whether tactics that round weights look at all of them and match only where they bear it.
+  /// False: the choices of an earlier build, which did, are looked up among the candidates.
+  bool looksAtWeights = true;
 };
 
 struct BindContext {

@@ -18,6 +18,7 @@
 #include "backends/cpu/kernels/pack_weight_only.h"
 #include "backends/cpu/kernels/weight_only.h"
 #include "backends/cpu/weight_memory.h"
+#include "engine/compile.h"
 #include "engine/engine_state.h"
 #include "layers/float16.h"
 #include "layerwise/builder.h"
@@ -307,6 +308,28 @@ TEST_F(WeightOnlyEngine, ComesBackFromAPlanWithTheSameBits) {
   EXPECT_FALSE(
       isChosen(*Engine::load(path.string(), {.device = "cpu", .threads = 2, .logger = {}})));
   std::filesystem::remove(path);
+}
+
+TEST_F(WeightOnlyEngine, WeightsThatDoNotFitStayAsTheyAreWhereverTheirPlanIsLoaded) {
+  config_.optimizationLevel = 0;
+  weights_[12345] = std::numeric_limits<float>::infinity();
+  const PlanContents contents = planContents(build()->state());
+  const auto load = [](const PlanContents& plan) {
+    int warnings = 0;
+    const auto count = [&](Severity severity, std::string_view) {
+      warnings += severity == Severity::kWarning;
+    };
+    const auto loaded =
+        Engine::deserialize(writePlan(plan), {.device = "cpu", .threads = 2, .logger = count});
+    EXPECT_FALSE(isChosen(*loaded));
+    return warnings;
+  };
+  EXPECT_EQ(load(contents), 0);
+  PlanContents ofAnother = contents, unknown = contents;
+  ofAnother.tuned[0].device = "another";
+  EXPECT_EQ(load(ofAnother), 1);
+  unknown.tuned[0].choices[0].tactic = "unknown";
+  EXPECT_EQ(load(unknown), 1);
 }
 
 TEST_F(WeightOnlyEngine, ItsTimeIsInTheTimingCache) {

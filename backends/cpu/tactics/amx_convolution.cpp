@@ -261,6 +261,7 @@ class AmxBFloat16Tactic final : public AmxConvolutionTactic {
     if (!context.graph.numerics.weightOnly || count < kLeastWeights ||
         shape.outH() * (shape.outW() + shape.kw - 1) > kMostPositions)
       return false;
+    if (!context.looksAtWeights) return true;
     const float* weights = node.weights[0].as<float>();
     for (std::int64_t o = 0; o < shape.co; ++o) {
       const auto first = static_cast<std::size_t>(o * depth);

@@ -43,7 +43,9 @@ class WeightOnlyTactic final : public Tactic {
     const std::int64_t count = node.weights[0].count, depth = count / a->outputs,
                        rows = in.dims.volume() / depth;
     if (count < WeightOnly::kLeastWeights || rows > kMostRows) return;
-    if (!kernels_.fits(floatData(node.weights[0]).as<float>(), depth, a->outputs)) return;
+    if (context.looksAtWeights &&
+        !kernels_.fits(floatData(node.weights[0]).as<float>(), depth, a->outputs))
+      return;
     Candidate c;
     c.tactic = this;
     c.flops = 2 * static_cast<double>(rows * count);
