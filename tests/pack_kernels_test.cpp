@@ -1,14 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backends/cpu/companded_weights.h"
 #include "backends/cpu/pack_kernels.h"
 #include "backends/cpu/winograd_bytes.h"
 #include "backends/shared/winograd_weights.h"
@@ -150,6 +153,103 @@ TEST_P(PackKernelsTest, PairsAreRounded) {
           }
         }
         expectPacked(p, kernels_.pairs, weights, expected);
+      }
+    }
+  }
+}
+
+// Rows of random places among some that stay as they are.
+struct Order {
+  std::vector<int64_t> places;
+  int64_t rows = 0;  // with those
+
+  explicit Order(int64_t count) : rows(count + count / 3) {
+    std::mt19937 random(4);
+    std::vector<int64_t> all(static_cast<std::size_t>(rows));
+    std::iota(all.begin(), all.end(), 0);
+    std::shuffle(all.begin(), all.end(), random);
+    places.assign(all.begin(), all.begin() + count);
+  }
+};
+
+TEST_P(PackKernelsTest, RowsKeepAnotherOrder) {
+  const auto check = [](PackPlan p, int64_t rows, const auto& kernel) {
+    SCOPED_TRACE(testing::Message() << p.inputs << " inputs, " << p.taps << " taps");
+    const Order order(rows);
+    const auto lanes = static_cast<std::size_t>(p.lanes);
+    std::vector<float> plain(static_cast<std::size_t>(rows) * lanes);
+    kernel(p, plain.data());
+    std::vector<float> expected(static_cast<std::size_t>(order.rows) * lanes, 17.0f);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
+      std::memcpy(&expected[static_cast<std::size_t>(order.places[row]) * lanes],
+                  &plain[row * lanes], lanes * sizeof(float));
+    std::vector<float> packed(expected.size(), 17.0f);
+    p.order = order.places.data();
+    kernel(p, packed.data());
+    EXPECT_EQ(std::memcmp(packed.data(), expected.data(), expected.size() * sizeof(float)), 0);
+  };
+  for (int64_t channels : {5, 16}) {
+    for (int64_t inputs : {4, 20, 64}) {
+      for (int64_t taps : {1, 9}) {
+        const PackPlan p{channels, 16, inputs, taps};
+        const std::vector<float> weights = randomWeights(p);
+        const std::vector<int8_t> bytes = randomBytes(channels * inputs * taps);
+        check(p, inputs * taps, [&](const PackPlan& plan, float* packed) {
+          kernels_.rows(plan, weights.data(), packed);
+        });
+        check(p, inputs / 2 * taps, [&](const PackPlan& plan, float* packed) {
+          kernels_.pairs(plan, weights.data(), packed);
+        });
+        check(p, inputs / 4 * taps, [&](const PackPlan& plan, float* packed) {
+          kernels_.byteRows(plan, bytes.data(), packed);
+        });
+      }
+    }
+  }
+}
+
+TEST_P(PackKernelsTest, CompandedPairsHaveTheCodesOfEachOutput) {
+  for (int64_t channels : {1, 5, 16}) {
+    for (int64_t inputs : {2, 20, 64, 130}) {
+      for (int64_t taps : {1, 9}) {
+        PackPlan p{channels, 16, inputs, taps};
+        SCOPED_TRACE(testing::Message()
+                     << channels << " channels, " << inputs << " inputs, " << taps << " taps");
+        std::vector<float> weights = randomWeights(p);
+        const auto count = static_cast<std::size_t>(inputs * taps);
+        const auto at = [&](std::size_t o) { return weights.data() + o * count; };
+        if (channels > 4) {
+          at(0)[1] = std::numeric_limits<float>::infinity();
+          at(1)[1] = std::numeric_limits<float>::quiet_NaN();
+          std::fill_n(at(2), count, 1e-35f);
+          at(3)[1] = -0.0f;
+        }
+        const Order order(inputs / 2 * taps);
+        p.order = order.places.data();
+        constexpr std::uint8_t kCanary = 17;
+        std::vector<std::uint8_t> expected(static_cast<std::size_t>((order.rows + 1) / 2 * 64),
+                                           kCanary);
+        for (int64_t row : order.places)
+          for (int64_t q = 0; q < 4; ++q)
+            std::fill_n(&expected[static_cast<std::size_t>(row / 2 * 64 + row % 2 * 8 + q * 16)], 8,
+                        std::uint8_t{0});
+        std::vector<float> scales(16, 17.0f), expectedScales = scales;
+        std::vector<std::uint8_t> packed(expected.size(), kCanary), codes(count);
+        for (int64_t o = 0; o < channels; ++o) {
+          expectedScales[static_cast<std::size_t>(o)] =
+              Companding::encode({at(static_cast<std::size_t>(o)), count}, codes.data());
+          for (int64_t i = 0; i < inputs; ++i) {
+            for (int64_t k = 0; k < taps; ++k) {
+              const int64_t row = order.places[static_cast<std::size_t>((k * inputs + i) / 2)];
+              expected[static_cast<std::size_t>(row / 2 * 64 + o / 4 * 16 + row % 2 * 8 +
+                                                o % 4 * 2 + i % 2)] =
+                  codes[static_cast<std::size_t>(i * taps + k)];
+            }
+          }
+        }
+        kernels_.companded(p, weights.data(), scales.data(), packed.data());
+        EXPECT_EQ(packed, expected);
+        EXPECT_EQ(std::memcmp(scales.data(), expectedScales.data(), sizeof(float) * 16), 0);
       }
     }
   }

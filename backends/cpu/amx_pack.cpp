@@ -4,32 +4,50 @@
 
 #include "backends/cpu/amx_geometry.h"
 #include "backends/cpu/companded_weights.h"
+#include "backends/cpu/pack_kernels.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
 namespace {
 
-// Where in its block the first output channel's weights lie, in bytes, in the order in which they
-// come; another's lie 4 bytes further each.
+// Where in its block a weight of the first output channel lies, in bytes; another's lie 4 bytes
+// further each.
+int64_t placeOf(const ConvShape& s, const AmxConfig& c, const AmxRuns& runs, int64_t tap,
+                int64_t input) {
+  const int64_t bytes = elementBytes(c.element), perWord = elementsPerWord(c.element);
+  const int64_t ky = tap / s.kw, kx = tap % s.kw, stepRows = runs.stepBytes / 4;
+  const bool planes = c.method == AmxMethod::kPlanes;
+  const int64_t run = planes ? ky / runs.rows : tap / runs.taps;
+  const int64_t element = planes ? kx * (runs.columnBytes / bytes) + ky % runs.rows * s.ci + input
+                                 : tap % runs.taps * s.ci + input;
+  const int64_t word = element / perWord;
+  const int64_t row = runs.step(run, word / stepRows) * stepRows + word % stepRows;
+  return row * kRowBytes + element % perWord * bytes;
+}
+
+// The places of all of them, in the order in which they come.
 std::vector<int64_t> placesOf(const ConvShape& s, const AmxConfig& c) {
   const AmxRuns runs = amxRuns(s, c);
-  const int64_t bytes = elementBytes(c.element), kernel = s.kh * s.kw;
-  const int64_t perWord = elementsPerWord(c.element), stepRows = runs.stepBytes / 4;
-  std::vector<int64_t> places(static_cast<std::size_t>(s.ci * kernel));
-  for (int64_t tap = 0; tap < kernel; ++tap) {
-    const int64_t ky = tap / s.kw, kx = tap % s.kw;
-    const bool planes = c.method == AmxMethod::kPlanes;
-    const int64_t run = planes ? ky / runs.rows : tap / runs.taps;
-    for (int64_t i = 0; i < s.ci; ++i) {
-      const int64_t element = planes ? kx * (runs.columnBytes / bytes) + ky % runs.rows * s.ci + i
-                                     : tap % runs.taps * s.ci + i;
-      const int64_t word = element / perWord;
-      const int64_t row = runs.step(run, word / stepRows) * stepRows + word % stepRows;
-      places[static_cast<std::size_t>(i * kernel + tap)] =
-          row * kBlockChannels * 4 + element % perWord * bytes;
-    }
-  }
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < s.ci; ++i)
+    for (int64_t tap = 0; tap < s.kh * s.kw; ++tap) places.push_back(placeOf(s, c, runs, tap, i));
   return places;
+}
+
+// Whether PackKernels can pack: each word holds neighbouring inputs of one tap.
+bool hasWholeWords(const ConvShape& s, const AmxConfig& c) {
+  return c.method != AmxMethod::kPlanes && s.ci % elementsPerWord(c.element) == 0 &&
+         s.kh * s.kw <= kMostTaps;
+}
+
+// PackPlan::order then.
+std::vector<int64_t> rowOrder(const ConvShape& s, const AmxConfig& c) {
+  const AmxRuns runs = amxRuns(s, c);
+  std::vector<int64_t> order;
+  for (int64_t tap = 0; tap < s.kh * s.kw; ++tap)
+    for (int64_t i = 0; i < s.ci; i += elementsPerWord(c.element))
+      order.push_back(placeOf(s, c, runs, tap, i) / kRowBytes);
+  return order;
 }
 
 int64_t blockBytes(const ConvShape& s, const AmxConfig& c) {
@@ -45,11 +63,32 @@ int64_t codePlace(int64_t place) {
   return row / 2 * kRowBytes + word / 8 * 16 + row % 2 * 8 + word % 8;
 }
 
-// Clears what will be packed and returns where the blocks of weights begin.
-std::byte* begin(const ConvShape& s, const AmxConfig& c, std::byte* packed) {
-  std::memset(packed, 0, amxPackedBytes(s, c));
-  return packed + amxConstantsAt(c) +
-         static_cast<std::size_t>(divideUp(s.co, kBlockChannels)) * sizeof(AmxConstants);
+AmxConstants* constantsOf(const AmxConfig& c, std::byte* packed) {
+  return reinterpret_cast<AmxConstants*>(packed + amxConstantsAt(c));
+}
+
+// Clears what is before the weights and packs those block by block: packRows(plan, o, to) all
+// channels of one, of which o is the first, in words, packOne(o, places, to) the one channel o.
+template <class PackRows, class PackOne>
+void packBlocks(const ConvShape& s, const AmxConfig& c, std::byte* packed, const PackRows& packRows,
+                const PackOne& packOne) {
+  const int64_t blocks = divideUp(s.co, kBlockChannels);
+  std::byte* to = reinterpret_cast<std::byte*>(constantsOf(c, packed) + blocks);
+  std::memset(packed, 0, static_cast<size_t>(to - packed));
+  const bool whole = hasWholeWords(s, c);
+  const std::vector<int64_t> places = whole ? rowOrder(s, c) : placesOf(s, c);
+  const int64_t bytes = blockBytes(s, c);
+  const bool hasGaps =
+      !whole || static_cast<int64_t>(places.size()) * weightBytes(c, kRowBytes) < bytes;
+  for (int64_t first = 0; first < s.co; first += kBlockChannels, to += bytes) {
+    const int64_t channels = std::min(kBlockChannels, s.co - first);
+    if (hasGaps) std::memset(to, 0, static_cast<size_t>(bytes));
+    if (whole) {
+      packRows(PackPlan{channels, kBlockChannels, s.ci, s.kh * s.kw, places.data()}, first, to);
+    } else {
+      for (int64_t o = first; o < first + channels; ++o) packOne(o, places, to);
+    }
+  }
 }
 
 }  // namespace
@@ -64,26 +103,31 @@ namespace {
 
 void packCompanded(const ConvShape& s, const AmxConfig& c, const float* weights, const float* bias,
                    std::byte* packed) {
-  std::byte* blocks = begin(s, c, packed);
+  const int64_t count = s.ci * s.kh * s.kw;
+  AmxConstants* constants = constantsOf(c, packed);
+  const PackKernels& kernels = packKernels(selectedIsa());
+  std::vector<uint8_t> codes(static_cast<size_t>(count));
+  packBlocks(
+      s, c, packed,
+      [&](const PackPlan& plan, int64_t first, std::byte* to) {
+        kernels.companded(plan, weights + first * count, constants[first / kBlockChannels].scale,
+                          reinterpret_cast<uint8_t*>(to));
+      },
+      [&](int64_t o, const std::vector<int64_t>& places, std::byte* to) {
+        constants[o / kBlockChannels].scale[o % kBlockChannels] =
+            Companding::encode({weights + o * count, codes.size()}, codes.data());
+        to += codePlace(o % kBlockChannels * 4);
+        for (size_t i = 0; i < codes.size(); ++i)
+          to[codePlace(places[i])] = static_cast<std::byte>(codes[i]);
+      });
   AmxMagnitudes magnitudes;
   for (size_t i = 0; i < Companding::kMagnitudes; ++i) {
     magnitudes.low[i] = static_cast<uint8_t>(Companding::magnitudes()[i] & 0xff);
     magnitudes.high[i] = static_cast<uint8_t>(Companding::magnitudes()[i] >> 8);
   }
   std::memcpy(packed, &magnitudes, sizeof magnitudes);
-  auto* constants = reinterpret_cast<AmxConstants*>(packed + amxConstantsAt(c));
-  std::vector<int64_t> places = placesOf(s, c);
-  for (int64_t& place : places) place = codePlace(place);
-  const int64_t bytes = blockBytes(s, c);
-  const auto count = places.size();
-  std::vector<uint8_t> codes(count);
-  for (int64_t o = 0; o < s.co; ++o, weights += count) {
-    AmxConstants& block = constants[o / kBlockChannels];
-    block.scale[o % kBlockChannels] = Companding::encode({weights, count}, codes.data());
-    block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
-    std::byte* to = blocks + o / kBlockChannels * bytes + codePlace(o % kBlockChannels * 4);
-    for (size_t i = 0; i < count; ++i) to[places[i]] = static_cast<std::byte>(codes[i]);
-  }
+  for (int64_t o = 0; bias && o < s.co; ++o)
+    constants[o / kBlockChannels].bias[o % kBlockChannels] = bias[o];
 }
 
 }  // namespace
@@ -91,37 +135,48 @@ void packCompanded(const ConvShape& s, const AmxConfig& c, const float* weights,
 void packAmxFloat(const ConvShape& s, const AmxConfig& c, const float* weights, const float* bias,
                   std::byte* packed) {
   if (c.companded) return packCompanded(s, c, weights, bias, packed);
-  std::byte* blocks = begin(s, c, packed);
-  const std::vector<int64_t> places = placesOf(s, c);
-  const int64_t bytes = blockBytes(s, c);
-  for (int64_t o = 0; o < s.co; ++o) {
-    std::byte* to = blocks + o / kBlockChannels * bytes + o % kBlockChannels * 4;
-    for (int64_t place : places) {
-      const std::uint16_t value = bfloat16FromFloat(*weights++);
-      std::memcpy(to + place, &value, sizeof value);
-    }
-  }
-  auto* constants = reinterpret_cast<AmxConstants*>(packed);
+  const int64_t count = s.ci * s.kh * s.kw;
+  const PackKernels& kernels = packKernels(selectedIsa());
+  packBlocks(
+      s, c, packed,
+      [&](const PackPlan& plan, int64_t first, std::byte* to) {
+        kernels.pairs(plan, weights + first * count, reinterpret_cast<float*>(to));
+      },
+      [&](int64_t o, const std::vector<int64_t>& places, std::byte* to) {
+        const float* from = weights + o * count;
+        to += o % kBlockChannels * 4;
+        for (int64_t place : places) {
+          const std::uint16_t value = bfloat16FromFloat(*from++);
+          std::memcpy(to + place, &value, sizeof value);
+        }
+      });
+  AmxConstants* constants = constantsOf(c, packed);
   for (int64_t o = 0; bias && o < s.co; ++o)
     std::memcpy(&constants[o / kBlockChannels].start[o % kBlockChannels], bias + o, sizeof *bias);
 }
 
 void packAmxBytes(const ConvShape& s, const AmxConfig& c, const int8_t* weights,
                   const float* scales, const float* bias, int inputZero, std::byte* packed) {
-  std::byte* blocks = begin(s, c, packed);
-  const std::vector<int64_t> places = placesOf(s, c);
-  const int64_t bytes = blockBytes(s, c);
-  auto* constants = reinterpret_cast<AmxConstants*>(packed);
+  const int64_t count = s.ci * s.kh * s.kw;
+  const PackKernels& kernels = packKernels(selectedIsa());
+  packBlocks(
+      s, c, packed,
+      [&](PackPlan plan, int64_t first, std::byte* to) {
+        const int8_t* from = weights + first * count;
+        if (plan.taps > 1) return kernels.byteRows(plan, from, reinterpret_cast<float*>(to));
+        plan.inputs /= 4;
+        kernels.rows(plan, reinterpret_cast<const float*>(from), reinterpret_cast<float*>(to));
+      },
+      [&](int64_t o, const std::vector<int64_t>& places, std::byte* to) {
+        const int8_t* from = weights + o * count;
+        to += o % kBlockChannels * 4;
+        for (int64_t place : places) to[place] = static_cast<std::byte>(*from++);
+      });
   for (int64_t o = 0; o < s.co; ++o) {
-    std::byte* to = blocks + o / kBlockChannels * bytes + o % kBlockChannels * 4;
-    int sum = 0;
-    for (int64_t place : places) {
-      sum += *weights;
-      to[place] = static_cast<std::byte>(*weights++);
-    }
-    AmxConstants& block = constants[o / kBlockChannels];
+    AmxConstants& block = constantsOf(c, packed)[o / kBlockChannels];
+    const SignedSums sums = kernels.sums(weights + o * count, count);
     // The sum of (x - zero point) * weight, whatever is outside the image.
-    block.start[o % kBlockChannels] = -inputZero * sum;
+    block.start[o % kBlockChannels] = -inputZero * static_cast<int>(sums.positive + sums.negative);
     block.scale[o % kBlockChannels] = scales[o];
     block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
   }

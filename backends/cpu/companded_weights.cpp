@@ -1,10 +1,9 @@
 #include "backends/cpu/companded_weights.h"
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 
+#include "backends/cpu/companding_code.h"
 #include "layers/float16.h"
 
 namespace layerwise::cpu {
@@ -22,26 +21,6 @@ std::array<std::uint16_t, Companding::kMagnitudes> makeMagnitudes() {
   return made;
 }
 
-// Loops without branches, which the compiler turns into vector instructions: engines are loaded at
-// gigabytes a second.
-
-float largestOf(std::span<const float> weights) {
-  std::uint32_t largest = 0;  // of the bits without the sign: NaN is above infinity
-  for (float w : weights) largest = std::max(largest, std::bit_cast<std::uint32_t>(w) << 1);
-  return std::bit_cast<float>(largest >> 1);
-}
-
-// log2 of a positive number, to 1e-4: a minimax polynomial of its fraction.
-float roughLog2(float x) {
-  constexpr int kFractionBits = 23, kBias = 127;
-  const auto bits = std::bit_cast<std::int32_t>(x);
-  const auto exponent = static_cast<float>((bits >> kFractionBits) - kBias);
-  const float f =
-      std::bit_cast<float>((bits & ((1 << kFractionBits) - 1)) | (kBias << kFractionBits));
-  return exponent +
-         ((((-0.081615809f * f + 0.64514236f) * f - 2.1206751f) * f + 4.0700908f) * f - 2.5128546f);
-}
-
 }  // namespace
 
 std::span<const std::uint16_t, Companding::kMagnitudes> Companding::magnitudes() {
@@ -50,24 +29,15 @@ std::span<const std::uint16_t, Companding::kMagnitudes> Companding::magnitudes()
 }
 
 float Companding::encode(std::span<const float> weights, std::uint8_t* codes) {
-  const float largest = largestOf(weights);
-  if (!(largest >= kLeast) || !std::isfinite(largest)) {
-    std::fill_n(codes, weights.size(), std::uint8_t{0});
-    return largest >= kLeast || std::isnan(largest) ? largest : 0;
-  }
-  const float factor = static_cast<float>(kMu) / largest;
-  const auto perOctave = static_cast<float>(kLast / std::log2(1 + kMu));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float place = perOctave * roughLog2(1 + std::abs(weights[i]) * factor) + 0.5f;
-    const auto sign = std::bit_cast<std::uint32_t>(weights[i]) >> 31 << 7;
-    codes[i] =
-        static_cast<std::uint8_t>(static_cast<std::uint32_t>(static_cast<int>(place)) | sign);
-  }
-  return largest;
+  const auto [scale, factor] =
+      compandingScale(weights.data(), static_cast<std::int64_t>(weights.size()));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    codes[i] = static_cast<std::uint8_t>(compandedCode(weights[i], factor));
+  return scale;
 }
 
 bool Companding::fits(std::span<const float> weights) {
-  const float largest = largestOf(weights);
+  const float largest = largestMagnitude(weights.data(), static_cast<std::int64_t>(weights.size()));
   if (!std::isfinite(largest)) return false;
   if (!(largest >= kLeast)) return true;
   constexpr std::size_t kLanes = 16;  // sums that do not wait for each other

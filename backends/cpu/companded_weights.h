@@ -13,6 +13,7 @@ namespace layerwise::cpu {
 struct Companding {
   static constexpr int kMagnitudes = 128;
   static constexpr double kMu = 10;
+  static constexpr float kPerOctave = 36.711233f;  ///< (kMagnitudes - 1) / log2(1 + kMu)
   /// What rounding may do to an output's weights: 36 dB below the square of their mean magnitude,
   /// which a few large ones do not raise as they raise that of squares. Normal weights have 41.
   static constexpr double kMostNoise = 2.5e-4;

@@ -11,6 +11,8 @@ namespace layerwise::cpu {
 struct PackPlan {
   int64_t channels = 0, lanes = 0;
   int64_t inputs = 0, taps = 1;
+  /// Not for Winograd's: of each row, which of the packed ones it is; null: they keep their order.
+  const int64_t* order = nullptr;
 };
 
 /// Of some weights: the sums of those above zero and of those below.
@@ -31,6 +33,9 @@ struct PackKernels {
   /// Row (tap, input / 2) of pairs rounded to bfloat16; inputs is even, taps are kMostTaps or
   /// fewer.
   void (*pairs)(const PackPlan&, const float* weights, float* packed);
+  /// The codes of such pairs (companded_weights.h) of up to 16 channels, lanes are 16. Two rows
+  /// share 64 bytes: 8 of each in turn.
+  void (*companded)(const PackPlan&, const float* weights, float* scales, uint8_t* packed);
   SignedSums (*sums)(const int8_t* weights, int64_t count);
   /// Row (tap, input / 4) of bytes: inputs is a multiple of 4, taps are kMostTaps or fewer.
   void (*byteRows)(const PackPlan&, const int8_t* weights, float* packed);

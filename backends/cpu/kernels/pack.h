@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backends/cpu/companding_code.h"
 #include "backends/cpu/kernels/pack_bytes.h"
 #include "backends/cpu/kernels/pack_lanes.h"
 #include "backends/cpu/pack_kernels.h"
@@ -18,7 +19,7 @@ void packRows(const PackPlan& p, const float* weights, float* packed) {
     float* to[V::kWidth];
     const int64_t some = smaller(V::kWidth, columns - column);
     for (int64_t j = 0; j < some; ++j) {
-      to[j] = packed + (tap * p.inputs + input) * p.lanes;
+      to[j] = packedRow(p, packed, tap * p.inputs + input);
       if (++tap == p.taps) tap = 0, ++input;
     }
     for (int64_t o = 0; o < p.lanes; o += V::kWidth) {
@@ -70,8 +71,10 @@ LW_INLINE unsigned bfloat16Bits(unsigned bits) {
   return (bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded;
 }
 
-template <class V>
-void packPairs(const PackPlan& p, const float* weights, float* packed) {
+// visit(row, o, first, second): the weights of two neighbouring inputs, and of as many output
+// channels from o on as there are lanes.
+template <class V, class Visit>
+LW_INLINE void forEachPair(const PackPlan& p, const float* weights, const Visit& visit) {
   constexpr int64_t kTogether = 16;
   static_assert(kTogether % V::kWidth == 0);
   float some[kTogether * kMostTaps][kPackLanes];
@@ -82,23 +85,58 @@ void packPairs(const PackPlan& p, const float* weights, float* packed) {
       loadLanes<V>(weights + o * step + first * p.taps, 4 * step, p.channels - o, inputs * p.taps,
                    some);
       for (int64_t i = 0; i < inputs; i += 2) {
-        for (int64_t k = 0; k < p.taps; ++k) {
-          unsigned low[kPackLanes], high[kPackLanes];
-          __builtin_memcpy(low, some[i * p.taps + k], sizeof low);
-          __builtin_memcpy(high, some[(i + 1) * p.taps + k], sizeof high);
-          for (int l = 0; l < kPackLanes; ++l)
-            low[l] = bfloat16Bits(low[l]) | bfloat16Bits(high[l]) << 16;
-          storeLanes<V>(packed + (k * p.inputs + first + i) / 2 * p.lanes + o, low, p.lanes - o);
-        }
+        for (int64_t k = 0; k < p.taps; ++k)
+          visit((k * p.inputs + first + i) / 2, o, some[i * p.taps + k],
+                some[(i + 1) * p.taps + k]);
       }
     }
   }
 }
 
 template <class V>
+void packPairs(const PackPlan& p, const float* weights, float* packed) {
+  forEachPair<V>(
+      p, weights,
+      [&](int64_t row, int64_t o, const float* first, const float* second)
+          __attribute__((always_inline)) {
+            unsigned low[kPackLanes], high[kPackLanes];
+            __builtin_memcpy(low, first, sizeof low);
+            __builtin_memcpy(high, second, sizeof high);
+            for (int l = 0; l < kPackLanes; ++l)
+              low[l] = bfloat16Bits(low[l]) | bfloat16Bits(high[l]) << 16;
+            storeLanes<V>(packedRow(p, packed, row) + o, low, p.lanes - o);
+          });
+}
+
+// A pair's codes are 16 bits; a vector's four quarters are 8 bytes each in the 64 of two rows.
+template <class V>
+void packCompanded(const PackPlan& p, const float* weights, float* scales, uint8_t* packed) {
+  const int64_t count = p.inputs * p.taps;
+  float factors[kPackLanes] = {};
+  for (int64_t o = 0; o < p.channels; ++o) {
+    const CompandingScale scale = compandingScale(weights + o * count, count);
+    scales[o] = scale.scale;
+    factors[o] = scale.factor;
+  }
+  forEachPair<V>(
+      p, weights,
+      [&](int64_t row, int64_t, const float* first, const float* second)
+          __attribute__((always_inline)) {
+            unsigned short codes[kPackLanes];
+            for (int l = 0; l < kPackLanes; ++l)
+              codes[l] = static_cast<unsigned short>(compandedCode(first[l], factors[l]) |
+                                                     compandedCode(second[l], factors[l]) << 8);
+            const int64_t place = p.order ? p.order[row] : row;
+            uint8_t* to = packed + place / 2 * 64 + place % 2 * 8;
+            for (int q = 0; q < 4; ++q) __builtin_memcpy(to + 16 * q, codes + 4 * q, 8);
+          });
+}
+
+template <class V>
 constexpr PackKernels packKernelsOf() {
-  return {&packRows<V>, &packWinograd<V, 4>, &packWinograd<V, 6>,     &packPairs<V>,
-          &sumsOf,      &packByteRows<V>,    &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
+  return {&packRows<V>,     &packWinograd<V, 4>,     &packWinograd<V, 6>,
+          &packPairs<V>,    &packCompanded<V>,       &sumsOf,
+          &packByteRows<V>, &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
 }
 
 }  // namespace

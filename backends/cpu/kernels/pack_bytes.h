@@ -42,7 +42,7 @@ void packByteRows(const PackPlan& p, const int8_t* weights, float* packed) {
             for (int l = 0; l < kPackLanes; ++l)
               row[l] |= (some.at((i + b) * p.taps + k, l) & 255) << (8 * b);
           }
-          storeLanes<V>(packed + (k * p.inputs + first + i) / 4 * p.lanes + o, row, p.lanes - o);
+          storeLanes<V>(packedRow(p, packed, (k * p.inputs + first + i) / 4) + o, row, p.lanes - o);
         }
       }
     }

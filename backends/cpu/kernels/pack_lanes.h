@@ -37,6 +37,10 @@ LW_INLINE void loadLanes(const void* from, int64_t step, int64_t channels, int64
   }
 }
 
+LW_INLINE float* packedRow(const PackPlan& p, float* packed, int64_t row) {
+  return packed + (p.order ? p.order[row] : row) * p.lanes;
+}
+
 // The first lanes of a packed row.
 template <class V, class Word>
 LW_INLINE void storeLanes(float* to, const Word (&row)[kPackLanes], int64_t lanes) {
