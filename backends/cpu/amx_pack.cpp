@@ -174,9 +174,12 @@ void packAmxBytes(const ConvShape& s, const AmxConfig& c, const int8_t* weights,
       });
   for (int64_t o = 0; o < s.co; ++o) {
     AmxConstants& block = constantsOf(c, packed)[o / kBlockChannels];
-    const SignedSums sums = kernels.sums(weights + o * count, count);
     // The sum of (x - zero point) * weight, whatever is outside the image.
-    block.start[o % kBlockChannels] = -inputZero * static_cast<int>(sums.positive + sums.negative);
+    if (inputZero) {
+      const SignedSums sums = kernels.sums(weights + o * count, count);
+      block.start[o % kBlockChannels] =
+          -inputZero * static_cast<int>(sums.positive + sums.negative);
+    }
     block.scale[o % kBlockChannels] = scales[o];
     block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
   }

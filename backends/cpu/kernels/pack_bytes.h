@@ -94,17 +94,28 @@ void packByteWinograd(const PackPlan& p, const int8_t* weights, float* packed) {
 }
 
 inline SignedSums sumsOf(const int8_t* weights, int64_t count) {
-  constexpr int64_t kTogether = 1 << 16;  // whose sums fit 32 bits
+  constexpr int kLanes = 32, kRows = 255;  // so many rows' sums fit 16 bits
+  typedef int8_t Bytes __attribute__((vector_size(kLanes)));
+  typedef short Shorts __attribute__((vector_size(2 * kLanes)));
   SignedSums sums;
-  for (int64_t first = 0; first < count; first += kTogether) {
-    const int64_t end = smaller(count, first + kTogether);
-    int positive = 0, negative = 0;
-    for (int64_t i = first; i < end; ++i) {
-      positive += weights[i] > 0 ? weights[i] : 0;
-      negative += weights[i] < 0 ? weights[i] : 0;
+  int64_t i = 0;
+  while (count - i >= kLanes) {
+    Shorts positive = {}, negative = {};
+    for (int row = 0; row < kRows && count - i >= kLanes; ++row, i += kLanes) {
+      Bytes bytes;
+      __builtin_memcpy(&bytes, weights + i, sizeof bytes);
+      const Shorts some = __builtin_convertvector(bytes, Shorts), none = {};
+      positive += some > none ? some : none;
+      negative += some < none ? some : none;
     }
-    sums.positive += positive;
-    sums.negative += negative;
+    for (int l = 0; l < kLanes; ++l) {
+      sums.positive += positive[l];
+      sums.negative += negative[l];
+    }
+  }
+  for (; i < count; ++i) {
+    sums.positive += weights[i] > 0 ? weights[i] : 0;
+    sums.negative += weights[i] < 0 ? weights[i] : 0;
   }
   return sums;
 }
