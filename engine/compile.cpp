@@ -193,10 +193,13 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
       const Candidate& chosen = state->selection.regions[r - 1].chosen;
       state->packed[r - 1] = chosen.tactic->pack(state->graph, chosen);
       if (!options.weights || !state->packed[r - 1]) continue;
+      // Each call interrupts what other processors do: not for a few pages.
+      constexpr std::size_t kWorthReleasing = 256 << 10;
       for (NodeId id : chosen.nodes)
         for (const ConstantData& w : state->graph.node(id).weights)
-          options.weights->release(w.bytes.get(),
-                                   static_cast<std::size_t>(w.count) * sizeOf(w.type));
+          if (const std::size_t bytes = static_cast<std::size_t>(w.count) * sizeOf(w.type);
+              bytes >= kWorthReleasing)
+            options.weights->release(w.bytes.get(), bytes);
     }
   });
   if (open > 0) state->runMode.clear();
