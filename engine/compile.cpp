@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "engine/run_mode.h"
 #include "engine/tuning.h"
@@ -159,14 +160,19 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   }
   ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
   MatchContext context{state->graph, shapes, state->workers};
-  const auto cover = [&](bool looksAtWeights) {
-    context.looksAtWeights = looksAtWeights;
+  std::size_t open = 0;
+  std::optional<Selection> known;
+  if (own) {
+    context.looksAtWeights = false;
+    known = coverAsChosen(context, *state->backend, own->choices);
+    context.looksAtWeights = true;
+  }
+  if (known) {
+    state->selection = std::move(*known);
+  } else {
     state->selection = coverGraph(context, *state->backend);
-    return own ? applyChoices(own->choices, state->selection) : state->selection.regions.size();
-  };
-  std::size_t open = cover(!own);
-  // What is tuned again may round only what bears it.
-  if (own && open > 0) open = cover(true);
+    open = own ? applyChoices(own->choices, state->selection) : state->selection.regions.size();
+  }
   if (open > 0) {
     if (!options.tuned.empty() && options.logger)
       options.logger(Severity::kWarning,

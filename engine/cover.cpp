@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <queue>
 #include <set>
 
@@ -76,7 +77,39 @@ std::vector<Region> schedule(const Graph& graph, std::vector<Region> regions) {
   return ordered;
 }
 
+bool isWhatWasChosen(const Candidate& c, const TunedChoice& choice) {
+  return c.nodes == choice.region && c.parameters == choice.parameters &&
+         c.tactic->version() == choice.version && layoutSignature(c) == choice.layouts;
+}
+
 }  // namespace
+
+std::optional<Selection> coverAsChosen(const MatchContext& context, const Backend& backend,
+                                       const std::vector<TunedChoice>& choices) {
+  std::map<std::string_view, const Tactic*> tactics;
+  for (const Tactic* tactic : backend.tactics()) tactics.emplace(tactic->name(), tactic);
+  std::vector<bool> covered(context.graph.nodes.size(), false);
+  std::vector<Region> regions;
+  std::vector<Candidate> candidates;
+  for (const TunedChoice& choice : choices) {
+    if (choice.region.empty()) continue;
+    const auto tactic = tactics.find(choice.tactic);
+    if (tactic == tactics.end()) return std::nullopt;
+    candidates.clear();
+    tactic->second->match(context, choice.region.front(), candidates);
+    const auto chosen = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
+      return isWhatWasChosen(c, choice);
+    });
+    if (chosen == candidates.end() || !isLegal(context.graph, *chosen)) return std::nullopt;
+    for (NodeId n : chosen->nodes) {
+      if (covered[static_cast<std::size_t>(n)]) return std::nullopt;
+      covered[static_cast<std::size_t>(n)] = true;
+    }
+    regions.push_back({*chosen, {*chosen}});
+  }
+  if (std::find(covered.begin(), covered.end(), false) != covered.end()) return std::nullopt;
+  return Selection{schedule(context.graph, std::move(regions))};
+}
 
 Selection coverGraph(const MatchContext& context, const Backend& backend) {
   const Graph& graph = context.graph;

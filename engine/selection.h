@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/backend.h"
 #include "engine/graph.h"
+#include "engine/plan.h"
 #include "engine/tactic.h"
 
 namespace layerwise {
@@ -26,6 +28,11 @@ struct Selection {
 /// Covers the graph: at each node the group of nodes that saves most against running them one by
 /// one. Throws Error kUnsupported naming a layer that no tactic takes.
 Selection coverGraph(const MatchContext& context, const Backend& backend);
+
+/// The cover of an earlier build, asking its tactics alone; nothing where one of its choices no
+/// longer exists or they do not cover the graph.
+std::optional<Selection> coverAsChosen(const MatchContext& context, const Backend& backend,
+                                       const std::vector<TunedChoice>& choices);
 
 /// Chooses each region's candidate so that the candidates' times and the reformats between their
 /// layouts sum to the least that a local search finds from several starting points.

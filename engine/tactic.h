@@ -48,7 +48,7 @@ struct MatchContext {
   const ShapeTable& shapes;  ///< for the profile's opt shapes
   int workers = 1;
   /// Whether tactics that round weights look at all of them and match only where they bear it.
-  /// False: the choices of an earlier build, which did, are looked up among the candidates.
+  /// False: what an earlier build, which did, chose is looked up among the candidates.
   bool looksAtWeights = true;
 };
 

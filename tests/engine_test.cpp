@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/compile.h"
 #include "engine/engine_state.h"
 #include "engine/make_graph.h"
 #include "layerwise/builder.h"
@@ -336,6 +337,39 @@ TEST(Engine, ComesBackFromAPlanTheSame) {
   ASSERT_FALSE(choices.empty());
   EXPECT_TRUE(choices.back().starts_with("[engine ")) << choices.back();
   std::filesystem::remove(path);
+}
+
+TEST(Engine, LoadsWhateverItsPlansChoicesAre) {
+  const Dims dims{1, 3, 40, 52};
+  SmallNet net(dims);
+  const std::vector<float> x = randomValues(dims.volume(), 5);
+  const auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 1});
+  const PlanContents contents = planContents(engine->state());
+  const std::vector<TunedChoice>& built = contents.tuned.at(0).choices;
+  const auto tunedAgain = [&](const auto& change) {
+    PlanContents changed = contents;
+    change(changed.tuned[0].choices);
+    int warnings = 0;
+    const auto loaded = Engine::deserialize(writePlan(changed),
+                                            {.threads = 2, .logger = [&](Severity severity, auto) {
+                                               warnings += severity == Severity::kWarning;
+                                             }});
+    expectClose(run(*loaded->createContext(), x, dims), net.reference("y", x, dims));
+    if (!warnings) {
+      EXPECT_EQ(planContents(loaded->state()).tuned.at(0).choices, built);
+    }
+    return warnings > 0;
+  };
+  using Choices = std::vector<TunedChoice>;
+  EXPECT_FALSE(tunedAgain([](Choices&) {}));
+  EXPECT_FALSE(tunedAgain([](Choices& c) { std::reverse(c.begin(), c.end()); }));
+  EXPECT_FALSE(tunedAgain([](Choices& c) { c.push_back(c.front()); }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { c.clear(); }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { c.pop_back(); }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { c[1].region.push_back(c[2].region.front()); }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { ++c[1].version; }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { c[1].parameters += " "; }));
+  EXPECT_TRUE(tunedAgain([](Choices& c) { c[1].layouts.clear(); }));
 }
 
 TEST(Engine, ServesSeveralThreadsAtOnce) {
