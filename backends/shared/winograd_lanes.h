@@ -6,11 +6,9 @@
 namespace layerwise {
 namespace {
 
-// So many output channels are transformed at a time: loops of a fixed length become vectors.
-constexpr int kWinogradLanes = 16;
-struct WinogradLanes {
-  double of[kWinogradLanes];
-};
+// So many output channels are transformed at a time.
+constexpr int kWinogradLanes = 8;
+typedef double WinogradLanes __attribute__((vector_size(kWinogradLanes * sizeof(double))));
 
 // The weights' transform G of a column or a row of three: pairs of points +-p share their even and
 // odd parts.
@@ -20,12 +18,9 @@ inline void transformThree(const WinogradLanes& g0, const WinogradLanes& g1,
   constexpr auto& matrix = winogradWeights<points>;
   for (int pair = 1; pair + 1 < points - 1; pair += 2) {
     const double(&row)[3] = matrix[pair];
-    WinogradLanes &plus = out[pair * step], &minus = out[(pair + 1) * step];
-    for (int o = 0; o < kWinogradLanes; ++o) {
-      const double even = row[0] * g0.of[o] + row[2] * g2.of[o], odd = row[1] * g1.of[o];
-      plus.of[o] = even + odd;
-      minus.of[o] = even - odd;
-    }
+    const WinogradLanes even = row[0] * g0 + row[2] * g2, odd = row[1] * g1;
+    out[pair * step] = even + odd;
+    out[(pair + 1) * step] = even - odd;
   }
   out[0] = g0;
   out[(points - 1) * step] = g2;

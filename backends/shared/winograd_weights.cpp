@@ -13,11 +13,11 @@ void transformSome(const float* g, std::int64_t channelStep, std::int64_t channe
   WinogradLanes given[9], whole[points * points];
   for (int k = 0; k < 9; ++k) {
     for (int o = 0; o < kWinogradLanes; ++o)
-      given[k].of[o] = o < channels ? g[o * channelStep + k] : 0;
+      given[k][o] = o < channels ? g[o * channelStep + k] : 0;
   }
   transformNine<points>(given, whole);
   for (int e = 0; e < points * points; ++e) {
-    for (int o = 0; o < channels; ++o) to[e * step + o] = static_cast<float>(whole[e].of[o]);
+    for (int o = 0; o < channels; ++o) to[e * step + o] = static_cast<float>(whole[e][o]);
   }
 }
 

@@ -38,26 +38,33 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   // So many input channels' weights of some output channels lie side by side in the first cache.
   constexpr int64_t kTogether = 16;
   static_assert(kTogether * 9 % V::kWidth == 0);
-  static_assert(kPackLanes == kWinogradLanes);
+  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
   float some[kTogether * 9][kPackLanes];
   const RowWriter<V> writer(p, packed, true);
   const int64_t step = p.inputs * 9;
   for (int64_t first = 0; first < p.inputs; first += kTogether) {
     const int64_t inputs = smaller(kTogether, p.inputs - first), columns = inputs * 9;
-    for (int64_t o = 0; o < p.lanes; o += kWinogradLanes) {
+    for (int64_t o = 0; o < p.lanes; o += kPackLanes) {
       loadLanes<V>(weights + o * step + first * 9, 4 * step, p.channels - o, columns, some);
       for (int64_t i = 0; i < inputs; ++i) {
-        WinogradLanes given[9], whole[points * points];
-        for (int k = 0; k < 9; ++k) {
-          for (int l = 0; l < kWinogradLanes; ++l) given[k].of[l] = some[i * 9 + k][l];
+        float rows[points * points][kPackLanes];
+        for (int l = 0; l < kPackLanes; l += kWinogradLanes) {
+          WinogradLanes given[9], whole[points * points];
+          for (int k = 0; k < 9; ++k) {
+            Floats part;
+            __builtin_memcpy(&part, &some[i * 9 + k][l], sizeof part);
+            given[k] = __builtin_convertvector(part, WinogradLanes);
+          }
+          transformNine<points>(given, whole);
+          for (int e = 0; e < points * points; ++e) {
+            const Floats part = __builtin_convertvector(whole[e], Floats);
+            __builtin_memcpy(&rows[e][l], &part, sizeof part);
+          }
         }
-        transformNine<points>(given, whole);
         float* to = packed + (first + i) * p.lanes + o;
         for (int e = 0; e < points * points; ++e, to += p.inputs * p.lanes) {
-          float result[kWinogradLanes];
-          for (int l = 0; l < kWinogradLanes; ++l) result[l] = static_cast<float>(whole[e].of[l]);
-          for (int l = 0; l < kWinogradLanes && o + l < p.lanes; l += V::kWidth)
-            writer.write(to + l, V::load(result + l), p.lanes - o - l);
+          for (int l = 0; l < kPackLanes && o + l < p.lanes; l += V::kWidth)
+            writer.write(to + l, V::load(&rows[e][l]), p.lanes - o - l);
         }
       }
     }
