@@ -36,14 +36,15 @@ using Kernel = void (*)(const PackPlan&, const float* weights, float* packed);
 
 /// Packs with a row of canaries behind, and compares the bits; behind the channels, zeros of either
 /// sign. `place`: floats behind a line's beginning.
-void expectPackedAt(std::size_t place, const PackPlan& p, Kernel kernel,
-                    const std::vector<float>& weights, const std::vector<float>& expected) {
+void expectPackedAt(std::size_t place, PackPlan p, Kernel kernel, const std::vector<float>& weights,
+                    const std::vector<float>& expected) {
   constexpr float kCanary = 17;
   constexpr std::size_t kLine = 16;
   const std::size_t size = expected.size() + static_cast<std::size_t>(p.lanes);
   std::vector<float> memory(size + 2 * kLine, kCanary);
   const auto address = reinterpret_cast<std::uintptr_t>(memory.data()) / sizeof(float);
   const std::span packed(memory.data() + (kLine - address % kLine) + place, size);
+  p.streams = place == 0;
   kernel(p, weights.data(), packed.data());
   for (std::size_t row = 0; row < expected.size(); row += static_cast<std::size_t>(p.lanes)) {
     const float *is = packed.data() + row, *wanted = expected.data() + row;

@@ -6,6 +6,7 @@
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/match_words.h"
 #include "backends/cpu/pack_kernels.h"
+#include "backends/cpu/weight_memory.h"
 #include "backends/cpu/winograd_bytes.h"
 #include "layers/byte_pairs.h"
 #include "layers/float16.h"
@@ -170,7 +171,8 @@ void packConv(const ConvShape& s, const ConvConfig& c, const float* weights, con
     std::fill_n(packed, b.lanes, 0.0f);
     if (bias) std::copy_n(bias + b.firstOut, b.channels, packed);
     packed += b.lanes;
-    const PackPlan plan{b.channels, b.lanes, s.ci / s.groups, s.kh * s.kw};
+    PackPlan plan{b.channels, b.lanes, s.ci / s.groups, s.kh * s.kw};
+    plan.streams = !keepsClearedPages();
     pack(plan, weights + b.firstOut * plan.inputs * plan.taps, packed);
     packed += b.lanes * packedRows(s, c);
   });

@@ -13,6 +13,9 @@ struct PackPlan {
   int64_t inputs = 0, taps = 1;
   /// Not for Winograd's: of each row, which of the packed ones it is; null: they keep their order.
   const int64_t* order = nullptr;
+  /// Of float32: whether whole lines go past the caches where rows that follow one another are far
+  /// apart in time.
+  bool streams = false;
 };
 
 /// Of some weights: the sums of those above zero and of those below.

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "backends/cpu/conv_tactic.h"
 #include "layerwise/error.h"
 
 namespace layerwise::cpu {
@@ -84,12 +85,16 @@ std::pair<std::shared_ptr<Region>, std::byte*> take(std::size_t bytes) {
 
 }  // namespace
 
+bool keepsClearedPages() {
+  static const bool keeps = cacheSizes().l2 >= static_cast<std::int64_t>(kLargePage);
+  return keeps;
+}
+
 WeightMemory::WeightMemory(std::size_t bytes) : size_(bytes) {
   if (!bytes) return;
   auto [region, piece] = take(bytes);
-  // First touched here: pages that the system has just cleared fill the caches, which writing past
-  // them is slower for than for memory.
-  for (std::size_t i = 0; i < bytes; i += kSmallPage) piece[i] = std::byte{0};
+  if (!keepsClearedPages())
+    for (std::size_t i = 0; i < bytes; i += kSmallPage) piece[i] = std::byte{0};
   bytes_ = {piece, [region = std::move(region), bytes](std::byte* begin) {
               release(begin, begin + bytes);
             }};

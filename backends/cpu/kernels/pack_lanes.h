@@ -55,7 +55,7 @@ template <class V>
 class RowWriter {
  public:
   RowWriter(const PackPlan& p, const float* packed, bool scattered)
-      : streams_(scattered && p.lanes % kLine == 0 &&
+      : streams_(p.streams && scattered && p.lanes % kLine == 0 &&
                  reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0) {}
   LW_INLINE void write(float* to, typename V::Reg x, int64_t lanes) const {
     if (streams_) {
