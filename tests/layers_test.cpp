@@ -306,6 +306,52 @@ TEST(LayerTable, PoolingOnTheWayOutKeepsTheBits) {
   if (compared == 0) GTEST_SKIP() << "no such kernels on this device";
 }
 
+// An inverted residual's first two convolutions in one step are one after the other, however it is
+// cut.
+TEST(LayerTable, ADepthwiseConvolutionInOneStepKeepsTheBits) {
+  if (testedFloatType() != DataType::kBFloat16) GTEST_SKIP() << "a step of bfloat16";
+  int compared = 0;
+  for (int i = 0; i < 12; ++i) {
+    const auto seed = static_cast<std::uint32_t>(i + 1);
+    Random random(seed);
+    const LayerCase layerCase = expandedCase(random, i);
+    CaseRun run(layerCase, seed);
+    SCOPED_TRACE(run.description());
+    auto compute = [&](const Candidate& candidate, const ReferenceTensor& input,
+                       const Placement& placement) {
+      const auto packed = candidate.tactic->pack(run.graph(), candidate);
+      const CandidateResult result =
+          runCandidate(run.graph(), candidate, packed, run.shapes(), {&input}, placement, seed);
+      EXPECT_TRUE(result.guards) << candidate.tactic->name();
+      return result.outputs[0];
+    };
+    auto candidates = [&](NodeId first, std::size_t nodes, std::string_view name) {
+      std::vector<Candidate> all;
+      for (const Tactic* tactic : testedBackend().tactics())
+        tactic->match({run.graph(), run.shapes(), 1}, first, all);
+      std::erase_if(all, [&](const Candidate& c) {
+        return c.nodes.size() != nodes || !c.tactic->name().starts_with(name);
+      });
+      return all;
+    };
+    const std::vector<Candidate> together = candidates(1, 4, "conv_expand_depthwise_bf16");
+    if (together.empty()) continue;
+    const std::vector<Candidate> first = candidates(1, 2, "conv_direct_bf16_amx"),
+                                 last = candidates(3, 2, "conv_depthwise_bf16");
+    ASSERT_FALSE(first.empty());
+    ASSERT_FALSE(last.empty());
+    const ReferenceTensor expected =
+        compute(last[0], compute(first[0], run.value(together[0].inputs[0]), {}), {});
+    for (const Candidate& candidate : together)
+      for (const Placement& placement : {Placement{}, Placement{Place::kBoxed, 3}})
+        EXPECT_TRUE(
+            sameBits({compute(candidate, run.value(candidate.inputs[0]), placement)}, {expected}))
+            << candidate.parameters;
+    ++compared;
+  }
+  if (compared == 0) GTEST_SKIP() << "no such kernels on this device";
+}
+
 TEST(LayerTable, HoldsEveryLayer) {
   std::set<std::string> tried;
   for (const LayerFamily& family : layerFamilies()) tried.insert(family.name);

@@ -80,6 +80,30 @@ inline LayerCase convolutionActivationCase(Random& r, int index) {
           1e-5};
 }
 
+/// An inverted residual without its end, behind a layer: a 1x1 convolution and a depthwise one,
+/// clipped both, with more between them than a share of a second-level cache.
+inline LayerCase expandedCase(Random& r, int index) {
+  const std::int64_t inputs = r.pick(1, 24), between = r.pick(40, 100), width = r.pick(20, 130);
+  const Dims dims{r.pick(1, 2), inputs, 310'000 / (between * width) + r.pick(1, 5), width};
+  Convolution expand{{.outputs = between, .kernel = {1, 1}}};
+  const std::int64_t size = index % 4 == 3 ? 5 : 3;
+  Convolution depthwise{{.outputs = between, .kernel = {size, size}}};
+  depthwise.groups = between;
+  depthwise.stride = {r.pick(1, 3), r.pick(1, 2)};
+  depthwise.setPadding({r.pick(0, 2), r.pick(0, 2)});
+  auto first = defineOne(expand, {r.floats(between * inputs), r.floats(between)});
+  auto second = defineOne(depthwise, {r.floats(between * size * size),
+                                      index % 2 ? r.floats(between) : std::vector<float>()});
+  const Activation clip{ActivationType::kClip, 0, r.real(0.5, 4)};
+  return {{{.dims = dims}},
+          [=](Network& n, const std::vector<Tensor*>& in) {
+            Tensor& x = n.add(clip, {in[0]}).output();
+            Tensor& y = n.add(clip, {first(n, {&x})[0]}).output();
+            return std::vector<Tensor*>{&n.add(clip, {second(n, {&y})[0]}).output()};
+          },
+          1e-5};
+}
+
 inline LayerCase convolutionAddCase(Random& r, int index) {
   Channels channels(r);
   Dims dims = imageDims(r, channels.in, 2);
