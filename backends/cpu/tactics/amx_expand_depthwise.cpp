@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <vector>
 
 #include "backends/cpu/amx_conv.h"
 #include "backends/cpu/conv_geometry.h"
