@@ -13,29 +13,19 @@
 namespace layerwise {
 namespace {
 
-std::string keyOf(const Candidate& c) {
-  return fmt::format("{} {} v{} {} {}", fmt::join(c.nodes, ","), c.tactic->name(),
-                     c.tactic->version(), c.parameters, layoutSignature(c));
-}
-
-std::string keyOf(const TunedChoice& c) {
-  return fmt::format("{} {} v{} {} {}", fmt::join(c.region, ","), c.tactic, c.version, c.parameters,
-                     c.layouts);
-}
-
 /// Narrows each region that an earlier build decided to what it chose; returns how many regions
 /// were not decided.
 std::size_t applyChoices(const std::vector<TunedChoice>& choices, Selection& selection) {
-  std::map<NodeId, std::string> byNode;
+  std::map<NodeId, const TunedChoice*> byNode;
   for (const TunedChoice& choice : choices)
-    if (!choice.region.empty()) byNode[choice.region.front()] = keyOf(choice);
+    if (!choice.region.empty()) byNode[choice.region.front()] = &choice;
   std::size_t open = 0;
   for (Region& region : selection.regions) {
     auto wanted = byNode.find(region.chosen.nodes.front());
     auto match = region.alternatives.end();
     if (wanted != byNode.end())
       match = std::find_if(region.alternatives.begin(), region.alternatives.end(),
-                           [&](const Candidate& c) { return keyOf(c) == wanted->second; });
+                           [&](const Candidate& c) { return isWhatWasChosen(c, *wanted->second); });
     if (match == region.alternatives.end()) {
       ++open;
       continue;
@@ -159,14 +149,10 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
     state->runMode = runModeOf(own->choices);
   }
   ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
-  MatchContext context{state->graph, shapes, state->workers};
+  const MatchContext context{state->graph, shapes, state->workers};
   std::size_t open = 0;
   std::optional<Selection> known;
-  if (own) {
-    context.looksAtWeights = false;
-    known = coverAsChosen(context, *state->backend, own->choices);
-    context.looksAtWeights = true;
-  }
+  if (own) known = coverAsChosen(context, *state->backend, own->choices);
   if (known) {
     state->selection = std::move(*known);
   } else {

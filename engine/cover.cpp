@@ -77,15 +77,17 @@ std::vector<Region> schedule(const Graph& graph, std::vector<Region> regions) {
   return ordered;
 }
 
-bool isWhatWasChosen(const Candidate& c, const TunedChoice& choice) {
-  return c.nodes == choice.region && c.parameters == choice.parameters &&
-         c.tactic->version() == choice.version && layoutSignature(c) == choice.layouts;
-}
-
 }  // namespace
 
-std::optional<Selection> coverAsChosen(const MatchContext& context, const Backend& backend,
+bool isWhatWasChosen(const Candidate& c, const TunedChoice& choice) {
+  return c.nodes == choice.region && c.tactic->name() == choice.tactic &&
+         c.tactic->version() == choice.version && c.parameters == choice.parameters &&
+         layoutSignature(c) == choice.layouts;
+}
+
+std::optional<Selection> coverAsChosen(MatchContext context, const Backend& backend,
                                        const std::vector<TunedChoice>& choices) {
+  context.looksAtWeights = false;
   std::map<std::string_view, const Tactic*> tactics;
   for (const Tactic* tactic : backend.tactics()) tactics.emplace(tactic->name(), tactic);
   std::vector<bool> covered(context.graph.nodes.size(), false);

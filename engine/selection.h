@@ -29,9 +29,12 @@ struct Selection {
 /// one. Throws Error kUnsupported naming a layer that no tactic takes.
 Selection coverGraph(const MatchContext& context, const Backend& backend);
 
-/// The cover of an earlier build, asking its tactics alone; nothing where one of its choices no
-/// longer exists or they do not cover the graph.
-std::optional<Selection> coverAsChosen(const MatchContext& context, const Backend& backend,
+/// Whether an earlier build chose this very candidate.
+bool isWhatWasChosen(const Candidate& candidate, const TunedChoice& choice);
+
+/// The cover of an earlier build, asking its tactics alone, and not about weights again; nothing
+/// where one of its choices no longer exists or they do not cover the graph.
+std::optional<Selection> coverAsChosen(MatchContext context, const Backend& backend,
                                        const std::vector<TunedChoice>& choices);
 
 /// Chooses each region's candidate so that the candidates' times and the reformats between their
