@@ -41,6 +41,17 @@ struct AmxRuns {
   int64_t step(int64_t run, int64_t i) const { return i * count + run; }
 };
 
+// Cuts runs into equal rows of whole words, up to twice as many as they need; whether they can be.
+inline bool cutEvenly(AmxRuns& r) {
+  for (int64_t steps = r.stepsPerRun; steps <= 2 * r.stepsPerRun; ++steps) {
+    if (r.bytes % (4 * steps) != 0) continue;
+    r.stepsPerRun = steps;
+    r.stepBytes = r.bytes / steps;
+    return true;
+  }
+  return false;
+}
+
 inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   AmxRuns r;
   if (c.method == AmxMethod::kPlanes) {
@@ -68,13 +79,8 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
   r.stepsPerRun = divideUp(r.bytes, kRowBytes);
   r.stepBytes = r.stepsPerRun > 1 ? kRowBytes : roundUp(r.bytes, 4);
   if (c.method == AmxMethod::kFlat) {
-    const int64_t most = 2 * r.stepsPerRun;
-    int64_t steps = r.stepsPerRun;
-    while (c.element == Element::kBFloat16 && steps <= most && r.bytes % (4 * steps) != 0) ++steps;
-    r.inPlace = steps <= most;
+    r.inPlace = c.element == Element::kUInt8 || cutEvenly(r);
     if (r.inPlace) {
-      if (c.element == Element::kBFloat16) r.stepBytes = r.bytes / steps;
-      r.stepsPerRun = steps;
       r.position = r.bytes;
       return r;
     }
