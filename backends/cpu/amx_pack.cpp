@@ -174,12 +174,7 @@ void packAmxBytes(const ConvShape& s, const AmxConfig& c, const int8_t* weights,
       });
   for (int64_t o = 0; o < s.co; ++o) {
     AmxConstants& block = constantsOf(c, packed)[o / kBlockChannels];
-    // The sum of (x - zero point) * weight, whatever is outside the image.
-    if (inputZero) {
-      const SignedSums sums = kernels.sums(weights + o * count, count);
-      block.start[o % kBlockChannels] =
-          -inputZero * static_cast<int>(sums.positive + sums.negative);
-    }
+    block.start[o % kBlockChannels] = startOfSum(kernels, weights + o * count, count, inputZero);
     block.scale[o % kBlockChannels] = scales[o];
     block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
   }

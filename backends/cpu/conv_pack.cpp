@@ -211,9 +211,7 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
     forEachLane(c, b, [&](int64_t o, int64_t lane) {
       packed[lane] = scale[b.firstOut + o];
       if (bias) packed[b.lanes + lane] = bias[b.firstOut + o];
-      if (!inputZero) return;
-      const SignedSums sums = kernels.sums(of + o * terms, terms);
-      const int start = -inputZero * static_cast<int>(sums.positive + sums.negative);
+      const int start = startOfSum(kernels, of + o * terms, terms, inputZero);
       std::memcpy(packed + 2 * b.lanes + lane, &start, sizeof start);
     });
     packed += headerRows(c.element) * b.lanes;

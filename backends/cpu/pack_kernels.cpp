@@ -16,4 +16,10 @@ const PackKernels& packKernels(Isa isa) {
   return kPackKernelsPortable;
 }
 
+int startOfSum(const PackKernels& kernels, const int8_t* weights, int64_t count, int inputZero) {
+  if (inputZero == 0) return 0;
+  const SignedSums sums = kernels.sums(weights, count);
+  return -inputZero * static_cast<int>(sums.positive + sums.negative);
+}
+
 }  // namespace layerwise::cpu

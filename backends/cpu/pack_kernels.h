@@ -50,4 +50,8 @@ struct PackKernels {
 
 const PackKernels& packKernels(Isa isa);
 
+/// What a sum of bytes times weights begins with, so that the bytes count from their zero point.
+/// Weights are not read where that is 0.
+int startOfSum(const PackKernels& kernels, const int8_t* weights, int64_t count, int inputZero);
+
 }  // namespace layerwise::cpu
