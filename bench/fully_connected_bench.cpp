@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/conv.h"
-#include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/weight_memory.h"
 #include "backends/cpu/weight_only.h"

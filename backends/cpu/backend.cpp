@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/executor.h"

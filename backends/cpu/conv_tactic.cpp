@@ -1,7 +1,6 @@
 #include "backends/cpu/conv_tactic.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 
@@ -9,16 +8,6 @@
 #include "layerwise/error.h"
 
 namespace layerwise::cpu {
-
-CacheSizes cacheSizes() {
-  static const CacheSizes sizes = [] {
-    CacheSizes found;
-    if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0) found.l1 = l1;
-    if (long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE); l2 > 0) found.l2 = l2;
-    return found;
-  }();
-  return sizes;
-}
 
 std::string configText(const ConvConfig& c) {
   return fmt::format("vectors={} pixels={} rows={} copy={} strip={} blocks={}", c.vectors, c.pixels,

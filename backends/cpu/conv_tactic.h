@@ -11,9 +11,6 @@
 // What the tactics for convolutions of all types share.
 namespace layerwise::cpu {
 
-/// This machine's, as far as it tells.
-CacheSizes cacheSizes();
-
 /// A configuration as a candidate's parameters, and back.
 std::string configText(const ConvConfig& config);
 ConvConfig configFromText(const std::string& text, ConvMethod method, int width);

@@ -15,7 +15,7 @@
 #include <random>
 #include <utility>
 
-#include "backends/cpu/conv_tactic.h"
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/processor_time.h"
 #include "backends/cpu/weight_memory.h"
 #include "engine/spin.h"

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <utility>
 
-#include "backends/cpu/conv_tactic.h"
+#include "backends/cpu/cache_sizes.h"
 #include "layerwise/error.h"
 
 namespace layerwise::cpu {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "backends/cpu/amx_conv.h"
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/companded_weights.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/cpu/amx_conv.h"
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"

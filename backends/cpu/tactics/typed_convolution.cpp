@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/conv_step.h"
 #include "backends/cpu/conv_tactic.h"

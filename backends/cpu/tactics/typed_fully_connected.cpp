@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/cache_sizes.h"
 #include "backends/cpu/conv_tactic.h"
 #include "backends/cpu/fused_region.h"
 #include "backends/cpu/kernel_table.h"
