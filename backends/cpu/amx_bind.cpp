@@ -19,6 +19,9 @@ bool isDense(const ConvShape& s, const View& v) {
   return (s.h == 1 || v.row == s.w * v.pixel) && (s.n == 1 || v.image == s.h * s.w * v.pixel);
 }
 
+// Of a strip: fewer positions would not repay what each unit of work begins with.
+constexpr int64_t kLeastPositions = 4 * kTileRows;
+
 // Where the columns and rows of a phase's picture end.
 int64_t phaseColumns(const ConvShape& s) {
   return s.outW() + (s.kw - 1) * s.dw / s.sw;
@@ -31,44 +34,39 @@ int64_t phasesOf(int64_t kernel, int64_t stride, int64_t dilation) {
 
 // What units of work are cut by.
 struct CutSizes {
-  int64_t stripBytes;   ///< of input, in a strip of rows
-  int64_t sharedBytes;  ///< weights that each worker may read whole
+  int64_t stripBytes;  ///< of input, in a strip of rows
+  CacheSizes caches;
   int threads;
 };
 
 // Units of work: strips of rows that fit `stripBytes` and, where there are several workers, some
-// units for each, or one where a unit copies what it reads, for those of the same rows repeat each
-// other's copies. Rows are cut where the weights are small beside the input or `sharedBytes`,
-// output channels elsewhere: then a worker reads inputs that another core has just written.
-void partition(AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows, const CutSizes& cut) {
-  const int64_t unitsPerThread = p.config.method == AmxMethod::kFlat ? 4 : 1;
-  const int64_t wanted = cut.threads > 1 ? unitsPerThread * cut.threads : 1;
-  const int64_t pairs = divideUp(p.blockCount, 2), weightBytes = p.blockCount * p.blockBytes;
-  int64_t strips = divideUp(
-      rows, std::clamp<int64_t>(cut.stripBytes / std::max<int64_t>(1, rowBytes), leastRows, rows));
-  int64_t chunks = 1;
-  const auto cutChannels = [&] {
-    chunks = std::clamp<int64_t>(divideUp(wanted, p.images * strips), 1, pairs);
-  };
-  if (weightBytes > std::max(rowBytes * rows, cut.sharedBytes)) {
-    cutChannels();
-  } else {
-    const int64_t most = std::max(strips, rows / leastRows);
-    strips = std::clamp(divideUp(wanted, p.images), strips, most);
-    cutChannels();
+// units for each, or one where a unit copies what it reads. Rows are cut where the weights are
+// small, output channels elsewhere: then a worker reads inputs that another core has just written.
+UnitSizes sizesOf(const AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows,
+                  const CutSizes& cut) {
+  const int64_t fitting = cut.stripBytes / std::max<int64_t>(1, rowBytes);
+  UnitSizes sizes;
+  sizes.rows = rows;
+  sizes.leastRows = leastRows;
+  sizes.cacheRows = std::clamp<int64_t>(fitting, leastRows, rows);
+  sizes.blocks = p.blockCount;
+  sizes.blockGrain = 2;
+  sizes.threads = cut.threads;
+  sizes.byChannels = weightsDominate(p.blockCount * p.blockBytes, rowBytes * rows, cut.caches);
+  return sizes;
+}
+
+void cutUnits(AmxPlan& p, const UnitSizes& sizes) {
+  p.units = cutIntoUnits(sizes);
+  if (p.config.blocks) {
+    p.units.blockGrain = 1;
+    p.units.chunks = divideUp(p.blockCount, p.config.blocks);
   }
-  p.strip = divideUp(rows, strips);
-  if (p.pooled) {
-    const int64_t shared = p.pool.kh - p.pool.sh;  // rows of two windows, one above the other
-    p.pooledStrip = std::clamp<int64_t>((p.strip - shared) / p.pool.sh, 1, p.pool.outH);
-    p.strip = std::min(rows, p.pooledStrip * p.pool.sh + shared);
-    p.chunk = p.blockCount;
-    p.chunks = 1;
-    return;
-  }
-  p.chunk = p.config.blocks ? std::min(p.config.blocks, p.blockCount)
-                            : std::min(p.blockCount, 2 * divideUp(pairs, chunks));
-  p.chunks = divideUp(p.blockCount, p.chunk);
+  p.strip = mostRows(p.units);
+  if (!p.pooled) return;
+  const int64_t shared = p.pool.kh - p.pool.sh;  // rows of two windows, one above the other
+  p.pooledStrip = std::clamp<int64_t>((p.strip - shared) / p.pool.sh, 1, p.pool.outH);
+  p.strip = std::min(sizes.rows, p.pooledStrip * p.pool.sh + shared);
 }
 
 void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
@@ -82,8 +80,11 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   p.phasesH = planes && runs.rows % s.sh == 0 ? 1 : phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
-  partition(p, p.outH, p.rowPositions * p.position * p.planes * phases,
-            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.rowPositions)), cut);
+  UnitSizes sizes =
+      sizesOf(p, p.outH, p.rowPositions * p.position * p.planes * phases,
+              std::min<int64_t>(p.outH, divideUp(kLeastPositions, p.rowPositions)), cut);
+  sizes.images = s.n;
+  cutUnits(p, sizes);
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
   // An odd number of lines: planes do not meet in the same sets of a cache. A column may be written
   // up to a line beyond its end.
@@ -121,8 +122,10 @@ void bindGather(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   AmxPlan& p = bound.plan;
   p.position = runs.position;
   p.rowPositions = p.outW;
-  partition(p, p.outH, p.outW * p.position,
-            std::min<int64_t>(p.outH, divideUp(4 * kTileRows, p.outW)), cut);
+  UnitSizes sizes = sizesOf(p, p.outH, p.outW * p.position,
+                            std::min<int64_t>(p.outH, divideUp(kLeastPositions, p.outW)), cut);
+  sizes.images = p.shape.n;
+  cutUnits(p, sizes);
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes =
       kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
@@ -131,23 +134,26 @@ void bindGather(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
 void bindFlat(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
   AmxPlan& p = bound.plan;
   const ConvShape& s = p.shape;
-  p.images = 1;
   p.outH = 1;
   p.outW = p.rowPositions = s.n * s.h * s.w;
   p.position = p.in.pixel * elementBytes(p.config.element);
-  partition(p, p.outW, s.ci * elementBytes(p.config.element),
-            std::min<int64_t>(p.outW, 4 * kTileRows), cut);
-  if (p.strip < p.outW) p.strip = std::min(p.outW, roundUp(p.strip, 2 * kTileRows));
+  UnitSizes sizes = sizesOf(p, p.outW, s.ci * elementBytes(p.config.element),
+                            std::min<int64_t>(p.outW, kLeastPositions), cut);
+  sizes.rowGrain = 2 * kTileRows;
+  sizes.unitsPerThread = 4;
+  cutUnits(p, sizes);
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes = kAmxStoreBytes;
 }
 
 // Units of pooled rows, one a worker: neighbours compute the rows that windows of both read.
 void bindPooling(AmxPlan& p, int threads) {
-  p.strips = std::clamp(divideUp(threads, p.images), int64_t{1}, p.pool.outH);
-  p.pooledUnit = divideUp(p.pool.outH, p.strips);
-  p.strips = divideUp(p.pool.outH, p.pooledUnit);
-  p.tiles = p.images * p.strips;
+  UnitSizes sizes;
+  sizes.images = p.shape.n;
+  sizes.rows = sizes.cacheRows = p.pool.outH;
+  sizes.blocks = sizes.blockGrain = p.blockCount;
+  sizes.threads = threads;
+  p.units = cutIntoUnits(sizes);
   p.rowsAt = roundUp(p.scratchBytes, kRowBytes);
   p.scratchBytes = p.rowsAt + p.strip * p.out.row * elementBytes(p.config.element) + kRowBytes;
 }
@@ -158,10 +164,10 @@ void bindPooling(AmxPlan& p, int threads) {
 // channels are taken as fit there. A stream that is not read again before it is pushed out must not
 // push out the rest.
 void orderBlocks(AmxPlan& p, const CacheSizes& caches) {
-  const int64_t weights = p.chunk * p.blockBytes;
+  const int64_t chunk = mostBlocks(p.units), weights = chunk * p.blockBytes;
   constexpr int64_t kLeastBlocks = 4;  // as many as one position's tile may meet at once
   const int64_t fitting = caches.l2 / 4 / (2 * p.blockBytes) * 2;
-  p.group = weights <= caches.l2 / 2 ? p.chunk : std::min(p.chunk, std::max(kLeastBlocks, fitting));
+  p.group = weights <= caches.l2 / 2 ? chunk : std::min(chunk, std::max(kLeastBlocks, fitting));
   const int64_t rowPositions = p.config.method == AmxMethod::kFlat ? 1 : p.rowPositions;
   const bool once = p.strip * rowPositions <= kAccumulators * kTileRows;
   p.streamed = once || p.group * p.blockBytes > caches.l1 * 3 / 4;
@@ -292,7 +298,6 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   }
   p.outH = shape.outH();
   p.outW = shape.outW();
-  p.images = shape.n;
   const AmxRuns runs = amxRuns(shape, config);
   const bool dense =
       isDense(shape, in) && isDense(shape, out) && (!added || isDense(shape, residual));
@@ -305,7 +310,7 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
   p.blockBytes = weightBytes(config, p.steps * p.stepBytes * kBlockChannels);
   // A copy of planes is smaller than what it makes of itself.
   const int64_t stripBytes = caches.l2 / (config.method == AmxMethod::kPlanes ? 16 : 4);
-  const CutSizes cut{config.stripBytes ? config.stripBytes : stripBytes, caches.l2 / 4,
+  const CutSizes cut{config.stripBytes ? config.stripBytes : stripBytes, caches,
                      pool ? 1 : threads};  // strips are parts of a unit
   switch (p.config.method) {
     case AmxMethod::kFlat:
@@ -320,9 +325,8 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
       bindGather(bound, runs, cut);
       break;
   }
-  p.strips = divideUp(p.config.method == AmxMethod::kFlat ? p.outW : p.outH, p.strip);
-  p.tiles = p.images * p.strips * p.chunks;
   if (pool) bindPooling(p, threads);
+  p.tiles = unitCount(p.units);
   if (config.companded) {
     p.expandedAt = roundUp(p.scratchBytes, kRowBytes);
     p.scratchBytes = p.expandedAt + kAmxExpandedBytes;

@@ -89,15 +89,14 @@ struct AmxPlan {
 
   // The rest is between bindAmxConv and the kernels.
   int64_t outH = 0, outW = 0;  ///< kFlat: 1, all pixels
-  int64_t images = 0;
   int64_t steps = 0, stepBytes = 0;  ///< products a result, and the bytes of a row of each
   int64_t blockCount = 0, blockBytes = 0;
-  int64_t chunk = 0, chunks = 0;  ///< blocks of output channels a unit
-  int64_t strip = 0, strips = 0;  ///< output rows a unit; kFlat: pixels
-  int64_t position = 0;           ///< bytes between neighbouring positions
-  int64_t rowPositions = 0;       ///< positions from one output row to the next
-  int64_t group = 0;              ///< blocks that some positions go through before the next
-  int64_t expandedAt = 0;         ///< in the scratch: expanded weights
+  UnitGrid units;            ///< rows: of the output; kFlat: pixels; with pooling: of its output
+  int64_t strip = 0;         ///< the most rows that are computed at once
+  int64_t position = 0;      ///< bytes between neighbouring positions
+  int64_t rowPositions = 0;  ///< positions from one output row to the next
+  int64_t group = 0;         ///< blocks that some positions go through before the next
+  int64_t expandedAt = 0;    ///< in the scratch: expanded weights
   bool streamed = false;  ///< weights leave the first-level cache before they are read again
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
@@ -109,7 +108,7 @@ struct AmxPlan {
   // some. A unit has all channels of some pooled rows, and computes those of a few at a time.
   bool pooled = false;
   PoolPlan pool;
-  int64_t rowsAt = 0, pooledUnit = 0, pooledStrip = 0;
+  int64_t rowsAt = 0, pooledStrip = 0;
 };
 
 /// A plan, and for each step where its bytes begin, relative to those of the position.

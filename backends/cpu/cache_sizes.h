@@ -1,8 +1,14 @@
 #pragma once
 
-#include "backends/cpu/conv.h"
+#include <cstdint>
 
 namespace layerwise::cpu {
+
+/// Of a core, in bytes.
+struct CacheSizes {
+  int64_t l1 = 32 * 1024;
+  int64_t l2 = 512 * 1024;
+};
 
 /// This machine's, as far as it tells.
 CacheSizes cacheSizes();

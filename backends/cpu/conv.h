@@ -6,6 +6,7 @@
 
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/unit_grid.h"
 
 namespace layerwise::cpu {
 
@@ -78,12 +79,6 @@ struct Conversion {
   bool fitsInteger = false;
 };
 
-/// Caches that blocking is chosen for.
-struct CacheSizes {
-  int64_t l1 = 32 * 1024;
-  int64_t l2 = 512 * 1024;
-};
-
 /// The configurations worth timing for this shape, the best guess first. All are legal.
 std::vector<ConvConfig> convCandidates(const ConvShape& shape, Isa isa);
 /// The same for kernels of a reduced type that have `registers` vectors of `width` words.
@@ -128,8 +123,7 @@ struct ConvPlan {
   int64_t depth = 0;  ///< words of a group's channels of one pixel
   int64_t blocksPerGroup = 0, blockCount = 0;
   int64_t blockRows = 0, groupLanes = 0;  ///< packed: rows of a block, lanes of a group
-  int64_t chunk = 0, chunks = 0;          ///< output-channel blocks a tile
-  int64_t strip = 0, strips = 0;          ///< output rows a tile; flat: pixels; Winograd: tiles
+  UnitGrid units;                         ///< rows: of the output; flat: pixels; Winograd: tiles
   bool flat = false;                      ///< the images are one long row of pixels
   bool copy = false;                      ///< strips are copied, borders included, into the scratch
   bool mergeKx = false;                   ///< kernel columns and channels are one contiguous run

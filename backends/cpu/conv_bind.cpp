@@ -9,6 +9,8 @@
 namespace layerwise::cpu {
 namespace {
 
+constexpr int kUnitsPerThread = 4;
+
 // A 1x1 convolution over dense rows is a matrix product over all pixels of all images.
 bool canFlatten(const ConvPlan& p) {
   const ConvShape& s = p.shape;
@@ -21,26 +23,13 @@ bool canFlatten(const ConvPlan& p) {
          (p.epilogue.residual == ResidualPlace::kNone || dense(p.residual));
 }
 
-// Splits the work so that every thread has a few units: first the pixels, which costs nothing while
-// a strip still holds many of them, then the output channels, which costs another copy of the
-// input.
-struct Partition {
-  int64_t strip, chunk;
-};
-Partition choosePartition(int64_t images, int64_t rows, int64_t minimumRows, int64_t cacheRows,
-                          int64_t blocks, int threads, bool weightsDominate) {
-  constexpr int64_t kTilesPerThread = 4;
-  const int64_t wanted = threads > 1 ? kTilesPerThread * threads : 1;
-  int64_t strips = divideUp(rows, std::clamp<int64_t>(cacheRows, 1, rows));
-  int64_t chunks = 1;
-  if (weightsDominate) {
-    chunks = std::clamp<int64_t>(divideUp(wanted, images * strips), 1, blocks);
-  } else {
-    const int64_t most = std::max(strips, rows / std::max<int64_t>(1, minimumRows));
-    strips = std::clamp(divideUp(wanted, images), strips, most);
-    chunks = std::clamp<int64_t>(divideUp(wanted, images * strips), 1, blocks);
-  }
-  return {divideUp(rows, strips), divideUp(blocks, chunks)};
+// The same with the sizes that the configuration asks for.
+UnitGrid cutAsConfigured(const UnitSizes& sizes, const ConvConfig& c, int64_t strip) {
+  UnitGrid g = cutIntoUnits(sizes);
+  if (c.stripPixels) g.strips = divideUp(sizes.rows, std::clamp<int64_t>(strip, 1, sizes.rows));
+  g.strips = std::min(g.strips, grainsOf(g.rows, g.rowGrain));
+  if (c.blocks) g.chunks = divideUp(g.blocks, std::min<int64_t>(c.blocks, g.blocks));
+  return g;
 }
 
 void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
@@ -70,23 +59,24 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
                                               : s.kh > 1 ? 4
                                                          : 1,
                                               caches.l2 / 2 / std::max<int64_t>(1, rowBytes));
-  const int64_t minimumRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
   const int64_t weightBytes = bytes * s.co * p.groupCi * s.kh * s.kw;
-  const int64_t images = p.flat ? 1 : s.n;
-  const Partition chosen = choosePartition(images, rows, minimumRows, cacheRows, p.blockCount,
-                                           threads, weightBytes > rowBytes * rows);
-  p.strip = std::min(rows, chosen.strip);
-  if (c.stripPixels)
-    p.strip = std::clamp<int64_t>(p.flat ? c.stripPixels : c.stripPixels / p.outW, 1, rows);
-  if (p.flat && p.strip < rows) p.strip = std::min(rows, divideUp(p.strip, c.pixels) * c.pixels);
-  p.chunk = c.blocks ? std::min<int64_t>(c.blocks, p.blockCount) : chosen.chunk;
-  p.strips = divideUp(rows, p.strip);
-  p.chunks = divideUp(p.blockCount, p.chunk);
-  p.tiles = images * p.strips * p.chunks;
+  UnitSizes sizes;
+  sizes.images = p.flat ? 1 : s.n;
+  sizes.rows = rows;
+  sizes.rowGrain = p.flat ? c.pixels : 1;
+  sizes.leastRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
+  sizes.cacheRows = cacheRows;
+  sizes.blocks = p.blockCount;
+  sizes.threads = threads;
+  sizes.unitsPerThread = kUnitsPerThread;
+  sizes.byChannels = weightsDominate(weightBytes, rowBytes * rows, caches);
+  p.units = cutAsConfigured(sizes, c, p.flat ? c.stripPixels : c.stripPixels / p.outW);
+  const int64_t strip = mostRows(p.units);
 
   int64_t channels = copiedChannels;
   if (s.groups > 1) {
-    const int64_t groupsOfChunk = std::min(s.groups, divideUp(p.chunk - 1, p.blocksPerGroup) + 1);
+    const int64_t groupsOfChunk =
+        std::min(s.groups, divideUp(mostBlocks(p.units) - 1, p.blocksPerGroup) + 1);
     channels = groupsOfChunk * p.groupCi;
   }
   p.scratchFloats = kTileFloats;
@@ -94,9 +84,9 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
     p.copyPixel = divideUp(channels, wordElements) * wordElements;
     // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
     if (p.copyPixel * copyBytes * s.sw % 2048 == 0) p.copyPixel += 64 / copyBytes;
-    p.copyColumns = p.flat ? p.strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
+    p.copyColumns = p.flat ? strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
     p.copyRow = p.copyColumns * p.copyPixel;
-    const int64_t copyRows = p.flat ? 1 : (p.strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
+    const int64_t copyRows = p.flat ? 1 : (strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
     p.scratchFloats += divideUp(copyRows * p.copyRow * copyBytes, 4) + 32;
   }
   if (c.method == ConvMethod::kMatched) {
@@ -122,19 +112,21 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
   const int64_t rows = s.n * p.tilesH * p.tilesW;
   const int64_t rowBytes = 4 * elements * (p.rowFloats + block);
   const int64_t weightBytes = 4 * s.co * p.depth * elements;
-  int64_t cacheRows =
+  const int64_t cacheRows =
       std::max<int64_t>(c.pixels, caches.l2 * 3 / 4 / rowBytes / c.pixels * c.pixels);
-  const Partition chosen = choosePartition(1, rows, c.pixels, cacheRows, p.blockCount, threads,
-                                           weightBytes > 4 * p.depth * s.h * s.w * s.n);
-  p.strip = std::min(rows, c.stripPixels ? c.stripPixels : chosen.strip);
-  if (p.strip < rows && !c.stripPixels)
-    p.strip = std::min(rows, divideUp(p.strip, c.pixels) * c.pixels);
-  p.chunk = c.blocks ? std::min<int64_t>(c.blocks, p.blockCount) : chosen.chunk;
-  p.strips = divideUp(rows, p.strip);
-  p.chunks = divideUp(p.blockCount, p.chunk);
-  p.tiles = p.strips * p.chunks;
-  p.elementFloats = p.strip * p.rowFloats + 16;
-  p.scratchFloats = elements * (p.elementFloats + p.strip * block) + 64;
+  UnitSizes sizes;
+  sizes.rows = rows;
+  sizes.rowGrain = c.stripPixels ? 1 : c.pixels;
+  sizes.leastRows = c.pixels;
+  sizes.cacheRows = cacheRows;
+  sizes.blocks = p.blockCount;
+  sizes.threads = threads;
+  sizes.unitsPerThread = kUnitsPerThread;
+  sizes.byChannels = weightsDominate(weightBytes, 4 * p.depth * s.h * s.w * s.n, caches);
+  p.units = cutAsConfigured(sizes, c, c.stripPixels);
+  const int64_t strip = mostRows(p.units);
+  p.elementFloats = strip * p.rowFloats + 16;
+  p.scratchFloats = elements * (p.elementFloats + strip * block) + 64;
   if (c.element != Element::kFloat32) p.scratchFloats += kTileFloats;
 }
 
@@ -145,14 +137,15 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   const int64_t block = p.config.width * p.config.vectors;
   p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
   const int64_t rowBytes = elementBytes(p.config.element) * s.w * s.sh * s.ci;
-  const Partition chosen =
-      choosePartition(s.n, p.outH, 4, caches.l2 / 2 / rowBytes, p.blockCount, threads, false);
-  p.strip = p.config.stripPixels ? std::clamp<int64_t>(p.config.stripPixels / p.outW, 1, p.outH)
-                                 : chosen.strip;
-  p.chunk = p.config.blocks ? std::min<int64_t>(p.config.blocks, p.blockCount) : chosen.chunk;
-  p.strips = divideUp(p.outH, p.strip);
-  p.chunks = divideUp(p.blockCount, p.chunk);
-  p.tiles = s.n * p.strips * p.chunks;
+  UnitSizes sizes;
+  sizes.images = s.n;
+  sizes.rows = p.outH;
+  sizes.leastRows = divideUp(4, s.sh);
+  sizes.cacheRows = caches.l2 / 2 / rowBytes;
+  sizes.blocks = p.blockCount;
+  sizes.threads = threads;
+  sizes.unitsPerThread = kUnitsPerThread;
+  p.units = cutAsConfigured(sizes, p.config, p.config.stripPixels / p.outW);
   p.scratchFloats = kTileFloats + 32;  // and a vector of border, and place for another
 }
 
@@ -224,6 +217,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   } else {
     bindChannelwise(p, threads, caches);
   }
+  p.tiles = unitCount(p.units);
   return p;
 }
 

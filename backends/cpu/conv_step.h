@@ -28,7 +28,7 @@ class ConvStep final : public CpuStep {
     return static_cast<std::size_t>(plan_.scratchFloats) * sizeof(float);
   }
 
-  WeightsAhead weights() const override { return {packed_->bytes(), plan_.chunks == 1}; }
+  WeightsAhead weights() const override { return {packed_->bytes(), sharesWeights(plan_.units)}; }
 
   void run(int, std::int64_t tile, const Worker& worker) const override {
     Buffers buffers;

@@ -7,11 +7,11 @@ namespace layerwise::cpu {
 namespace {
 
 template <class Tiles, Element element>
-void amxTile(const AmxPlan& plan, const AmxBuffers& buffers, int64_t unit, char* scratch) {
+void amxTile(const AmxPlan& plan, const AmxBuffers& buffers, int64_t index, char* scratch) {
   if (plan.pooled) {
-    amxPooledTile<Tiles, element>(plan, buffers, unit, scratch);
+    amxPooledTile<Tiles, element>(plan, buffers, index, scratch);
   } else {
-    AmxUnit<Tiles, element>(plan, buffers, partOf(plan, unit), scratch).run();
+    AmxUnit<Tiles, element>(plan, buffers, unitAt(plan.units, index), scratch).run();
   }
 }
 

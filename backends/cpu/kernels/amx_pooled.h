@@ -11,11 +11,11 @@ namespace {
 // Some pooled rows of an image, a few at a time: the rows that their windows need are computed into
 // the scratch, those that the windows before have left there excepted.
 template <class Tiles, Element element>
-void amxPooledTile(const AmxPlan& p, const AmxBuffers& io, int64_t unit, char* scratch) {
+void amxPooledTile(const AmxPlan& p, const AmxBuffers& io, int64_t index, char* scratch) {
   using Value = std::conditional_t<element == Element::kUInt8, uint8_t, uint16_t>;
   const PoolPlan& pool = p.pool;
-  const int64_t image = unit / p.strips, begin = unit % p.strips * p.pooledUnit;
-  const int64_t end = smaller(begin + p.pooledUnit, pool.outH);
+  const Unit unit = unitAt(p.units, index);
+  const int64_t image = unit.image, begin = unit.firstRow, end = begin + unit.rows;
   const int64_t rowBytes = p.out.row * elementBytes(element);
   char* const rows = scratch + p.rowsAt;
   int64_t first = 0, last = 0;  // the rows that are there

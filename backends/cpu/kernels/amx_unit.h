@@ -6,51 +6,31 @@
 namespace layerwise::cpu {
 namespace {
 
-// Positions of an image, or of all, by blocks of output channels.
-struct AmxPart {
-  int64_t image;
-  int64_t first, count;  // output rows; kFlat: pixels
-  int64_t firstBlock, lastBlock;
-};
-
-// What a unit of a plan without pooling is.
-inline AmxPart partOf(const AmxPlan& p, int64_t unit) {
-  const int64_t strip = unit % p.strips, chunk = unit / (p.strips * p.images);
-  const int64_t all = p.config.method == AmxMethod::kFlat ? p.outW : p.outH;
-  AmxPart part;
-  part.image = unit / p.strips % p.images;
-  part.first = strip * p.strip;
-  part.count = smaller(p.strip, all - part.first);
-  part.firstBlock = chunk * p.chunk;
-  part.lastBlock = smaller(part.firstBlock + p.chunk, p.blockCount);
-  return part;
-}
-
 template <class Tiles, Element element>
 class AmxUnit {
  public:
-  AmxUnit(const AmxPlan& plan, const AmxBuffers& buffers, const AmxPart& part, char* scratch)
+  AmxUnit(const AmxPlan& plan, const AmxBuffers& buffers, const Unit& unit, char* scratch)
       : p(plan),
         io(buffers),
         accumulators(scratch),
-        firstBlock(part.firstBlock),
-        lastBlock(part.lastBlock),
-        imageIndex(part.image) {
+        firstBlock(unit.firstBlock),
+        lastBlock(unit.lastBlock),
+        imageIndex(unit.image) {
     const bool floats =
         p.config.method == AmxMethod::kPlanes && p.config.element == Element::kBFloat16;
     const char* in = static_cast<const char*>(io.in) +
                      imageIndex * p.in.image * elementBytes(floats ? Element::kFloat32 : element);
     const bool flat = p.config.method == AmxMethod::kFlat;
-    firstRow = flat ? 0 : part.first;
-    firstColumn = flat ? part.first : 0;
+    firstRow = flat ? 0 : unit.firstRow;
+    firstColumn = flat ? unit.firstRow : 0;
     if (flat) {
-      count = part.count;
-      before = part.first;
-      a = in + part.first * p.position;
+      count = unit.rows;
+      before = unit.firstRow;
+      a = in + unit.firstRow * p.position;
     } else {
-      count = (part.count - 1) * p.rowPositions + p.outW;
+      count = (unit.rows - 1) * p.rowPositions + p.outW;
       char* const copy = scratch + kAmxStoreBytes;
-      copyForTiles<V>(p, in, part.first, part.count, copy);
+      copyForTiles<V>(p, in, unit.firstRow, unit.rows, copy);
       a = copy;
     }
     // The input ends where the copy goes on.

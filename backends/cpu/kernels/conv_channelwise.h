@@ -226,21 +226,20 @@ struct Channelwise {
   template <class Buffers>
   static void tile(const ConvPlan& p, const Buffers& io, int64_t tileIndex, float*) {
     const ConvShape& s = p.shape;
-    const int64_t strip = tileIndex % p.strips, image = tileIndex / p.strips % s.n;
-    const int64_t firstChannel = tileIndex / (p.strips * s.n) * p.chunk * V::kWidth;
+    const Unit unit = unitAt(p.units, tileIndex);
+    const int64_t image = unit.image, firstChannel = unit.firstBlock * V::kWidth;
     const bool residual = p.epilogue.residual != ResidualPlace::kNone;
-    const int64_t lastRow = smaller((strip + 1) * p.strip, p.outH);
     // Output columns all of whose taps meet the input.
     const int64_t insideBegin = smaller(divideUp(s.pl, s.sw), p.outW);
     const int64_t room = s.w + s.pl - (s.kw - 1) * s.dw - 1;
     const int64_t insideEnd = room < 0 ? insideBegin : smaller(room / s.sw + 1, p.outW);
     Pixels px;
     px.weights = static_cast<const float*>(io.packed) + firstChannel * p.blockRows;
-    px.channels = smaller(p.chunk * V::kWidth, s.co - firstChannel);
+    px.channels = smaller(unit.lastBlock * V::kWidth, s.co) - firstChannel;
     px.rowKind = rowKind(s);
     const bool dense = px.rowKind == RowKind::k3Stride1 || px.rowKind == RowKind::k5Stride1;
     const int64_t pieces = divideUp(p.outW, dense ? kMostPixels : kMostApart);
-    for (int64_t y = strip * p.strip; y < lastRow; ++y) {
+    for (int64_t y = unit.firstRow; y < unit.firstRow + unit.rows; ++y) {
       const int64_t inY = y * s.sh - s.pt;
       px.ky = tapsInside(inY, s.dh, s.kh, s.h);
       for (int64_t x = 0, piece = 1; x < p.outW; ++piece) {

@@ -103,7 +103,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
   using V = typename Dot::Vector;
   constexpr int64_t kPixels = kTileFloats / D::kChannels;
   const ConvShape& s = p.shape;
-  const DepthwiseUnit unit(p, io, index);
+  const DepthwiseUnit unit(p, io, unitAt(p.units, index));
   char* const border = reinterpret_cast<char*>(scratch + kTileFloats);
   __builtin_memset(border, p.conversion.inputZero, 64);
   if (isThreeByThree(s) && s.dh == 1 && s.dw == 1 && s.sh == s.sw && s.sh <= 2) {

@@ -122,9 +122,7 @@ struct DirectBlock {
   }
 };
 
-// A unit of work: some blocks of output channels over a strip of an image. Units run over strips
-// within an image, images, and chunks of blocks, the strips fastest: neighbouring units share their
-// weights.
+// A unit of work: some blocks of output channels over a strip of an image.
 template <class V, class T, class Operand>
 struct DirectUnit {
   int64_t image, y, x;  // of the first output pixel
@@ -135,15 +133,14 @@ struct DirectUnit {
 
   DirectUnit(const ConvPlan& p, const T* in, int64_t index, float* scratch) {
     const ConvShape& s = p.shape;
-    const int64_t images = p.flat ? 1 : s.n;
-    const int64_t begin = index % p.strips * p.strip;
-    image = index / p.strips % images;
-    firstBlock = index / (p.strips * images) * p.chunk;
-    lastBlock = smaller(firstBlock + p.chunk, p.blockCount);
-    rows = p.flat ? 1 : smaller(p.strip, p.outH - begin);
-    columns = p.flat ? smaller(p.strip, p.outW - begin) : p.outW;
-    y = p.flat ? 0 : begin;
-    x = p.flat ? begin : 0;
+    const Unit unit = unitAt(p.units, index);
+    image = unit.image;
+    firstBlock = unit.firstBlock;
+    lastBlock = unit.lastBlock;
+    rows = p.flat ? 1 : unit.rows;
+    columns = p.flat ? unit.rows : p.outW;
+    y = p.flat ? 0 : unit.firstRow;
+    x = p.flat ? unit.firstRow : 0;
     const T* const from = in + image * p.in.image;
     view = p.in;
     if constexpr (sizeof(T) == sizeof(Operand)) {

@@ -63,13 +63,13 @@ struct DepthwiseUnit {
   const char *in, *residual;  // of the image; no residual: null
   char* out;
 
-  DepthwiseUnit(const ConvPlan& p, const TypedConvBuffers& io, int64_t index)
+  DepthwiseUnit(const ConvPlan& p, const TypedConvBuffers& io, const Unit& unit)
       : plan(p),
-        image(index / p.strips % p.shape.n),
-        begin(index % p.strips * p.strip),
-        end(smaller(begin + p.strip, p.outH)),
-        firstBlock(index / (p.strips * p.shape.n) * p.chunk),
-        lastBlock(smaller(firstBlock + p.chunk, p.blockCount)),
+        image(unit.image),
+        begin(unit.firstRow),
+        end(unit.firstRow + unit.rows),
+        firstBlock(unit.firstBlock),
+        lastBlock(unit.lastBlock),
         in(static_cast<const char*>(io.in) + image * p.in.image),
         residual(p.epilogue.residual == ResidualPlace::kNone
                      ? nullptr

@@ -69,15 +69,14 @@ struct WinogradUnit {
   template <class Input, class Output>
   static void run(const ConvPlan& p, const float* packed, int64_t index, float* scratch,
                   const Input& input, const Output& output) {
-    const int64_t first = index % p.strips * p.strip, chunk = index / p.strips;
-    const int64_t tiles = smaller(p.strip, p.shape.n * p.tilesH * p.tilesW - first);
+    const Unit unit = unitAt(p.units, index);
+    const int64_t first = unit.firstRow, tiles = unit.rows;
     float* const transformed = scratch;
     float* const products = scratch + kElements * p.elementFloats;
     for (int64_t t = 0; t < tiles; ++t) {
       input(position(p, first + t), transformed + t * p.rowFloats);
     }
-    const int64_t lastBlock = smaller((chunk + 1) * p.chunk, p.blockCount);
-    for (int64_t i = chunk * p.chunk; i < lastBlock; ++i) {
+    for (int64_t i = unit.firstBlock; i < unit.lastBlock; ++i) {
       const int64_t firstOut = i * p.config.vectors * V::kWidth;
       const int64_t channels = smaller(p.shape.co - firstOut, p.config.vectors * V::kWidth);
       const int vectors = static_cast<int>(divideUp(channels, V::kWidth));

@@ -61,7 +61,7 @@ class AmxConvolutionStep final : public CpuStep {
   }
 
   WeightsAhead weights() const override {
-    return {packed_->bytes(), convolution_.plan.chunks == 1};
+    return {packed_->bytes(), sharesWeights(convolution_.plan.units)};
   }
   bool fetchesAhead() const override { return true; }
 
