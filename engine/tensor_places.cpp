@@ -149,7 +149,8 @@ void TensorPlaces::placeWholeInside(const Placement& p, const std::vector<Placem
     }
     bool inWhole = copy(other.inner).parent == whole;
     if (!inWhole && !copy(other.inner).movable) return;
-    if (inWhole ? !liesAt(other, offset) : !writtenAfterReads(other.inner, whole, p.inner)) return;
+    if (inWhole ? !liesAt(other, offset) : !writtenAfterReads(other, whole, offset, p.inner))
+      return;
   }
   putInside(whole, p.outer, offset);
 }
@@ -159,19 +160,35 @@ bool TensorPlaces::liesAt(const Placement& slice, Dims offset) const {
   return offset == slice.offset;
 }
 
-bool TensorPlaces::writtenAfterReads(int written, int whole, int kept) const {
+bool TensorPlaces::replacesSlice(const ProgramAction& action, std::size_t input,
+                                 const Placement& written, int whole, const Dims& offset) const {
+  if (action.region == kNone || action.outputs[0] != written.inner ||
+      candidate(action).replacedInput != static_cast<int>(input))
+    return false;
+  const TensorCopy &slice = copy(action.inputs[input]), &output = copy(written.inner);
+  return slice.parent == whole && slice.layout == output.layout &&
+         info(slice.value).dims == info(output.value).dims &&
+         liesAt({action.inputs[input], written.outer, written.offset}, offset);
+}
+
+bool TensorPlaces::writtenAfterReads(const Placement& written, int whole, const Dims& offset,
+                                     int kept) const {
   int writer = kNone, lastRead = kNone;
   for (int step = 0; step < static_cast<int>(actions_.size()); ++step) {
     const ProgramAction& action = actions_[static_cast<std::size_t>(step)];
     for (int index : action.outputs) {
-      if (index == written) writer = step;
+      if (index == written.inner) writer = step;
       // What is put together out of parts is written by all of them.
-      if (copy(index).parent == written) return false;
+      if (copy(index).parent == written.inner) return false;
     }
     bool slices = action.outputs.size() == 1 && copy(action.outputs[0]).parent == whole;
     if (slices) continue;
-    for (int index : action.inputs)
-      if (isInside(index, whole) && !isInside(index, kept)) lastRead = step;
+    for (std::size_t i = 0; i < action.inputs.size(); ++i) {
+      const int index = action.inputs[i];
+      if (isInside(index, whole) && !isInside(index, kept) &&
+          !replacesSlice(action, i, written, whole, offset))
+        lastRead = step;
+    }
   }
   return writer != kNone && writer > lastRead;
 }

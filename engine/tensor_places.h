@@ -83,13 +83,18 @@ class TensorPlaces {
   /// Where the inner tensor is a slice of a larger one, as the halves of merged sibling
   /// convolutions are, tries to put the larger one into the outer tensor as a whole, so that the
   /// slice comes to lie right. Its other slices may then share their place with what is
-  /// concatenated, as long as they are read for the last time before that is written.
+  /// concatenated, as long as they are read for the last time before that is written, or replaced
+  /// by it.
   void placeWholeInside(const Placement& p, const std::vector<Placement>& placements);
   /// Whether a slice comes to lie where it should once what it is a slice of is put at `offset`.
   bool liesAt(const Placement& slice, Dims offset) const;
+  /// Whether a step may write what is concatenated in the place of the slice that is its input, if
+  /// `whole` lies at `offset`.
+  bool replacesSlice(const ProgramAction& action, std::size_t input, const Placement& written,
+                     int whole, const Dims& offset) const;
   /// Whether a tensor is produced by one step, after all reads of `whole` other than through its
-  /// slice `kept`.
-  bool writtenAfterReads(int written, int whole, int kept) const;
+  /// slice `kept`, if `whole` lies at `offset`.
+  bool writtenAfterReads(const Placement& written, int whole, const Dims& offset, int kept) const;
   bool isInside(int index, int outer) const;
   /// Whether one copy lies in another at an offset, directly or by way of others.
   bool liesInside(const Placement& p) const;

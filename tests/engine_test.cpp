@@ -97,13 +97,14 @@ std::vector<float> run(ExecutionContext& context, const std::vector<float>& x, c
   return result;
 }
 
-void expectClose(const std::vector<float>& values, const std::vector<double>& expected) {
+void expectClose(const std::vector<float>& values, const std::vector<double>& expected,
+                 double tolerance = 1e-5) {
   ASSERT_EQ(values.size(), expected.size());
   double range = 1e-6, worst = 0;
   for (double v : expected) range = std::max(range, std::abs(v));
   for (std::size_t i = 0; i < values.size(); ++i)
     worst = std::max(worst, std::abs(static_cast<double>(values[i]) - expected[i]));
-  EXPECT_LE(worst, 1e-5 * range);
+  EXPECT_LE(worst, tolerance * range);
 }
 
 TEST(Engine, GivesWhatTheReferenceGives) {
@@ -413,7 +414,14 @@ TEST(Engine, TellsTheProfilerAndTheListener) {
 TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
   // A C3 block: the halves of the merged first convolutions are a residual and a part of the
   // concatenation.
-  for (int bottlenecks : {1, 2}) {
+  struct Case {
+    int bottlenecks;
+    DataType precision;
+    double tolerance;
+  };
+  for (const auto& [bottlenecks, precision, tolerance] :
+       {Case{1, DataType::kFloat32, 1e-5}, Case{2, DataType::kFloat32, 1e-5},
+        Case{1, DataType::kBFloat16, 2e-2}}) {
     Network network;
     unsigned seed = 0;
     auto weights = [&](std::int64_t count) {
@@ -434,11 +442,15 @@ TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
                                ElementWiseOperation::kSum)
                .output();
     network.markOutput(block(network.addConcatenation({m, &side}).output(), 32, 8, 1), "y");
-    auto engine = buildEngine(network, {.threads = 2, .optimizationLevel = 0});
+    auto engine =
+        buildEngine(network, {.threads = 2, .optimizationLevel = 0, .precision = precision});
     std::string report = engine->inspect();
     std::string steps = report.substr(0, report.find("chosen"));
-    // With one bottleneck the residual is read while its place would be written.
-    EXPECT_EQ(steps.find("portable_concatenation") == std::string::npos, bottlenecks > 1) << report;
+    // With one bottleneck the residual's place is that of the sum, which float32 kernels, unlike
+    // others, write before they read it.
+    const bool inPlace = steps.find("conv_direct_bf16") != std::string::npos;
+    EXPECT_EQ(steps.find("portable_concatenation") == std::string::npos, bottlenecks > 1 || inPlace)
+        << report;
     EXPECT_EQ(steps.find("portable_slice"), std::string::npos) << report;
     EXPECT_EQ(steps.find("portable_activation"), std::string::npos) << report;
     EXPECT_NE(engine->inspect(true).find("\"regions\""), std::string::npos);
@@ -447,7 +459,7 @@ TEST(Engine, FusesAndPlacesConcatenationsWithoutCopies) {
                             WeightCopy::kCopy);
     ReferenceTensor image = ReferenceTensor::read({DataType::kFloat32, dims}, in.data());
     expectClose(run(*engine->createContext(), in, dims),
-                ReferenceExecutor(graph).run({{"x", image}}).at("y").values);
+                ReferenceExecutor(graph).run({{"x", image}}).at("y").values, tolerance);
   }
 }
 
