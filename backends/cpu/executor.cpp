@@ -32,9 +32,11 @@ const CpuStep& cpuStep(const BoundStep& bound) {
   return static_cast<const CpuStep&>(*bound.step);
 }
 
-/// Counts further, and wakes who waits for the whole.
-void add(std::atomic<std::uint32_t>& count, std::uint32_t more, std::uint32_t whole) {
-  if (count.fetch_add(more, std::memory_order_acq_rel) + more == whole) count.notify_all();
+/// Counts further, and wakes who waits for the whole. Whether it is reached.
+bool add(std::atomic<std::uint32_t>& count, std::uint32_t more, std::uint32_t whole) {
+  if (count.fetch_add(more, std::memory_order_acq_rel) + more < whole) return false;
+  count.notify_all();
+  return true;
 }
 
 void waitFor(const std::atomic<std::uint32_t>& count, std::uint32_t whole) {
@@ -235,33 +237,35 @@ class CpuExecutor::Run {
     }
   }
 
-  /// Claims tiles of a phase, of the worker's own share first, until all are done.
+  /// Claims tiles of a phase, of the worker's own share first, until all are done. Another core's
+  /// line takes as long to come as a small tile to run: none is looked at that need not be.
   void sharePhase(const CpuStep& step, int phase, std::size_t number, int id,
                   const Worker& worker) {
     const std::int64_t tiles = step.tiles(phase);
     Progress& progress = executor_.progress_[number];
     Claims* shares = executor_.claims_.data() + number * static_cast<std::size_t>(workers_);
-    if (progress.done.load(std::memory_order_acquire) == static_cast<std::uint32_t>(tiles)) return;
+    if (number + 1 < executor_.progress_.size()) __builtin_prefetch(shares + workers_ + id, 1);
     const double begin = busy_ ? processorSeconds() : 0;
-    std::uint32_t mine = 0;
+    bool allDone = false;
     auto firstOf = [&](int share) { return (share * tiles + workers_ - 1) / workers_; };
-    for (int i = 0; i < workers_; ++i) {
+    for (int i = 0; i < workers_ && !allDone; ++i) {
       const int owner = (id + i) % workers_;
       const std::int64_t first = firstOf(owner), count = firstOf(owner + 1) - first;
       std::atomic<std::int64_t>& claimed = shares[owner].count;
-      if (claimed.load(std::memory_order_relaxed) >= count) continue;
+      if (i > 0 && claimed.load(std::memory_order_relaxed) >= count) continue;
+      std::uint32_t mine = 0;
       for (std::int64_t next = claimed.fetch_add(1, std::memory_order_relaxed); next < count;
            next = claimed.fetch_add(1, std::memory_order_relaxed)) {
         guard([&] { step.run(phase, first + next, worker); });
         ++mine;
       }
+      if (mine) allDone = add(progress.done, mine, static_cast<std::uint32_t>(tiles));
     }
     if (busy_)
       (*busy_)[static_cast<std::size_t>(id)] +=
           (processorSeconds() - begin) /
           static_cast<double>(std::min<std::int64_t>(tiles, workers_));
-    if (mine) add(progress.done, mine, static_cast<std::uint32_t>(tiles));
-    waitFor(progress.done, static_cast<std::uint32_t>(tiles));
+    if (!allDone) waitFor(progress.done, static_cast<std::uint32_t>(tiles));
   }
 
   /// Claims lanes, whole, until all are done.
