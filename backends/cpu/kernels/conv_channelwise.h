@@ -89,18 +89,28 @@ struct Channelwise {
     }
   }
 
+  // Which input columns under the pixels may be outside: none, the first and the last, any.
+  enum class Border { kNone, kEdges, kAny };
+
   // Depthwise, K taps a row: each input of the row is loaded once and meets the outputs that it
   // belongs to, in the same order of taps as anyTaps.
-  template <int count, int K, int S, bool bordered>
+  template <int count, int K, int S, Border border>
   static LW_INLINE void rowsOnce(const ConvPlan& p, const Pixels& px, const T* channel,
                                  const float* taps, Reg (&acc)[count]) {
+    constexpr int kColumns = (count - 1) * S + K;
+    constexpr int kTogether = 4;
+    const int64_t pixel = p.in.pixel;
+    const bool left = px.columns.first == 0, right = px.columns.last == kColumns;
     for (int64_t ky = px.ky.first; ky < px.ky.last; ++ky) {
       const T* in = channel + ky * p.shape.dh * p.in.row;
       Reg tap[K];
       LW_UNROLL for (int kx = 0; kx < K; ++kx) tap[kx] = V::load(taps + (ky * K + kx) * V::kWidth);
-      LW_UNROLL for (int j = 0; j < (count - 1) * S + K; ++j, in += p.in.pixel) {
-        if (bordered && (j < px.columns.first || j >= px.columns.last)) continue;
-        const Reg x = V::load(in);
+      LW_UNROLL for (int j = 0; j < kColumns; ++j) {
+        if (j > 0 && j % kTogether == 0) in = advanced(in, kTogether * pixel);
+        if (border == Border::kEdges && ((j == 0 && !left) || (j == kColumns - 1 && !right)))
+          continue;
+        if (border == Border::kAny && (j < px.columns.first || j >= px.columns.last)) continue;
+        const Reg x = V::inRegister(V::load(in + j % kTogether * pixel));
         LW_UNROLL for (int kx = 0; kx < K; ++kx) {
           if (j >= kx && (j - kx) % S == 0 && (j - kx) / S < count) {
             acc[(j - kx) / S] = V::fma(x, tap[kx], acc[(j - kx) / S]);
@@ -110,13 +120,23 @@ struct Channelwise {
     }
   }
 
+  // What a compiler does not see through: it would keep a pointer to each column.
+  static LW_INLINE const T* advanced(const T* p, int64_t by) {
+    p += by;
+    asm("" : "+r"(p));
+    return p;
+  }
+
   template <int count, int K, int S>
   static LW_INLINE void rows(const ConvPlan& p, const Pixels& px, const T* channel,
                              const float* taps, Reg (&acc)[count]) {
-    if (px.bordered) {
-      rowsOnce<count, K, S, true>(p, px, channel, taps, acc);
+    constexpr int64_t kColumns = (count - 1) * S + K;
+    if (!px.bordered) {
+      rowsOnce<count, K, S, Border::kNone>(p, px, channel, taps, acc);
+    } else if (px.columns.first <= 1 && px.columns.last >= kColumns - 1) {
+      rowsOnce<count, K, S, Border::kEdges>(p, px, channel, taps, acc);
     } else {
-      rowsOnce<count, K, S, false>(p, px, channel, taps, acc);
+      rowsOnce<count, K, S, Border::kAny>(p, px, channel, taps, acc);
     }
   }
 
@@ -125,12 +145,20 @@ struct Channelwise {
   static LW_INLINE void write(const ConvPlan& p, const Pixels& px, int64_t c, bool clip, Reg low,
                               Reg high, Reg (&acc)[count]) {
     float* const out = reinterpret_cast<float*>(px.out) + c;
-    const float* const residual = reinterpret_cast<const float*>(px.residual);
-    LW_UNROLL for (int i = 0; i < count; ++i) {
-      Reg x = acc[i];
-      if (px.residual && clip) x = V::add(x, V::load(residual + i * p.residual.pixel + c));
-      x = V::min(high, V::max(low, x));
-      storeUpTo<V>(out + i * p.out.pixel, x, px.channels - c);
+    if (px.residual && clip) {
+      const float* const residual = reinterpret_cast<const float*>(px.residual) + c;
+      LW_UNROLL for (int i = 0; i < count; ++i) {
+        acc[i] = V::add(acc[i], V::load(residual + i * p.residual.pixel));
+      }
+    }
+    const int64_t lanes = px.channels - c;
+    LW_UNROLL for (int i = 0; i < count; ++i) acc[i] = V::min(high, V::max(low, acc[i]));
+    if (lanes >= V::kWidth) {
+      LW_UNROLL for (int i = 0; i < count; ++i) V::store(out + i * p.out.pixel, acc[i]);
+    } else {
+      LW_UNROLL for (int i = 0; i < count; ++i) {
+        V::storeFirst(out + i * p.out.pixel, acc[i], static_cast<int>(lanes));
+      }
     }
   }
 

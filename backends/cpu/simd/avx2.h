@@ -21,6 +21,11 @@ struct Avx2 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static LW_INLINE Reg load(const float* p) { return _mm256_loadu_ps(p); }
+  // Loaded once, not again by each instruction that takes it.
+  static LW_INLINE Reg inRegister(Reg x) {
+    asm("" : "+x"(x));
+    return x;
+  }
   static LW_INLINE Reg loadFirst(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static LW_INLINE void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static LW_INLINE void storeFirst(float* p, Reg x, int n) { _mm256_maskstore_ps(p, first(n), x); }

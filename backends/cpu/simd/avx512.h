@@ -19,6 +19,11 @@ struct Avx512 {
 
   static LW_INLINE __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
   static LW_INLINE Reg load(const float* p) { return _mm512_loadu_ps(p); }
+  // Loaded once, not again by each instruction that takes it.
+  static LW_INLINE Reg inRegister(Reg x) {
+    asm("" : "+v"(x));
+    return x;
+  }
   static LW_INLINE Reg loadFirst(const float* p, int n) {
     return _mm512_maskz_loadu_ps(first(n), p);
   }

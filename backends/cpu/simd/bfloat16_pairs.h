@@ -24,6 +24,7 @@ struct BFloat16Pairs {
     const Index x = V::loadIndex(reinterpret_cast<const int*>(p));
     return {V::evenBFloat16(x), V::oddBFloat16(x)};
   }
+  static LW_INLINE Reg inRegister(Reg x) { return x; }  // widening has brought it there
   static LW_INLINE Reg set1(float x) { return {V::set1(x), V::set1(x)}; }
   static LW_INLINE Reg fma(Reg a, Reg b, Reg c) {
     return {V::exactFma(a.even, b.even, c.even), V::exactFma(a.odd, b.odd, c.odd)};

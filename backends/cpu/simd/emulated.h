@@ -45,6 +45,7 @@ struct Emulated {
     __builtin_memcpy(&x, p, sizeof x);
     return x;
   }
+  static LW_INLINE Reg inRegister(Reg x) { return x; }
   static LW_INLINE Reg loadFirst(const float* p, int n) {
     Reg x = {};
     for (int i = 0; i < n; ++i) x[i] = p[i];
