@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "engine/backend.h"
 #include "layers/quantized_convolution.h"
 #include "layerwise/error.h"
+#include "layerwise/thread_pool.h"
 #include "passes/quantization.h"
 #include "passes/rewrite.h"
 #include "quantization/calibrate.h"
@@ -201,14 +203,21 @@ class Preparation {
     const Backend& backend = findBackend(config_.device);
     // The last layers give what the user sees, unrounded, and are a small part of the work.
     const std::vector<bool> feedsAnother = nodesThatFeed(graph_, quantizableLayers(graph_, {}));
-    for (NodeId id : layers) {
-      const Node& node = graph_.node(id);
-      auto error = errors.find(node.name);
-      weights_[node.name] = roundWeights(
-          node, moments.at(node.name),
-          feedsAnother[static_cast<std::size_t>(id)] && backend.favoursFittingPairs(node),
-          error == errors.end() ? std::span<const double>() : error->second);
-    }
+    std::vector<std::vector<ConstantData>> rounded(layers.size());
+    ThreadPool pool(config_.threads);
+    std::atomic<std::size_t> next = 0;
+    pool.runShared([&](int) {
+      for (std::size_t i = next++; i < layers.size(); i = next++) {
+        const Node& node = graph_.node(layers[i]);
+        auto error = errors.find(node.name);
+        rounded[i] = roundWeights(
+            node, moments.at(node.name),
+            feedsAnother[static_cast<std::size_t>(layers[i])] && backend.favoursFittingPairs(node),
+            error == errors.end() ? std::span<const double>() : error->second);
+      }
+    });
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      weights_[graph_.node(layers[i]).name] = std::move(rounded[i]);
   }
 
   Graph& graph_;

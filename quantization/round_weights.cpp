@@ -30,52 +30,80 @@ std::int8_t besideInPair(int q, int other) {
       std::clamp(q, -BytePairs::kMost - std::min(other, 0), BytePairs::kMost - std::max(other, 0)));
 }
 
-/// How an error in one number of a block is made good by those after it.
+/// The output channels of a group: `weights` as they are, one channel after the other, and
+/// `rounded` to the nearest.
+struct Channels {
+  std::span<const double> weights;
+  std::span<const float> scales;  // one a channel
+  std::span<std::int8_t> rounded;
+};
+
+/// How errors in the numbers of a block are made good by those that are rounded after them. The
+/// squares of what a channel's errors e do to its outputs are |L^T e|^2, where L L^T is the
+/// covariance: with the last number rounded first, each term but its own part is known when its
+/// turn comes, and is brought as near to 0 as it will go. That is what inverting the covariance
+/// comes to (J. Chen et al., "The Geometry of LLM Quantization: GPTQ as Babai's Nearest Plane
+/// Algorithm").
 class Feedback {
  public:
-  explicit Feedback(Eigen::MatrixXd covariance) {
-    double spread = covariance.diagonal().mean();
+  explicit Feedback(const Eigen::MatrixXd& covariance) {
+    const double spread = covariance.diagonal().mean();
     if (!(spread > 0)) return;
-    covariance.diagonal().array() += kDamping * spread;
     // What varies most comes first, while there is much left to make good with.
     order_.resize(static_cast<std::size_t>(covariance.rows()));
-    std::iota(order_.begin(), order_.end(), 0);
-    std::stable_sort(order_.begin(), order_.end(),
+    std::iota(order_.rbegin(), order_.rend(), 0);
+    std::stable_sort(order_.rbegin(), order_.rend(),
                      [&](int a, int b) { return covariance(a, a) > covariance(b, b); });
-    Eigen::PermutationMatrix<Eigen::Dynamic> permutation(
-        Eigen::Map<const Eigen::VectorXi>(order_.data(), covariance.rows()));
-    Eigen::LLT<Eigen::MatrixXd> factor(permutation.transpose() * covariance * permutation);
-    Eigen::LLT<Eigen::MatrixXd> inverse(
-        factor.solve(Eigen::MatrixXd::Identity(covariance.rows(), covariance.cols())));
-    if (factor.info() == Eigen::Success && inverse.info() == Eigen::Success)
-      lower_ = inverse.matrixL();
+    Eigen::MatrixXd ordered = covariance(order_, order_);
+    ordered.diagonal().array() += kDamping * spread;
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(ordered);  // in place
+    if (factor.info() != Eigen::Success) return;
+    coupling_ = (ordered * ordered.diagonal().cwiseInverse().asDiagonal()).cast<float>();
   }
 
-  /// The block of one output channel that begins at `first`; `rounded` holds the nearest of all of
-  /// the channel, of which the block's are replaced. Where pairs shall fit, they do at every step.
-  void round(std::span<const double> weights, float scale, std::span<std::int8_t> rounded,
-             std::size_t first, const BytePairs* pairs) const {
-    if (lower_.size() == 0) return;
-    Eigen::VectorXd left(lower_.rows());
-    for (Eigen::Index i = 0; i < left.size(); ++i) left[i] = weights[at(i)];
-    for (Eigen::Index i = 0; i < left.size(); ++i) {
-      std::int8_t& q = rounded[first + at(i)];
-      q = quantizeWeight(left[i], scale);
-      if (auto partner = pairs ? pairs->partner(first + at(i)) : std::nullopt)
-        q = besideInPair(q, rounded[*partner]);
-      double error = (left[i] - double{scale} * q) / lower_(i, i);
-      Eigen::Index after = left.size() - i - 1;
-      left.tail(after) -= error * lower_.col(i).tail(after);
-    }
+  bool isEmpty() const { return coupling_.size() == 0; }
+
+  /// Replaces the block that begins at `first` in each channel. Where pairs shall fit, they do at
+  /// every step.
+  void round(const Channels& channels, std::size_t first, const BytePairs* pairs) const {
+    for (std::size_t c = 0; c < channels.scales.size(); c += kTogether)
+      roundTogether(channels, c, std::min(kTogether, channels.scales.size() - c), first, pairs);
   }
 
  private:
   static constexpr double kDamping = 0.01;  // of the mean variance, as in the paper
-  std::size_t at(Eigen::Index i) const {
-    return static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]);
+  /// So many channels share what is read of the matrix.
+  static constexpr std::size_t kTogether = 16;
+
+  void roundTogether(const Channels& channels, std::size_t channel, std::size_t count,
+                     std::size_t first, const BytePairs* pairs) const {
+    const std::size_t depth = channels.weights.size() / channels.scales.size();
+    constexpr auto kLanes = static_cast<Eigen::Index>(kTogether);
+    const Eigen::Index terms = coupling_.cols();
+    Eigen::Matrix<float, kLanes, Eigen::Dynamic> errors(kLanes, terms);
+    errors.setZero();
+    for (Eigen::Index turn = terms; turn-- > 0;) {
+      const Eigen::Index before = terms - turn - 1;
+      const Eigen::Matrix<float, kLanes, 1> sums =
+          errors.rightCols(before) * coupling_.col(turn).tail(before);
+      const std::size_t at =
+          first + static_cast<std::size_t>(order_[static_cast<std::size_t>(turn)]);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto lane = static_cast<Eigen::Index>(i);
+        const double weight = channels.weights[(channel + i) * depth + at];
+        const float scale = channels.scales[channel + i];
+        const auto rounded = channels.rounded.subspan((channel + i) * depth, depth);
+        rounded[at] = quantizeWeight(weight + double{sums[lane]}, scale);
+        if (auto partner = pairs ? pairs->partner(at) : std::nullopt)
+          rounded[at] = besideInPair(rounded[at], rounded[*partner]);
+        errors(lane, turn) = static_cast<float>(weight - double{scale} * rounded[at]);
+      }
+    }
   }
-  std::vector<int> order_;
-  Eigen::MatrixXd lower_;  ///< of the covariance's inverse; empty where there is none
+
+  std::vector<int> order_;  ///< the last one is rounded first
+  /// The factor L, each column over its diagonal; empty where there is none.
+  Eigen::MatrixXf coupling_;
 };
 
 }  // namespace
@@ -91,13 +119,13 @@ std::vector<ConstantData> roundWeights(const Node& layer, const LayerMoments& mo
       quantizeKernel(kernel, static_cast<std::int64_t>(outputs), fitPairs ? &pairs : nullptr);
   for (std::size_t g = 0; g < moments.groups(); ++g)
     for (std::size_t b = 0; b < moments.blocks(); ++b) {
-      Feedback feedback(moments.covariance(g, b));
-      for (std::size_t o = g * perGroup; o < (g + 1) * perGroup; ++o) {
-        std::size_t first = moments.blockBegin(b);
-        feedback.round(std::span(kernel).subspan(o * depth + first, moments.blockSize(b)),
-                       quantized.scales[o], std::span(quantized.values).subspan(o * depth, depth),
-                       first, fitPairs ? &pairs : nullptr);
-      }
+      const Feedback feedback(moments.covariance(g, b));
+      if (feedback.isEmpty()) continue;
+      const std::size_t first = g * perGroup * depth, count = perGroup * depth;
+      feedback.round({std::span(kernel).subspan(first, count),
+                      std::span(quantized.scales).subspan(g * perGroup, perGroup),
+                      std::span(quantized.values).subspan(first, count)},
+                     moments.blockBegin(b), fitPairs ? &pairs : nullptr);
     }
   std::vector<double> rounded = quantized.numbers();
   bias.resize(outputs);

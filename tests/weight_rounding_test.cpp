@@ -1,7 +1,10 @@
 // What calibration makes of weights: equalised channels, rounding with feedback, corrected biases.
 #include <gtest/gtest.h>
 
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
 #include <cmath>
+#include <numeric>
 
 #include "engine/backend.h"
 #include "layers/byte_pairs.h"
@@ -206,6 +209,62 @@ TEST(WeightRounding, MakesErrorsGoodWhereInputsHangTogether) {
     EXPECT_LT(corrected, plain / 4) << c.kernel << ' ' << c.groups;
     EXPECT_LT(corrected, fed) << c.kernel << ' ' << c.groups;
     for (std::size_t i = 0; i < kernel.size(); ++i) EXPECT_LE(std::abs(int{better.values[i]}), 127);
+  }
+}
+
+/// As the paper has it: what is left of a weight's error, over its place in the factor of the
+/// inverse covariance, goes to those after it.
+std::vector<std::int8_t> feedBack(const std::vector<double>& weights, float scale,
+                                  Eigen::MatrixXd covariance) {
+  const Eigen::Index count = covariance.rows();
+  covariance.diagonal().array() += 0.01 * covariance.diagonal().mean();
+  std::vector<Eigen::Index> order(weights.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) {
+    return covariance(a, a) > covariance(b, b);
+  });
+  const Eigen::MatrixXd ordered = covariance(order, order);
+  const Eigen::MatrixXd lower = Eigen::MatrixXd(ordered.inverse()).llt().matrixL();
+  Eigen::VectorXd left = Eigen::Map<const Eigen::VectorXd>(weights.data(), count)(order);
+  std::vector<std::int8_t> rounded(weights.size());
+  for (Eigen::Index i = 0; i < count; ++i) {
+    const std::int8_t q = quantizeWeight(left[i], scale);
+    rounded[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = q;
+    left.tail(count - i) -=
+        (left[i] - double{scale} * q) / lower(i, i) * lower.col(i).tail(count - i);
+  }
+  return rounded;
+}
+
+TEST(WeightRounding, FeedsErrorsBackAsByTheInverseCovariance) {
+  // More and fewer outputs than are rounded at once, and blocks of columns.
+  for (auto [inputs, outputs] : {std::pair{5, 3}, {40, 16}, {33, 37}, {600, 20}}) {
+    GraphMaker m;
+    ValueId x = m.input("x", {700, inputs});
+    m.output(m.add(FullyConnected{.outputs = outputs}, {x}, {m.random(outputs * inputs), {}}), "y");
+    m.graph.connect();
+    const Node& node = m.graph.node(0);
+    // Of neighbours, each has a share of the other.
+    ReferenceTensor batch = m.randomTensor({700, inputs});
+    std::vector<float> numbers(batch.values.begin(), batch.values.end());
+    for (std::size_t i = 1; i < numbers.size(); ++i) numbers[i] += 0.7f * numbers[i - 1];
+    LayerMoments moments(node);
+    moments.add(numbers, {700, inputs});
+    const std::vector<ConstantData> rounded = roundWeights(node, moments);
+    const std::vector<double> kernel = readConstant(node.weights[0]);
+    int other = 0;
+    for (std::int64_t o = 0; o < outputs; ++o)
+      for (std::size_t b = 0; b < moments.blocks(); ++b) {
+        const auto first = static_cast<std::int64_t>(moments.blockBegin(b));
+        const auto* weights = kernel.data() + o * inputs + first;
+        const auto want = feedBack({weights, weights + moments.blockSize(b)},
+                                   rounded[1].as<float>()[o], moments.covariance(0, b));
+        for (std::size_t i = 0; i < want.size(); ++i)
+          other += want[i] !=
+                   rounded[0].as<std::int8_t>()[o * inputs + first + static_cast<std::int64_t>(i)];
+      }
+    // But for what is half-way between two integers.
+    EXPECT_LE(other, inputs * outputs / 1000) << inputs << ' ' << outputs;
   }
 }
 
