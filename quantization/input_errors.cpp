@@ -1,9 +1,13 @@
 #include "quantization/input_errors.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
+#include "layers/round_to_even.h"
 #include "layerwise/error.h"
+#include "quantization/in_parts.h"
 #include "quantization/tensor_observer.h"
 
 namespace layerwise {
@@ -36,15 +40,18 @@ class ErrorSums {
   }
 
  private:
+  /// Of what is finite.
   double sumOf(std::span<const float> numbers) const {
-    const float inverse = 1 / scale_;
-    double sum = 0;
-    for (float x : numbers) {
-      if (!std::isfinite(x)) continue;
-      const float q = std::clamp(std::nearbyint(x * inverse), -zero_, 255 - zero_);
-      sum += static_cast<double>(q * scale_ - x);
-    }
-    return sum;
+    const float inverse = 1 / scale_, low = -zero_, high = 255 - zero_;
+    std::array<double, kPart> sums{};
+    inParts(numbers, [&](const float* part) {
+      for (std::size_t i = 0; i < kPart; ++i) {
+        const float x = ifFinite(part[i], 0), quanta = x * inverse;
+        const float above = quanta > low ? quanta : low, within = above < high ? above : high;
+        sums[i] += static_cast<double>(roundToEven(within) * scale_ - x);
+      }
+    });
+    return std::accumulate(sums.begin(), sums.end(), 0.0);
   }
 
   float scale_, zero_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -231,6 +232,36 @@ TEST(Ranges, LeaveOutWhatIsNotFinite) {
   TensorHistogram histogram = histogramOf({infinity, 1, std::nanf(""), -infinity});
   EXPECT_EQ(histogram.count(), 1);
   EXPECT_EQ(minMaxRange(histogram), CalibratedRange(1, 1));
+}
+
+TEST(Ranges, AHistogramCountsEachValueInItsBin) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::mt19937 random(7);
+  for (std::size_t count : {1, 63, 64, 65, 1000}) {
+    std::vector<float> values(count);
+    for (float& value : values)
+      value = static_cast<float>(std::normal_distribution<>(0.1, 3)(random));
+    for (std::size_t i = 5; i < count; i += 17)
+      values[i] = std::array<float, 6>{0.0f, -0.0f, -1e-30f, INFINITY, -INFINITY, NAN}[i % 6];
+    TensorHistogram histogram;
+    histogram.add(values);
+    histogram.add(std::span(values).first(count / 2));
+    double low = kInfinity, high = -kInfinity;
+    std::vector<std::int64_t> bins(TensorHistogram::kBins);
+    std::int64_t counted = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!std::isfinite(values[i])) continue;
+      low = std::min<double>(low, values[i]), high = std::max<double>(high, values[i]);
+      const double at = std::floor(values[i] / histogram.binWidth()) + TensorHistogram::kBins / 2.0;
+      const std::int64_t times = i < count / 2 ? 2 : 1;
+      bins[std::min(static_cast<std::size_t>(at), TensorHistogram::kBins - 1)] += times;
+      counted += times;
+    }
+    EXPECT_EQ(histogram.min(), low) << count;
+    EXPECT_EQ(histogram.max(), high) << count;
+    EXPECT_EQ(histogram.count(), counted) << count;
+    EXPECT_EQ(histogram.bins(), bins) << count;
+  }
 }
 
 TEST(Ranges, PercentileCutsTheTail) {

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "backends/cpu/loop_nest.h"
-#include "backends/cpu/round.h"
 #include "backends/cpu/single_node.h"
+#include "layers/round_to_even.h"
 
 namespace layerwise {
 namespace cpu {

@@ -1,9 +1,9 @@
 #include "backends/cpu/channel_lanes.h"
 #include "backends/cpu/plain_activation.h"
-#include "backends/cpu/round.h"
 #include "backends/cpu/single_node.h"
 #include "backends/shared/folded_quantization.h"
 #include "layers/activate.h"
+#include "layers/round_to_even.h"
 #include "layers/spatial.h"
 
 namespace layerwise {

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace layerwise::cpu {
+namespace layerwise {
 
 /// The nearest whole number, ties to even, of a float below 2^22: what is left after adding a
 /// number whose last place is 1. In plain arithmetic, so that compilers vectorise it for any
@@ -10,4 +10,4 @@ inline float roundToEven(float x) {
   return (x + kLastPlaceIsOne) - kLastPlaceIsOne;
 }
 
-}  // namespace layerwise::cpu
+}  // namespace layerwise
