@@ -78,6 +78,11 @@ TEST(Int8Engine, ComesCloseToFloatAndItsTableGivesTheSameEngineAgain) {
   auto again = makeCalibrator(CalibrationMethod::kMinMax, example.source());
   config.calibrator = again.get();
   EXPECT_EQ(example.run(*buildEngine(example.network, config)), got);
+  auto shared = makeCalibrator(CalibrationMethod::kMinMax, example.source());
+  config.calibrator = shared.get();
+  config.threads = 3;
+  EXPECT_EQ(example.run(*buildEngine(example.network, config)), got);
+  config.threads = 1;
   config.calibrator = nullptr;
   std::vector<double> nearest = example.run(*buildEngine(example.network, config));
   EXPECT_GT(signalToNoise(want, nearest), 30);
