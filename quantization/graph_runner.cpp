@@ -17,8 +17,13 @@ void GraphRunner::run(const CalibrationBatch& batch) {
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const std::string& name = engine_->outputs()[i].name;
     dims_[i] = context_->outputDims(name);
-    outputs_[i].resize(static_cast<std::size_t>(dims_[i].volume()));
-    context_->setOutput(name, outputs_[i].data());
+    Output& output = outputs_[i];
+    output.count = static_cast<std::size_t>(dims_[i].volume());
+    if (output.count > output.room) {
+      output.data = std::make_unique_for_overwrite<float[]>(output.count);
+      output.room = output.count;
+    }
+    context_->setOutput(name, output.data.get());
   }
   context_->run();
 }

@@ -19,13 +19,19 @@ class GraphRunner {
   /// Throws Error for inputs that the graph does not have, lacks or refuses.
   void run(const CalibrationBatch& batch);
   /// Output `index` of the last batch.
-  std::span<const float> output(std::size_t index) const { return outputs_[index]; }
+  std::span<const float> output(std::size_t index) const {
+    return {outputs_[index].data.get(), outputs_[index].count};
+  }
   const Dims& outputDims(std::size_t index) const { return dims_[index]; }
 
  private:
   std::shared_ptr<const Engine> engine_;
   std::unique_ptr<ExecutionContext> context_;
-  std::vector<std::vector<float>> outputs_;
+  struct Output {
+    std::unique_ptr<float[]> data;  ///< not set to zero before it is written
+    std::size_t count = 0, room = 0;
+  };
+  std::vector<Output> outputs_;
   std::vector<Dims> dims_;
 };
 

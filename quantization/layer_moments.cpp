@@ -67,21 +67,22 @@ Eigen::MatrixXf LayerMoments::gather(std::span<const float> input, const Dims& d
   std::int64_t plane = w.in[0] * w.in[1] * w.in[2];
   std::int64_t channels =
       static_cast<std::int64_t>(depth_) / (w.kernel[0] * w.kernel[1] * w.kernel[2]);
+  std::vector<std::int64_t> taps;  // where each lies in a channel; below 0: in the padding
   for (std::int64_t i = 0; i < wanted; ++i) {
     std::int64_t at = wanted == count ? i : spread(i, count);
     std::int64_t ox = at % w.out[2], oy = at / w.out[2] % w.out[1];
     std::int64_t oz = at / (w.out[2] * w.out[1]) % w.out[0];
     std::int64_t n = at / (w.out[2] * w.out[1] * w.out[0]);
+    taps.clear();
+    for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
+      for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
+        for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx)
+          taps.push_back(w.offsetUnder({kz, ky, kx}, {oz, oy, ox}, w.in));
     const float* x =
         input.data() + (n * dims[1] + static_cast<std::int64_t>(group) * channels) * plane;
     float* column = columns.col(i).data();
     for (std::int64_t c = 0; c < channels; ++c, x += plane)
-      for (std::int64_t kz = 0; kz < w.kernel[0]; ++kz)
-        for (std::int64_t ky = 0; ky < w.kernel[1]; ++ky)
-          for (std::int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-            std::int64_t under = w.offsetUnder({kz, ky, kx}, {oz, oy, ox}, w.in);
-            *column++ = under < 0 ? 0 : x[under];
-          }
+      for (std::int64_t under : taps) *column++ = under < 0 ? 0 : x[under];
   }
   return columns;
 }
