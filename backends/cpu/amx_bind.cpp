@@ -86,9 +86,9 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   sizes.images = s.n;
   cutUnits(p, sizes);
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
-  // An odd number of lines: planes do not meet in the same sets of a cache. A column may be written
-  // up to a line beyond its end.
-  const int64_t beyond = planes ? kRowBytes : 0;
+  // An odd number of lines: planes do not meet in the same sets of a cache. Columns may be written
+  // up to a line beyond the picture's end, or as many at once as a vector has floats.
+  const int64_t beyond = planes ? std::max(kRowBytes, kRowBytes * runs.columnWords) : 0;
   const int64_t pictureBytes = p.phaseRows * p.rowPositions * p.position + beyond;
   p.planeBytes = (divideUp(pictureBytes, kRowBytes) | 1) * kRowBytes;
   p.phaseBytes = p.planes * p.planeBytes;
@@ -107,6 +107,8 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   if (!planes) return;
   p.columnRows = runs.rows;
   p.columnBytes = runs.columnBytes;
+  p.columnWords = runs.columnWords;
+  if (p.columnWords > 0) return;
   const int64_t bytes = elementBytes(p.config.element);
   const int64_t columns = std::max((p.outW - 1) * s.sw + s.kw, s.pl + s.w);
   const auto line = [&](int64_t column) {

@@ -103,7 +103,9 @@ struct AmxPlan {
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
   // kPlanes: input rows and bytes of a column; in the scratch, bytes of a row of a plane of the
   // input with its borders, and of all planes.
-  int64_t columnRows = 0, columnBytes = 0, lineBytes = 0, packedLineBytes = 0, linesAt = 0;
+  // columnWords: 0, or how many words of two values are made of floats at once, without lines.
+  int64_t columnRows = 0, columnBytes = 0, columnWords = 0;
+  int64_t lineBytes = 0, packedLineBytes = 0, linesAt = 0;
   // With pooling: `out` are rows of results in the scratch, from `rowsAt` on, of which windows read
   // some. A unit has all channels of some pooled rows, and computes those of a few at a time.
   bool pooled = false;

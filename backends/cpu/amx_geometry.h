@@ -6,6 +6,7 @@
 
 #include "backends/cpu/amx_conv.h"
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/kernels/amx_scratch.h"
 
 // How the products of a convolution are cut into rows of at most 64 bytes. Shared by packing and
 // binding; not for units compiled for an instruction set.
@@ -14,6 +15,7 @@ namespace {
 
 constexpr int64_t kRowBytes = 64;
 constexpr int64_t kBlockChannels = 16;
+constexpr int64_t kWordBytes = 4;  // of two bfloat16
 
 constexpr int64_t roundUp(int64_t a, int64_t b) {
   return divideUp(a, b) * b;
@@ -35,6 +37,8 @@ struct AmxRuns {
   // kPlanes: rows of the kernel in a run, column by column, and the bytes of such a column.
   // Products of bfloat16 take two values at once, so that some columns end with a zero.
   int64_t rows = 1, columnBytes = 0;
+  // kPlanes: a column's words of two channels. 0: columns are put together from lines.
+  int64_t columnWords = 0;
 
   // The place of row `i` of `run` in the order of the products: neighbouring runs share lines of
   // the input, so the first rows of all runs come before the second ones.
@@ -67,6 +71,12 @@ inline AmxRuns amxRuns(const ConvShape& s, const AmxConfig& c) {
     while (pairs && r.rows > 1 && (s.kh % r.rows != 0 || s.kw * column() > kRowBytes)) --r.rows;
     r.count = divideUp(s.kh, r.rows);
     r.columnBytes = column();
+    const int64_t words = divideUp(s.ci, 2);
+    if (pairs && r.rows == 1 && s.ci <= kMostColumnChannels &&
+        s.kw * words * kWordBytes <= kRowBytes) {
+      r.columnWords = words;
+      r.columnBytes = kWordBytes * words;
+    }
     r.bytes = s.kw * r.columnBytes;
     r.stepBytes = roundUp(r.bytes, 4);
     r.stepsPerRun = 1;

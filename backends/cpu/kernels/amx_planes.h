@@ -2,6 +2,7 @@
 
 #include "backends/cpu/amx_conv.h"
 #include "backends/cpu/conv_geometry.h"
+#include "backends/cpu/kernels/amx_columns.h"
 #include "backends/cpu/kernels/amx_scratch.h"
 #include "backends/cpu/kernels/transpose.h"
 
@@ -73,6 +74,7 @@ class AmxPlanes {
         s(plan.shape),
         bytes(elementBytes(plan.config.element)),
         columns((p.outW - 1) * s.sw + s.kw),
+        words(plan),
         pixels(s.ci, bytes, p.columnRows > 1 ? s.ci * bytes : p.columnBytes),
         rowsTogether(p.columnRows, s.ci * bytes, p.columnBytes) {
     alignas(64) unsigned char values[64];
@@ -100,6 +102,10 @@ class AmxPlanes {
         // Rows count from the first that the strip reads.
         const int64_t first = r * s.sh + phase, end = first + p.columnRows;
         const int64_t y = firstRow * s.sh - s.pt;
+        if (p.columnWords > 0) {
+          wordRow(image, y + first, row);
+          continue;
+        }
         if (p.columnRows == 1) {
           pack(image, y + first, plane, row);
           continue;
@@ -115,6 +121,16 @@ class AmxPlanes {
   }
 
  private:
+  // Row y of the image between its borders, in words.
+  LW_INLINE void wordRow(const char* image, int64_t y, char* to) const {
+    if (y < 0 || y >= s.h) return fill(to, columns * p.columnBytes);
+    const int64_t left = smaller(s.pl, columns), inside = smaller(s.w, columns - left);
+    fill(to, left * p.columnBytes);
+    to += left * p.columnBytes;
+    words(reinterpret_cast<const float*>(image) + y * p.in.row, inside, to);
+    fill(to + inside * p.columnBytes, (columns - left - inside) * p.columnBytes);
+  }
+
   // Row y of the image between its borders, pixel by pixel.
   LW_INLINE void pack(const char* image, int64_t y, char* plane, char* to) const {
     const int64_t column = p.columnRows > 1 ? s.ci * bytes : p.columnBytes;
@@ -166,6 +182,7 @@ class AmxPlanes {
   const ConvShape& s;
   int64_t bytes;
   int64_t columns;  // of the input, borders included
+  WordColumns<V> words;
   Interleave<V> pixels, rowsTogether;
   typename V::Reg border;
   // Of each phase's picture the rows that the first output row reads.

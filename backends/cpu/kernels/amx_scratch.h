@@ -17,6 +17,8 @@ constexpr int64_t kExpandAhead = 2, kExpandedSteps = 4;
 constexpr int64_t kAmxExpandedBytes = kExpandedSteps * kAccumulators * kAccumulatorBytes;
 // Vertical, of a convolution of planes.
 constexpr int64_t kMostStride = 16;
+// Whose columns are made of words.
+constexpr int64_t kMostColumnChannels = 4;
 
 }  // namespace
 }  // namespace layerwise::cpu

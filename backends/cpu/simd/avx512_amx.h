@@ -8,10 +8,22 @@ namespace {
 // The vectors of a processor with tiles.
 struct Avx512Amx : Avx512Rounding {
   // Thirty-two neighbours, rounded as by storeBFloat16.
+  static LW_INLINE Reg bfloat16Pair(Reg first, Reg second) {
+    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(second, first));
+  }
   static LW_INLINE void storeBFloat16Pair(uint16_t* p, Reg first, Reg second) {
-    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+    store(reinterpret_cast<float*>(p), bfloat16Pair(first, second));
   }
   static LW_INLINE Reg div(Reg a, Reg b) { return quotient(a, b); }
+  // |x|, but `most` where it is more or NaN.
+  static LW_INLINE Reg magnitude(Reg x, Reg most) {
+    constexpr int kSmallerMagnitudeWithoutSign = 0b1010;
+    return _mm512_range_ps(x, most, kSmallerMagnitudeWithoutSign);
+  }
+  // table[i % 32]
+  static LW_INLINE Reg lookUp(const float (&table)[32], Index i) {
+    return _mm512_permutex2var_ps(load(table), i, load(table + kWidth));
+  }
   // The first n bytes, n up to 64, and zeros.
   static LW_INLINE Reg loadFirstBytes(const void* p, int64_t n) {
     const __mmask64 mask = n >= 64 ? ~0ull : (1ull << n) - 1;

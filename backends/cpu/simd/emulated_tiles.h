@@ -12,6 +12,12 @@ namespace {
 // Manual. What the processor answers with an invalid-opcode fault traps here.
 struct EmulatedTiles {
   struct Vector : Emulated<16> {
+    static LW_INLINE Reg bfloat16Pair(Reg first, Reg second) {
+      uint16_t halves[2 * kWidth];
+      storeBFloat16Pair(halves, first, second);
+      __builtin_memcpy(&first, halves, sizeof halves);
+      return first;
+    }
     static LW_INLINE void storeBFloat16Pair(uint16_t* p, Reg first, Reg second) {
       storeBFloat16(p, first, kWidth);
       storeBFloat16(p + kWidth, second, kWidth);
