@@ -54,18 +54,23 @@ class AmxUnit {
       chooseFinish<AmxSums::kFinished>();
     }
     const int64_t tileCount = divideUp(count, kTileRows);
-    // Up to four tiles of positions meet each weight at once, which is loaded once only.
-    const int64_t together = tileCount == 1 ? 4 : tileCount == 3 || tileCount == 4 ? 1 : 2;
+    // Up to four tiles of positions meet each weight at once, which is loaded once only. Those of
+    // an image, whose rows cross lines, take longer to load than weights, and meet four of them.
+    const bool crossing = p.config.method == AmxMethod::kPlanes && p.blockCount >= kAccumulators;
+    const int64_t tilesAtOnce = crossing ? 1 : 2;
+    const bool few = tileCount == 3 || tileCount == 4;
+    const int64_t together = tileCount == 1 || crossing ? 4 : few ? 1 : 2;
     const auto runGroup = [&](int64_t block, int64_t n, int64_t group) {
-      const int64_t most = n == 1 ? 4 : 2, groups = divideUp(tileCount, most);
+      const int64_t most = n == 1 ? 4 : n == 2 ? 2 : 1, groups = divideUp(tileCount, most);
       if (group >= groups) return;
       const int64_t first = group * most, m = smaller(most, tileCount - first);
       runBlock(tiles, first, m, block, n, group == 0);
     };
     for (int64_t first = firstBlock; first < lastBlock; first += p.group) {
       const int64_t last = smaller(lastBlock, first + p.group);
-      const int64_t groups = divideUp(tileCount, 2);
-      later = laterThan(last, groups * divideUp(last - first, 2) * p.steps, tileCount);
+      const int64_t groups = divideUp(tileCount, tilesAtOnce);
+      const int64_t blocksAtOnce = kAccumulators / tilesAtOnce;
+      later = laterThan(last, groups * divideUp(last - first, blocksAtOnce) * p.steps, tileCount);
       for (int64_t group = 0; group < groups; ++group) {
         for (int64_t block = first; block < last; block += together) {
           runGroup(block, smaller(last - block, together), group);
