@@ -126,7 +126,7 @@ class AmxUnit {
     block.pending = jobBefore();
     block.finish = finish;
     // In lots of some length: each call has constants to load.
-    constexpr int64_t kLeastRows = 8;
+    constexpr int64_t kLeastRows = 16;
     block.rowsPerStep = kLeastRows;
     if (block.pending) {
       const int64_t rows = divideUp(block.pending->end - block.pending->position, p.steps);
