@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "backends/cpu/amx_geometry.h"
 #include "backends/cpu/kernels/amx_scratch.h"
@@ -297,6 +298,10 @@ AmxConvolution bindAmxConv(const ConvShape& shape, const AmxConfig& config,
     p.out = p.pool.in = {0, shape.outW() * shape.co, shape.co, 1};
     p.pool.nonNegative = epilogue.activation == Activation::kClip && epilogue.alpha >= 0 &&
                          epilogue.residual != ResidualPlace::kAfterActivation;
+    // max(0, -0) may be -0. What is smaller than all of bfloat16 becomes 0.
+    if (p.pool.nonNegative && config.element == Element::kBFloat16) {
+      p.epilogue.alpha = std::max(epilogue.alpha, std::numeric_limits<float>::denorm_min());
+    }
   }
   p.outH = shape.outH();
   p.outW = shape.outW();

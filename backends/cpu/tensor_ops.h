@@ -25,7 +25,7 @@ struct PoolPlan {
   int64_t outH = 1, outW = 1;
   int64_t kh = 1, kw = 1, sh = 1, sw = 1, pt = 0, pl = 0, pb = 0, pr = 0;
   View in, out;
-  bool nonNegative = false;  ///< no number of the input is less than -0 (NaN may be anything)
+  bool nonNegative = false;  ///< no number of the input has a sign (NaN may have)
   int64_t tiles() const { return n * outH; }
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/finish.h"
 #include "backends/cpu/tensor_ops.h"
@@ -127,11 +129,13 @@ struct WholeNumbers<64> {
   using SignedShorts = int16_t __attribute__((vector_size(64)));
 };
 
-// The largest of vectors of T, in whole numbers: bytes as they are.
+// The largest of vectors of T, in whole numbers: bytes as they are, and bfloat16 where no number
+// has a sign: NaN come after infinity.
 template <class V, class T, bool nonNegative>
 struct Largest {
-  static_assert(sizeof(T) == 1);
-  using Block = typename WholeNumbers<V::kWidth * 4>::Bytes;
+  static_assert(sizeof(T) == 1 || nonNegative);
+  using Whole = WholeNumbers<V::kWidth * 4>;
+  using Block = std::conditional_t<sizeof(T) == 1, typename Whole::Bytes, typename Whole::Shorts>;
   Block top = {};
 
   LW_INLINE void take(Block x) { take(Largest{x}); }
@@ -157,27 +161,6 @@ struct Largest<V, uint16_t, false> {
     return x ^ (reinterpret_cast<Block>(sign) & 0x7fff);
   }
 };
-// Where no number is negative but -0, the bits are in that order as signed numbers, except NaN with
-// a sign: as unsigned ones these come after all others.
-template <class V>
-struct Largest<V, uint16_t, true> {
-  using Whole = WholeNumbers<V::kWidth * 4>;
-  using Block = typename Whole::Shorts;
-  using Signed = typename Whole::SignedShorts;
-  static constexpr uint16_t kMinusInfinity = 0xff80;
-  Signed top = Signed{} - 0x7fff - 1;
-  Block nan = {};
-
-  LW_INLINE void take(Block x) { take(Largest{reinterpret_cast<Signed>(x), x}); }
-  LW_INLINE void take(const Largest& x) {
-    top = x.top > top ? x.top : top;
-    nan = x.nan > nan ? x.nan : nan;
-  }
-  LW_INLINE Block value() const {
-    return nan > kMinusInfinity ? nan : reinterpret_cast<Block>(top);
-  }
-};
-
 // Several times as many whole numbers a vector as float32.
 template <class V, class T, bool nonNegative>
 struct PoolLargestOf {
