@@ -4,6 +4,7 @@
 #include "backends/cpu/kernels/amx_scratch.h"
 #include "backends/cpu/kernels/byte_results.h"
 #include "backends/cpu/kernels/convert.h"
+#include "backends/cpu/kernels/table_silu.h"
 
 namespace layerwise::cpu {
 namespace {
@@ -285,7 +286,7 @@ AmxFinish finishOf(const AmxPlan& p) {
   }
   if constexpr (out == Element::kBFloat16) {
     if (epilogue.activation == Activation::kSilu) {
-      return finishWith<AmxFinisher<V, in, out, ReducedSilu<V, out>>, out>(p);
+      return finishWith<AmxFinisher<V, in, out, TableSilu<V>>, out>(p);
     }
   }
   switch (epilogue.activation) {

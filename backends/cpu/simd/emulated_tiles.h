@@ -22,6 +22,12 @@ struct EmulatedTiles {
       storeBFloat16(p, first, kWidth);
       storeBFloat16(p + kWidth, second, kWidth);
     }
+    static LW_INLINE Reg magnitude(Reg x, Reg most) { return min(abs(x), most); }
+    static LW_INLINE Reg lookUp(const float (&table)[32], Index index) {
+      Reg x;
+      for (int i = 0; i < kWidth; ++i) x[i] = table[index[i] & 31];
+      return x;
+    }
     static LW_INLINE void prefetchFar(const void*) {}
     static LW_INLINE void expandCodes(const void* codes, const uint8_t* low, const uint8_t* high,
                                       void* rows) {
