@@ -53,7 +53,8 @@ UnitSizes sizesOf(const AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leas
   sizes.blocks = p.blockCount;
   sizes.blockGrain = 2;
   sizes.threads = cut.threads;
-  sizes.byChannels = weightsDominate(p.blockCount * p.blockBytes, rowBytes * rows, cut.caches);
+  const int64_t inputBytes = (p.config.method == AmxMethod::kFlat ? 1 : 2) * rowBytes * rows;
+  sizes.byChannels = weightsDominate(p.blockCount * p.blockBytes, inputBytes, cut.caches);
   return sizes;
 }
 

@@ -19,7 +19,8 @@ int64_t evenStrips(int64_t wanted, int64_t most, int64_t images, int threads) {
 }  // namespace
 
 bool weightsDominate(int64_t weightBytes, int64_t inputBytes, const CacheSizes& caches) {
-  return weightBytes > std::max(inputBytes, caches.l2 / 4);
+  constexpr int64_t kLinesOfWeights = 4;  // that come while one of another core's does
+  return weightBytes > std::max(kLinesOfWeights * inputBytes, caches.l2 / 4);
 }
 
 UnitGrid cutIntoUnits(const UnitSizes& s) {

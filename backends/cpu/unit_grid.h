@@ -31,6 +31,7 @@ struct UnitSizes {
 };
 
 /// Whether reading all weights costs a worker more than reading what another core has written.
+/// Input that each unit copies counts twice.
 bool weightsDominate(int64_t weightBytes, int64_t inputBytes, const CacheSizes& caches);
 
 /// Several units for each of several workers: rows as long as strips hold enough of them, channels
