@@ -88,7 +88,7 @@ struct AmxPlan {
   int64_t scratchBytes = 0;  ///< per worker, 64-byte aligned
 
   // The rest is between bindAmxConv and the kernels.
-  int64_t outH = 0, outW = 0;  ///< kFlat: 1, all pixels
+  int64_t outH = 0, outW = 0;        ///< kFlat: 1, all pixels
   int64_t steps = 0, stepBytes = 0;  ///< products a result, and the bytes of a row of each
   int64_t blockCount = 0, blockBytes = 0;
   UnitGrid units;            ///< rows: of the output; kFlat: pixels; with pooling: of its output
@@ -97,7 +97,7 @@ struct AmxPlan {
   int64_t rowPositions = 0;  ///< positions from one output row to the next
   int64_t group = 0;         ///< blocks that some positions go through before the next
   int64_t expandedAt = 0;    ///< in the scratch: expanded weights
-  bool streamed = false;  ///< weights leave the first-level cache before they are read again
+  bool streamed = false;     ///< weights leave the first-level cache before they are read again
   // kPhases and kRows: pictures in each direction, the size of one, and that of a plane of it,
   // which has 64 bytes a position.
   int64_t phasesH = 0, phasesW = 0, phaseRows = 0, phaseBytes = 0, planes = 1, planeBytes = 0;
