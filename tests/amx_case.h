@@ -327,13 +327,16 @@ class AmxCase {
     const double r = epilogue.residual == ResidualPlace::kNone
                          ? 0
                          : static_cast<double>(added.get(residualIndex(n, y, x, o)));
-    const double activated = activate(epilogue, sum + (before ? r : 0));
+    const double given = sum + (before ? r : 0), activated = activate(epilogue, given);
     const double value = activated + (before ? 0 : r);
     // Each term rounds once in a chain of float32 sums; the functions are good to a few ulps.
     double tolerance = (magnitude + std::abs(r)) * (terms + 8) * 0x1p-24 + 1e-6;
     if (conversion.output == Element::kBFloat16) {
       tolerance = tolerance * 1.01 + std::abs(value) * 0x1p-8;
-      if (epilogue.activation == Activation::kSilu) tolerance += SiluTable::kLargestError;
+      if (epilogue.activation == Activation::kSilu) {
+        const bool inTable = tolerance - given < SiluTable::kEnd;
+        tolerance += inTable ? SiluTable::kLargestError : std::abs(activated);
+      }
     }
     return {value, tolerance};
   }
