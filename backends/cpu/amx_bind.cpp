@@ -43,10 +43,12 @@ struct CutSizes {
 // Units of work: strips of rows that fit `stripBytes` and, where there are several workers, some
 // units for each, or one where a unit copies what it reads. Rows are cut where the weights are
 // small, output channels elsewhere: then a worker reads inputs that another core has just written.
-UnitSizes sizesOf(const AmxPlan& p, int64_t rows, int64_t rowBytes, int64_t leastRows,
-                  const CutSizes& cut) {
+UnitSizes sizesOf(const AmxPlan& p, int64_t images, int64_t rows, int64_t rowPositions,
+                  int64_t rowBytes, const CutSizes& cut) {
+  const int64_t leastRows = std::min(rows, divideUp(kLeastPositions, rowPositions));
   const int64_t fitting = cut.stripBytes / std::max<int64_t>(1, rowBytes);
   UnitSizes sizes;
+  sizes.images = images;
   sizes.rows = rows;
   sizes.leastRows = leastRows;
   sizes.cacheRows = std::clamp<int64_t>(fitting, leastRows, rows);
@@ -82,11 +84,8 @@ void bindPhases(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   p.phasesH = planes && runs.rows % s.sh == 0 ? 1 : phasesOf(s.kh, s.sh, s.dh);
   p.phasesW = rowsOnly ? 1 : phasesOf(s.kw, s.sw, s.dw);
   const int64_t phases = p.phasesH * p.phasesW;
-  UnitSizes sizes =
-      sizesOf(p, p.outH, p.rowPositions * p.position * p.planes * phases,
-              std::min<int64_t>(p.outH, divideUp(kLeastPositions, p.rowPositions)), cut);
-  sizes.images = s.n;
-  cutUnits(p, sizes);
+  cutUnits(p, sizesOf(p, s.n, p.outH, p.rowPositions,
+                      p.rowPositions * p.position * p.planes * phases, cut));
   p.phaseRows = p.strip + (s.kh - 1) * s.dh / s.sh;
   // An odd number of lines: planes do not meet in the same sets of a cache. Columns may be written
   // up to a line beyond the picture's end, or as many at once as a vector has floats.
@@ -126,10 +125,7 @@ void bindGather(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut)
   AmxPlan& p = bound.plan;
   p.position = runs.position;
   p.rowPositions = p.outW;
-  UnitSizes sizes = sizesOf(p, p.outH, p.outW * p.position,
-                            std::min<int64_t>(p.outH, divideUp(kLeastPositions, p.outW)), cut);
-  sizes.images = p.shape.n;
-  cutUnits(p, sizes);
+  cutUnits(p, sizesOf(p, p.shape.n, p.outH, p.outW, p.outW * p.position, cut));
   for (int64_t i = 0; i < p.steps; ++i) bound.offsets.push_back(i * runs.stepBytes);
   p.scratchBytes =
       kAmxStoreBytes + roundUp(p.strip * p.outW, kTileRows) * p.position + 2 * kRowBytes;
@@ -141,8 +137,7 @@ void bindFlat(AmxConvolution& bound, const AmxRuns& runs, const CutSizes& cut) {
   p.outH = 1;
   p.outW = p.rowPositions = s.n * s.h * s.w;
   p.position = p.in.pixel * elementBytes(p.config.element);
-  UnitSizes sizes = sizesOf(p, p.outW, s.ci * elementBytes(p.config.element),
-                            std::min<int64_t>(p.outW, kLeastPositions), cut);
+  UnitSizes sizes = sizesOf(p, 1, p.outW, 1, s.ci * elementBytes(p.config.element), cut);
   sizes.rowGrain = 2 * kTileRows;
   sizes.unitsPerThread = 4;
   cutUnits(p, sizes);

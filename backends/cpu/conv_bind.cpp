@@ -9,8 +9,6 @@
 namespace layerwise::cpu {
 namespace {
 
-constexpr int kUnitsPerThread = 4;
-
 // A 1x1 convolution over dense rows is a matrix product over all pixels of all images.
 bool canFlatten(const ConvPlan& p) {
   const ConvShape& s = p.shape;
@@ -23,11 +21,17 @@ bool canFlatten(const ConvPlan& p) {
          (p.epilogue.residual == ResidualPlace::kNone || dense(p.residual));
 }
 
-// The same with the sizes that the configuration asks for.
-UnitGrid cutAsConfigured(const UnitSizes& sizes, const ConvConfig& c, int64_t strip) {
+// Some units for each worker, or of the sizes that the configuration asks for: `strip` rows.
+UnitGrid cutAsConfigured(const ConvPlan& p, UnitSizes sizes, int threads, int64_t strip) {
+  const ConvConfig& c = p.config;
+  sizes.blocks = p.blockCount;
+  sizes.threads = threads;
+  sizes.unitsPerThread = 4;
   UnitGrid g = cutIntoUnits(sizes);
-  if (c.stripPixels) g.strips = divideUp(sizes.rows, std::clamp<int64_t>(strip, 1, sizes.rows));
-  g.strips = std::min(g.strips, grainsOf(g.rows, g.rowGrain));
+  if (c.stripPixels) {
+    g.strips = std::min(divideUp(g.rows, std::clamp<int64_t>(strip, 1, g.rows)),
+                        divideUp(g.rows, g.rowGrain));
+  }
   if (c.blocks) g.chunks = divideUp(g.blocks, std::min<int64_t>(c.blocks, g.blocks));
   return g;
 }
@@ -66,11 +70,8 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   sizes.rowGrain = p.flat ? c.pixels : 1;
   sizes.leastRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
   sizes.cacheRows = cacheRows;
-  sizes.blocks = p.blockCount;
-  sizes.threads = threads;
-  sizes.unitsPerThread = kUnitsPerThread;
   sizes.byChannels = weightsDominate(weightBytes, rowBytes * rows, caches);
-  p.units = cutAsConfigured(sizes, c, p.flat ? c.stripPixels : c.stripPixels / p.outW);
+  p.units = cutAsConfigured(p, sizes, threads, p.flat ? c.stripPixels : c.stripPixels / p.outW);
   const int64_t strip = mostRows(p.units);
 
   int64_t channels = copiedChannels;
@@ -119,11 +120,8 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
   sizes.rowGrain = c.stripPixels ? 1 : c.pixels;
   sizes.leastRows = c.pixels;
   sizes.cacheRows = cacheRows;
-  sizes.blocks = p.blockCount;
-  sizes.threads = threads;
-  sizes.unitsPerThread = kUnitsPerThread;
   sizes.byChannels = weightsDominate(weightBytes, 4 * p.depth * s.h * s.w * s.n, caches);
-  p.units = cutAsConfigured(sizes, c, c.stripPixels);
+  p.units = cutAsConfigured(p, sizes, threads, c.stripPixels);
   const int64_t strip = mostRows(p.units);
   p.elementFloats = strip * p.rowFloats + 16;
   p.scratchFloats = elements * (p.elementFloats + strip * block) + 64;
@@ -142,10 +140,7 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   sizes.rows = p.outH;
   sizes.leastRows = divideUp(4, s.sh);
   sizes.cacheRows = caches.l2 / 2 / rowBytes;
-  sizes.blocks = p.blockCount;
-  sizes.threads = threads;
-  sizes.unitsPerThread = kUnitsPerThread;
-  p.units = cutAsConfigured(sizes, p.config, p.config.stripPixels / p.outW);
+  p.units = cutAsConfigured(p, sizes, threads, p.config.stripPixels / p.outW);
   p.scratchFloats = kTileFloats + 32;  // and a vector of border, and place for another
 }
 
