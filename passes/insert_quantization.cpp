@@ -151,9 +151,10 @@ std::map<ValueId, TensorQuantization> chooseScales(const Graph& graph, const Ins
 }
 
 /// Whether a node that reads a quantised tensor reads what the 8 bits hold, not what they were made
-/// of.
+/// of: not a layer that is to be exact.
 bool readsQuantized(const Node& node) {
-  return !node.as<Quantize>() && !node.as<Shape>();
+  const bool hasWeights = node.as<Convolution>() || node.as<FullyConnected>();
+  return !node.as<Quantize>() && !node.as<Shape>() && !(hasWeights && staysFloat(node));
 }
 
 }  // namespace

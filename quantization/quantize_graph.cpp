@@ -19,6 +19,7 @@
 #include "passes/rewrite.h"
 #include "quantization/calibrate.h"
 #include "quantization/equalize.h"
+#include "quantization/float_heads.h"
 #include "quantization/float_residuals.h"
 #include "quantization/input_errors.h"
 #include "quantization/kept_batches.h"
@@ -35,18 +36,6 @@ constexpr std::size_t kCorrectingBatches = 64;
 /// What the pictures may take that are looked at twice, for equalisation.
 constexpr std::size_t kKeptBytes = std::size_t{256} << 20;
 static_assert(kCorrectingBatches >= kJudgedBatches);
-
-/// By node, whether its results go into one of `layers`, through others or not.
-std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& layers) {
-  std::vector<bool> feeds(graph.nodes.size());
-  for (std::size_t i = feeds.size(); i-- > 0;)
-    for (ValueId output : graph.nodes[i].outputs)
-      for (NodeId reader : graph.value(output).consumers)
-        if (feeds[static_cast<std::size_t>(reader)] ||
-            std::binary_search(layers.begin(), layers.end(), reader))
-          feeds[i] = true;
-  return feeds;
-}
 
 /// What is known of the numbers in a network, and what was made of it.
 class Preparation {
@@ -235,6 +224,10 @@ class Preparation {
 }  // namespace
 
 void quantizeGraph(Graph& graph, const BuilderConfig& config) {
+  const std::size_t layers = quantizableLayers(graph, {}).size();
+  // Who allows bytes allows bfloat16, which is more exact.
+  keepHeadsFloat(graph,
+                 config.precision == DataType::kFloat32 ? DataType::kBFloat16 : config.precision);
   if (tensorsToQuantize(graph, {}).empty()) return;
   Preparation prepared(graph, config);
   const std::vector<ValueId>& tensors = prepared.tensors();
@@ -245,7 +238,6 @@ void quantizeGraph(Graph& graph, const BuilderConfig& config) {
                 fmt::format("[builder] int8 needs the ranges of tensors: give a calibrator, or a "
                             "table that holds '{}' and others",
                             distinctNames(graph)[static_cast<std::size_t>(tensors.back())]));
-  const std::size_t layers = quantizableLayers(graph, {}).size();
   FloatLayers floatLayers;
   if (config.maxDrop > 0) {
     if (prepared.judges().empty())

@@ -8,6 +8,7 @@
 #include "layerwise/builder.h"
 #include "layerwise/calibrator.h"
 #include "layerwise/error.h"
+#include "tests/every_layer.h"
 #include "tests/graph_maker.h"
 #include "tests/signal_to_noise.h"
 
@@ -154,6 +155,78 @@ TEST(Int8Engine, TakesTheUsersRangesAndPrecisionsFirst) {
   EXPECT_GT(signalToNoise(none, both), 10);
   EXPECT_GT(signalToNoise(none, one), signalToNoise(none, both));
   EXPECT_NE(one, none);
+}
+
+TEST(Int8Engine, KeepsDecodedHeadsAndWhatTheyReadOutOfBytes) {
+  registerTestPlugin();
+  constexpr std::int64_t kSide = 12, kChannels = 8;
+  const Dims side{1, kChannels, kSide, kSide};
+  GraphMaker m;
+  const ConstantData picture = m.random(kChannels * kSide * kSide);
+  std::vector<ConstantData> kernels;
+  for (int i = 0; i < 4; ++i) kernels.push_back(m.random(kChannels * kChannels));
+  const auto build = [&](bool wished) {
+    Network network;
+    const auto layer = [&](Tensor& x, std::size_t i) -> Layer& {
+      return network.addConvolution(
+          x, kChannels, {1, 1},
+          {DataType::kFloat32, kernels[i].as<float>(), kChannels * kChannels});
+    };
+    Tensor& x = network.addInput("x", DataType::kFloat32, side);
+    Tensor& middle =
+        network.addActivation(layer(x, 0).output(), ActivationType::kLeakyRelu, 0.1).output();
+    Layer& head = layer(middle, 1);
+    if (wished) head.setPrecision(DataType::kInt8);
+    auto& decoded = network.addPlugin(
+        {&head.output()}, std::make_shared<ScaledBy>("test_scaled_by", 1, std::vector<float>{1}));
+    network.markOutput(decoded.output(), "decoded");
+    // Another reader of the same tensor, and a last layer that nothing decodes.
+    Tensor& other =
+        network.addActivation(layer(middle, 2).output(), ActivationType::kRelu).output();
+    network.markOutput(layer(other, 3).output(), "other");
+    auto calibrator =
+        makeCalibrator(CalibrationMethod::kMinMax, [&, left = 1](CalibrationBatch& batch) mutable {
+          batch.inputs["x"] = {picture.as<float>(), side};
+          return left-- > 0;
+        });
+    return buildEngine(
+        network,
+        {.threads = 1, .optimizationLevel = 0, .int8 = true, .calibrator = calibrator.get()});
+  };
+  const auto exact = build(false), bytes = build(true);
+  EXPECT_NE(exact->inspect().find("int8      3 of 4"), std::string::npos) << exact->inspect();
+  EXPECT_NE(bytes->inspect().find("int8      4 of 4"), std::string::npos) << bytes->inspect();
+  const auto run = [&](const Engine& engine) {
+    std::vector<float> decoded(kChannels * kSide * kSide), other(decoded.size());
+    auto context = engine.createContext();
+    context->setInput("x", picture.as<float>(), side);
+    context->setOutput("decoded", decoded.data());
+    context->setOutput("other", other.data());
+    context->run();
+    return std::pair(std::vector<double>(decoded.begin(), decoded.end()),
+                     std::vector<double>(other.begin(), other.end()));
+  };
+  // What the first layer gives is rounded once less; the other branch is the same to the bit.
+  const auto [decoded, other] = run(*exact);
+  const auto [decodedBytes, otherBytes] = run(*bytes);
+  EXPECT_EQ(other, otherBytes);
+  EXPECT_GT(signalToNoise(decoded, decodedBytes), 25);
+  EXPECT_NE(decoded, decodedBytes);
+  std::vector<double> middle(decoded.size()), want(decoded.size());
+  const auto product = [&](std::size_t kernel, const auto& x, std::vector<double>& y) {
+    constexpr std::int64_t kPixels = kSide * kSide;
+    for (std::int64_t i = 0; i < kChannels * kPixels; ++i) {
+      y[static_cast<std::size_t>(i)] = 0;
+      for (std::int64_t c = 0; c < kChannels; ++c)
+        y[static_cast<std::size_t>(i)] +=
+            static_cast<double>(kernels[kernel].as<float>()[i / kPixels * kChannels + c]) *
+            x[c * kPixels + i % kPixels];
+    }
+  };
+  product(0, picture.as<float>(), middle);
+  for (double& y : middle) y = y < 0 ? 0.1 * y : y;
+  product(1, middle.data(), want);
+  EXPECT_GT(signalToNoise(want, decoded), signalToNoise(want, decodedBytes) + 1.5);
 }
 
 TEST(Int8Engine, KeepsTheMostSensitiveLayersWithinTheBudget) {

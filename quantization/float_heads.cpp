@@ -1,0 +1,36 @@
+#include "quantization/float_heads.h"
+
+#include <algorithm>
+
+#include "layerwise/layers.h"
+#include "passes/quantization.h"
+
+namespace layerwise {
+
+std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& nodes) {
+  std::vector<bool> feeds(graph.nodes.size());
+  for (std::size_t i = feeds.size(); i-- > 0;)
+    for (ValueId output : graph.nodes[i].outputs)
+      for (NodeId reader : graph.value(output).consumers)
+        if (feeds[static_cast<std::size_t>(reader)] ||
+            std::binary_search(nodes.begin(), nodes.end(), reader))
+          feeds[i] = true;
+  return feeds;
+}
+
+void keepHeadsFloat(Graph& graph, DataType type) {
+  std::vector<NodeId> plugins;
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes.size()); ++id)
+    if (graph.node(id).as<PluginLayer>()) plugins.push_back(id);
+  const std::vector<NodeId> layers = quantizableLayers(graph, {});
+  const std::vector<bool> isDecoded = nodesThatFeed(graph, plugins);
+  const std::vector<bool> feedsAnother = nodesThatFeed(graph, layers);
+  for (NodeId id : layers) {
+    const auto i = static_cast<std::size_t>(id);
+    Node& node = graph.node(id);
+    if (node.as<Convolution>() && isDecoded[i] && !feedsAnother[i] && !node.precision)
+      node.precision = type;
+  }
+}
+
+}  // namespace layerwise
