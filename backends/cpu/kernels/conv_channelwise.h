@@ -145,6 +145,8 @@ struct Channelwise {
   static LW_INLINE void write(const ConvPlan& p, const Pixels& px, int64_t c, bool clip, Reg low,
                               Reg high, Reg (&acc)[count]) {
     float* const out = reinterpret_cast<float*>(px.out) + c;
+    // A copy: for all that the compiler knows, stores write over the plan.
+    const int64_t pixel = p.out.pixel;
     if (px.residual && clip) {
       const float* const residual = reinterpret_cast<const float*>(px.residual) + c;
       LW_UNROLL for (int i = 0; i < count; ++i) {
@@ -154,10 +156,10 @@ struct Channelwise {
     const int64_t lanes = px.channels - c;
     LW_UNROLL for (int i = 0; i < count; ++i) acc[i] = V::min(high, V::max(low, acc[i]));
     if (lanes >= V::kWidth) {
-      LW_UNROLL for (int i = 0; i < count; ++i) V::store(out + i * p.out.pixel, acc[i]);
+      LW_UNROLL for (int i = 0; i < count; ++i) V::store(out + i * pixel, acc[i]);
     } else {
       LW_UNROLL for (int i = 0; i < count; ++i) {
-        V::storeFirst(out + i * p.out.pixel, acc[i], static_cast<int>(lanes));
+        V::storeFirst(out + i * pixel, acc[i], static_cast<int>(lanes));
       }
     }
   }
@@ -168,8 +170,14 @@ struct Channelwise {
                                        Reg low, Reg high, Reg (&acc)[count]) {
     if (clip && !px.residual && p.conversion.output == Element::kBFloat16) {
       uint16_t* const out = reinterpret_cast<uint16_t*>(px.out) + c;
-      LW_UNROLL for (int i = 0; i < count; ++i) {
-        V::storeBFloat16(out + i * p.out.pixel, V::min(high, V::max(low, acc[i])), px.channels - c);
+      const int64_t pixel = p.out.pixel, lanes = px.channels - c;  // copies, as in write()
+      LW_UNROLL for (int i = 0; i < count; ++i) acc[i] = V::min(high, V::max(low, acc[i]));
+      if (lanes >= V::kWidth) {
+        LW_UNROLL for (int i = 0; i < count; ++i) {
+          V::storeBFloat16(out + i * pixel, acc[i], V::kWidth);
+        }
+      } else {
+        LW_UNROLL for (int i = 0; i < count; ++i) V::storeBFloat16(out + i * pixel, acc[i], lanes);
       }
       return;
     }

@@ -1,10 +1,35 @@
 #pragma once
 
+#include <type_traits>
+
 #include "backends/cpu/conv.h"
 #include "backends/cpu/kernels/finish.h"
 
 namespace layerwise::cpu {
 namespace {
+
+// A row of a picture: of three planes pixels `step` apart. A pixel is written as four numbers, the
+// last of which is 0 and the next pixel's place where `step` is 3. Returns how many were: at least
+// one is left.
+template <class V>
+int64_t interleaveThree(const float* planes, int64_t plane, float* to, int64_t step,
+                        int64_t pixels) {
+  constexpr int kParts = V::kWidth / 4;
+  using Reg = typename V::Reg;
+  int64_t x = 0;
+  for (; x + V::kWidth < pixels; x += V::kWidth) {
+    const float* const from = planes + x;
+    Reg even[2], odd[2], four[4];
+    V::interleave(V::load(from), V::load(from + 2 * plane), even[0], even[1]);
+    V::interleave(V::load(from + plane), V::zero(), odd[0], odd[1]);
+    V::interleave(even[0], odd[0], four[0], four[1]);
+    V::interleave(even[1], odd[1], four[2], four[3]);
+    LW_UNROLL for (int i = 0; i < 4; ++i) {
+      V::storeParts(to + (x + i * kParts) * step, V::bitsOf(four[i]), static_cast<int>(step));
+    }
+  }
+  return x;
+}
 
 // Copies input rows [firstRow, firstRow + rows) of one image, borders included as zeros, so that
 // the microkernel sees none: channels [firstChannel, + channels) to rows of p.copyColumns pixels,
@@ -48,9 +73,15 @@ void copyStrip(const ConvPlan& p, const T* image, int64_t firstRow, int64_t rows
     to += left * p.copyPixel;
     const T* from = image + y * p.in.row + firstChannel * p.in.channel;
     if (p.in.channel != 1) {
+      int64_t done = 0;
+      if constexpr (std::is_same_v<T, float> && std::is_same_v<To, float>) {
+        if (channels == 3 && p.in.pixel == 1) {
+          done = interleaveThree<V>(from, p.in.channel, to, p.copyPixel, inside);
+        }
+      }
       for (int64_t c = 0; c < channels; ++c) {
         const T* plane = from + c * p.in.channel;
-        for (int64_t x = 0; x < inside; ++x) to[x * p.copyPixel + c] = plane[x * p.in.pixel];
+        for (int64_t x = done; x < inside; ++x) to[x * p.copyPixel + c] = plane[x * p.in.pixel];
       }
       for (int64_t x = 0; x < inside; ++x) {
         for (int64_t c = 0; c < p.padding; ++c) to[x * p.copyPixel + channels + c] = 0;
