@@ -17,10 +17,6 @@ constexpr int64_t kRowBytes = 64;
 constexpr int64_t kBlockChannels = 16;
 constexpr int64_t kWordBytes = 4;  // of two bfloat16
 
-constexpr int64_t roundUp(int64_t a, int64_t b) {
-  return divideUp(a, b) * b;
-}
-
 // The values that a result sums are runs, one for each tap of the kernel, with kRows one for each
 // row of it, with kPlanes for each row or some of them, with kGather a single one: neighbours both
 // in the left matrix's rows and in the kernel. A run is cut into rows of 64 bytes, with kFlat into

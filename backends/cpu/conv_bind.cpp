@@ -54,7 +54,7 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   // The input may be anything behind a pixel's channels, and NaN times the weights' zeros is NaN.
   const bool padded = c.element == Element::kBFloat16 && s.ci % wordElements;
   p.copy = bordered || c.copyInput || p.in.channel != 1 || padded || copyBytes != bytes;
-  if (padded) p.padding = divideUp(s.ci, wordElements) * wordElements - s.ci;
+  if (padded) p.padding = roundUp(s.ci, wordElements) - s.ci;
   const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
 
   const int64_t rows = p.flat ? p.outW : p.outH;
@@ -82,7 +82,7 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   }
   p.scratchFloats = kTileFloats;
   if (p.copy) {
-    p.copyPixel = divideUp(channels, wordElements) * wordElements;
+    p.copyPixel = roundUp(channels, wordElements);
     // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
     if (p.copyPixel * copyBytes * s.sw % 2048 == 0) p.copyPixel += 64 / copyBytes;
     p.copyColumns = p.flat ? strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
@@ -91,7 +91,7 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
     p.scratchFloats += divideUp(copyRows * p.copyRow * copyBytes, 4) + 32;
   }
   if (c.method == ConvMethod::kMatched) {
-    p.wordOffsets = divideUp(p.scratchFloats, 2) * 2;
+    p.wordOffsets = roundUp(p.scratchFloats, 2);
     p.scratchFloats = p.wordOffsets + 2 * s.kh * s.kw * p.depth;
   }
   const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
@@ -107,7 +107,7 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
   p.tilesH = divideUp(p.outH, output);
   p.tilesW = divideUp(p.outW, output);
   p.blocksPerGroup = p.blockCount = divideUp(s.co, block);
-  p.rowFloats = divideUp(p.depth, c.width) * c.width;
+  p.rowFloats = roundUp(p.depth, c.width);
   if (p.rowFloats % 256 == 0) p.rowFloats += 16;
 
   const int64_t rows = s.n * p.tilesH * p.tilesW;
@@ -202,7 +202,7 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.outW = shape.outW();
   p.groupCi = shape.ci / shape.groups;
   p.groupCo = shape.co / shape.groups;
-  p.groupLanes = divideUp(p.groupCo, config.width) * config.width;
+  p.groupLanes = roundUp(p.groupCo, config.width);
   p.depth = depthWords(shape, multiplied(config));
   p.blockRows = headerRows(config.element) + packedRows(shape, config);
   if (isDirect(config.method)) {

@@ -3,14 +3,11 @@
 #include <cstdint>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/divide_up.h"
 
 // Internal linkage: units of every instruction set include this.
 namespace layerwise::cpu {
 namespace {
-
-constexpr int64_t divideUp(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 // The most pixels whose accumulators, together with the weights and one broadcast, fit the
 // registers.

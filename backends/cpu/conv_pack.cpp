@@ -29,7 +29,7 @@ void forEachBlock(const ConvShape& s, const ConvConfig& c, const Visit& visit) {
   for (int64_t g = 0; g < groups; ++g) {
     for (int64_t first = 0; first < perGroup; first += size) {
       const int64_t channels = std::min(size, perGroup - first);
-      const int64_t lanes = isReducedDepthwise(c) ? size : divideUp(channels, c.width) * c.width;
+      const int64_t lanes = isReducedDepthwise(c) ? size : roundUp(channels, c.width);
       visit(Block{g * perGroup + first, channels, lanes});
     }
   }

@@ -12,7 +12,7 @@ FullyConnectedPlan bindFullyConnected(const FullyConnectedPlan& plan, int thread
   constexpr int64_t kUnitFloats = 64 * 1024, kOutputsTogether = 8, kUnitsPerThread = 4;
   const int64_t most = divideUp(p.outputs, threads > 1 ? kUnitsPerThread * threads : 1);
   p.block = std::min(most, std::max(kUnitFloats / std::max<int64_t>(p.depth, 1), kOutputsTogether));
-  p.block = divideUp(std::max<int64_t>(p.block, 1), kOutputsTogether) * kOutputsTogether;
+  p.block = roundUp(std::max<int64_t>(p.block, 1), kOutputsTogether);
   p.blocks = divideUp(p.outputs, p.block);
   const int64_t wanted = threads > 1 ? kUnitsPerThread * threads : 1;
   // Every strip reads the weights again.

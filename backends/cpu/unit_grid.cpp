@@ -33,19 +33,19 @@ UnitGrid cutIntoUnits(const UnitSizes& s) {
   g.byChannels = s.byChannels;
   const int64_t images = std::max<int64_t>(1, s.images);
   const int64_t wanted = s.threads > 1 ? int64_t{s.unitsPerThread} * s.threads : 1;
-  const int64_t grains = std::max<int64_t>(1, grainsOf(s.rows, s.rowGrain));
+  const int64_t grains = std::max<int64_t>(1, divideUp(s.rows, s.rowGrain));
   const int64_t fitting =
-      std::clamp<int64_t>(grainsOf(s.rows, std::max<int64_t>(1, s.cacheRows)), 1, grains);
+      std::clamp<int64_t>(divideUp(s.rows, std::max<int64_t>(1, s.cacheRows)), 1, grains);
   g.strips = fitting;
   if (!s.byChannels) {
     const int64_t most =
         std::clamp<int64_t>(s.rows / std::max<int64_t>(1, s.leastRows), fitting, grains);
-    g.strips = evenStrips(std::max(fitting, grainsOf(wanted, images)), most, images, s.threads);
+    g.strips = evenStrips(std::max(fitting, divideUp(wanted, images)), most, images, s.threads);
     // More units of the same rows would repeat copies.
     if (images * g.strips >= s.threads) return g;
   }
   g.chunks =
-      std::clamp<int64_t>(grainsOf(wanted, images * g.strips), 1, grainsOf(s.blocks, s.blockGrain));
+      std::clamp<int64_t>(divideUp(wanted, images * g.strips), 1, divideUp(s.blocks, s.blockGrain));
   return g;
 }
 

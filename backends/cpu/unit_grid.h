@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "backends/cpu/cache_sizes.h"
+#include "backends/cpu/divide_up.h"
 
 namespace layerwise::cpu {
 
@@ -41,18 +42,14 @@ UnitGrid cutIntoUnits(const UnitSizes& sizes);
 // Internal linkage: units of every instruction set include this.
 namespace {
 
-constexpr int64_t grainsOf(int64_t count, int64_t grain) {
-  return (count + grain - 1) / grain;
-}
-
 // Where part `i` of `parts` begins.
 constexpr int64_t partBegin(int64_t i, int64_t parts, int64_t count, int64_t grain) {
-  const int64_t begin = i * grainsOf(count, grain) / parts * grain;
+  const int64_t begin = i * divideUp(count, grain) / parts * grain;
   return begin < count ? begin : count;
 }
 
 constexpr int64_t largestPart(int64_t parts, int64_t count, int64_t grain) {
-  const int64_t size = grainsOf(grainsOf(count, grain), parts) * grain;
+  const int64_t size = divideUp(divideUp(count, grain), parts) * grain;
   return size < count ? size : count;
 }
 

@@ -132,7 +132,7 @@ void convDepthwise(const ConvPlan& p, const TypedConvBuffers& io, int64_t index,
                  border,
                  static_cast<const float*>(io.packed) + block * p.blockRows * D::kChannels,
                  static_cast<int>(channels)};
-    for (int64_t y = unit.begin; y < unit.end; ++y) {
+    for (int64_t y = unit.firstRow; y < unit.lastRow(); ++y) {
       const bool rowInside = precomputed && insideAt(y * s.sh - s.pt, (s.kh - 1) * s.dh, s.h);
       for (int64_t x = 0; x < p.outW; x += kPixels) {
         const int64_t count = smaller(kPixels, p.outW - x);

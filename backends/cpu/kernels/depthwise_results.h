@@ -56,26 +56,22 @@ struct DepthwiseResults {
 };
 
 // A unit of work: some blocks of channels over a strip of an image.
-struct DepthwiseUnit {
+struct DepthwiseUnit : Unit {
   const ConvPlan& plan;
-  int64_t image, begin, end;  // output rows
-  int64_t firstBlock, lastBlock;
   const char *in, *residual;  // of the image; no residual: null
   char* out;
 
   DepthwiseUnit(const ConvPlan& p, const TypedConvBuffers& io, const Unit& unit)
-      : plan(p),
-        image(unit.image),
-        begin(unit.firstRow),
-        end(unit.firstRow + unit.rows),
-        firstBlock(unit.firstBlock),
-        lastBlock(unit.lastBlock),
+      : Unit(unit),
+        plan(p),
         in(static_cast<const char*>(io.in) + image * p.in.image),
         residual(p.epilogue.residual == ResidualPlace::kNone
                      ? nullptr
                      : static_cast<const char*>(io.residual) +
                            image * p.residual.image * elementBytes(p.conversion.residual)),
         out(static_cast<char*>(io.out) + image * p.out.image * elementBytes(p.conversion.output)) {}
+
+  int64_t lastRow() const { return firstRow + rows; }  // behind it, as of blocks
 
   char* outAt(int64_t y, int64_t x, int64_t channel) const {
     return out +

@@ -175,7 +175,7 @@ struct DepthwiseRows {
                    : Walk<const char>{border, 0};
       }
       for (int r = 0; r < kRows; ++r) {
-        const bool exists = firstOut + r < unit.end;
+        const bool exists = firstOut + r < unit.lastRow();
         work.out[r][i] = exists ? Walk<char>{unit.outAt(firstOut + r, 0, channel), p.out.pixel}
                                 : Walk<char>{border + 64, 0};
       }
@@ -233,7 +233,7 @@ struct DepthwiseRows {
   // What comes after the scales for the results before x.
   void finishWaiting(const DepthwiseUnit& unit, const Finish& finish, int64_t y, int64_t x,
                      int64_t channel) {
-    for (int r = 0; r < kRows * P && y + r < unit.end; ++r) {
+    for (int r = 0; r < kRows * P && y + r < unit.lastRow(); ++r) {
       finish.finish(sums + r % kRows * kWaiting * kChannels + r / kRows * (kChannels / P),
                     unit.residualAt(y + r, x - waiting, channel),
                     unit.outAt(y + r, x - waiting, channel), waiting, channels);
@@ -249,13 +249,13 @@ void convDepthwiseRows(const DepthwiseUnit& unit, const TypedConvBuffers& io, fl
   constexpr int64_t kChannels = 4 * V::kWidth;
   const ConvPlan& p = unit.plan;
   const DepthwiseResults<V> finish(p);
-  for (int64_t y = unit.begin; y < unit.end; y += 2) {
+  for (int64_t y = unit.firstRow; y < unit.lastRow(); y += 2) {
     for (int64_t block = unit.firstBlock; block < unit.lastBlock; ++block) {
       const int64_t channel = block * kChannels,
                     channels = smaller(p.shape.co - channel, kChannels);
       const float* header = static_cast<const float*>(io.packed) + block * p.blockRows * kChannels;
       const int64_t parts = depthwiseParts(V::kWidth, channels);
-      if ((y - unit.begin) % (2 * parts)) continue;
+      if ((y - unit.firstRow) % (2 * parts)) continue;
       const auto run = [&]<int P>() {
         using Rows = DepthwiseRows<Dot, S, P>;
         (finish.areBytes ? &Rows::template run<true>
