@@ -30,7 +30,7 @@ std::vector<float> randomWeights(const PackPlan& p) {
 
 /// Output channels, and lanes for them.
 constexpr std::pair<int64_t, int64_t> kBlocks[] = {{1, 8},   {8, 8},   {16, 16}, {19, 24},
-                                                   {31, 32}, {48, 48}, {63, 64}};
+                                                   {31, 32}, {48, 48}, {63, 64}, {77, 80}};
 
 using Kernel = void (*)(const PackPlan&, const float* weights, float* packed);
 

@@ -13,9 +13,12 @@ typedef double WinogradLanes __attribute__((vector_size(kWinogradLanes * sizeof(
 // The weights' transform G of a column or a row of three: pairs of points +-p share their even and
 // odd parts.
 template <int points>
-inline void transformThree(const WinogradLanes& g0, const WinogradLanes& g1,
-                           const WinogradLanes& g2, WinogradLanes* out, int step) {
+inline __attribute__((always_inline)) void transformThree(const WinogradLanes& g0,
+                                                          const WinogradLanes& g1,
+                                                          const WinogradLanes& g2,
+                                                          WinogradLanes* out, int step) {
   constexpr auto& matrix = winogradWeights<points>;
+#pragma GCC unroll 4
   for (int pair = 1; pair + 1 < points - 1; pair += 2) {
     const double(&row)[3] = matrix[pair];
     const WinogradLanes even = row[0] * g0 + row[2] * g2, odd = row[1] * g1;

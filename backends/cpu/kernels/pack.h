@@ -12,64 +12,126 @@ namespace {
 // A transposition whose rows then change their order.
 template <class V>
 void packRows(const PackPlan& p, const float* weights, float* packed) {
+  // So many weights of a channel are read in a run.
+  constexpr int64_t kTogether = 64;
   const int64_t columns = p.inputs * p.taps;
-  const RowWriter<V> writer(p, packed, V::kWidth == 16 && p.taps > 1);
+  const bool streams = V::kWidth == 16 && p.taps > 1 && writesPastCaches(p, packed);
+  float* to[kTogether];
   int64_t input = 0, tap = 0;
-  for (int64_t column = 0; column < columns; column += V::kWidth) {
-    float* to[V::kWidth];
-    const int64_t some = smaller(V::kWidth, columns - column);
+  for (int64_t first = 0; first < columns; first += kTogether) {
+    const int64_t some = smaller(kTogether, columns - first);
     for (int64_t j = 0; j < some; ++j) {
       to[j] = packedRow(p, packed, tap * p.inputs + input);
       if (++tap == p.taps) tap = 0, ++input;
     }
     for (int64_t o = 0; o < p.lanes; o += V::kWidth) {
-      typename V::Reg rows[V::kWidth];
-      loadColumns<V>(weights + o * columns + column, 4 * columns, p.channels - o, some, rows);
-      LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
-        if (j < some) writer.write(to[j] + o, rows[j], p.lanes - o);
+      for (int64_t column = 0; column < some; column += V::kWidth) {
+        typename V::Reg rows[V::kWidth];
+        loadColumns<V>(weights + o * columns + first + column, 4 * columns, p.channels - o,
+                       some - column, rows);
+        LW_UNROLL for (int j = 0; j < V::kWidth; ++j) {
+          if (column + j >= some) break;
+          if (streams) {
+            V::stream(to[column + j] + o, rows[j]);
+          } else {
+            storeUpTo<V>(to[column + j] + o, rows[j], p.lanes - o);
+          }
+        }
       }
     }
   }
-  writer.finish();
+  if (streams) V::finishStreams();
+}
+
+// Rounds doubles of as many output channels as a vector holds.
+template <class V>
+LW_INLINE typename V::Reg rounded(const WinogradLanes* some) {
+  static_assert(V::kWidth == kWinogradLanes || V::kWidth == 2 * kWinogradLanes);
+  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
+  const Floats first = __builtin_convertvector(some[0], Floats);
+  typename V::Reg all;
+  if constexpr (V::kWidth == kWinogradLanes) {
+    __builtin_memcpy(&all, &first, sizeof all);
+  } else {
+    const Floats second = __builtin_convertvector(some[1], Floats);
+    const auto both = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+                                              12, 13, 14, 15);
+    __builtin_memcpy(&all, &both, sizeof all);
+  }
+  return all;
+}
+
+// The points of one input channel's weights `nine`, of kPackLanes output channels; a point's line
+// lies `step` floats behind the one before.
+template <class V, int points, bool streams>
+LW_INLINE void transformLanes(const float (*nine)[kPackLanes], float* to, int64_t step) {
+  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
+  constexpr int kParts = kPackLanes / kWinogradLanes;
+  WinogradLanes half[3 * points][kParts];
+  LW_UNROLL for (int part = 0; part < kParts; ++part) {
+    LW_UNROLL for (int x = 0; x < 3; ++x) {
+      WinogradLanes given[3];
+      LW_UNROLL for (int y = 0; y < 3; ++y) {
+        Floats some;
+        __builtin_memcpy(&some, &nine[y * 3 + x][part * kWinogradLanes], sizeof some);
+        given[y] = __builtin_convertvector(some, WinogradLanes);
+      }
+      transformThree<points>(given[0], given[1], given[2], &half[x][part], 3 * kParts);
+    }
+  }
+  LW_UNROLL for (int y = 0; y < points; ++y) {
+    WinogradLanes row[points][kParts];
+    LW_UNROLL for (int part = 0; part < kParts; ++part) {
+      transformThree<points>(half[3 * y][part], half[3 * y + 1][part], half[3 * y + 2][part],
+                             &row[0][part], kParts);
+    }
+    LW_UNROLL for (int x = 0; x < points; ++x, to += step) {
+      LW_UNROLL for (int l = 0; l < kPackLanes; l += V::kWidth) {
+        const typename V::Reg some = rounded<V>(&row[x][l / kWinogradLanes]);
+        if constexpr (streams) {
+          V::stream(to + l, some);
+        } else {
+          V::store(to + l, some);
+        }
+      }
+    }
+  }
 }
 
 template <class V, int points>
 void packWinograd(const PackPlan& p, const float* weights, float* packed) {
-  // So many input channels' weights of some output channels lie side by side in the first cache.
-  constexpr int64_t kTogether = 16;
-  static_assert(kTogether * 9 % V::kWidth == 0);
-  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
-  float some[kTogether * 9][kPackLanes];
-  const RowWriter<V> writer(p, packed, true);
-  const int64_t step = p.inputs * 9;
-  for (int64_t first = 0; first < p.inputs; first += kTogether) {
-    const int64_t inputs = smaller(kTogether, p.inputs - first), columns = inputs * 9;
-    for (int64_t o = 0; o < p.lanes; o += kPackLanes) {
-      loadLanes<V>(weights + o * step + first * 9, 4 * step, p.channels - o, columns, some);
+  // So many input channels' weights of some output channels lie side by side in the first cache. A
+  // point's lines of all of these are written one after the other.
+  constexpr int64_t kInputs = 8, kLanes = 64;
+  constexpr int64_t kWords = (kInputs * 9 + V::kWidth - 1) / V::kWidth * V::kWidth;
+  float some[kLanes / kPackLanes][kWords][kPackLanes], lines[points * points][kPackLanes];
+  const bool streams = writesPastCaches(p, packed);
+  const int64_t weightStep = p.inputs * 9, step = p.inputs * p.lanes;
+  for (int64_t begin = 0; begin < p.lanes; begin += kLanes) {
+    const int64_t end = smaller(begin + kLanes, p.lanes);
+    for (int64_t first = 0; first < p.inputs; first += kInputs) {
+      const int64_t inputs = smaller(kInputs, p.inputs - first);
+      for (int64_t o = begin; o < end; o += kPackLanes)
+        loadLanes<V>(weights + o * weightStep + first * 9, 4 * weightStep, p.channels - o,
+                     inputs * 9, some[(o - begin) / kPackLanes]);
       for (int64_t i = 0; i < inputs; ++i) {
-        float rows[points * points][kPackLanes];
-        for (int l = 0; l < kPackLanes; l += kWinogradLanes) {
-          WinogradLanes given[9], whole[points * points];
-          for (int k = 0; k < 9; ++k) {
-            Floats part;
-            __builtin_memcpy(&part, &some[i * 9 + k][l], sizeof part);
-            given[k] = __builtin_convertvector(part, WinogradLanes);
+        for (int64_t o = begin; o < end; o += kPackLanes) {
+          const float(*nine)[kPackLanes] = some[(o - begin) / kPackLanes] + i * 9;
+          float* to = packed + (first + i) * p.lanes + o;
+          if (end - o < kPackLanes) {
+            transformLanes<V, points, false>(nine, lines[0], kPackLanes);
+            for (int e = 0; e < points * points; ++e)
+              storeLanes<V>(to + e * step, lines[e], end - o);
+          } else if (streams) {
+            transformLanes<V, points, true>(nine, to, step);
+          } else {
+            transformLanes<V, points, false>(nine, to, step);
           }
-          transformNine<points>(given, whole);
-          for (int e = 0; e < points * points; ++e) {
-            const Floats part = __builtin_convertvector(whole[e], Floats);
-            __builtin_memcpy(&rows[e][l], &part, sizeof part);
-          }
-        }
-        float* to = packed + (first + i) * p.lanes + o;
-        for (int e = 0; e < points * points; ++e, to += p.inputs * p.lanes) {
-          for (int l = 0; l < kPackLanes && o + l < p.lanes; l += V::kWidth)
-            writer.write(to + l, V::load(&rows[e][l]), p.lanes - o - l);
         }
       }
     }
   }
-  writer.finish();
+  if (streams) V::finishStreams();
 }
 
 // To the nearest, to even between two; NaN stays a quiet NaN.

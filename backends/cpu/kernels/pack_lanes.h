@@ -48,31 +48,13 @@ LW_INLINE void storeLanes(float* to, const Word (&row)[kPackLanes], int64_t lane
     storeUpTo<V>(to + l, V::load(reinterpret_cast<const float*>(row) + l), lanes - l);
 }
 
-// Writes up to a vector of a packed row. Rows that follow one another in memory are far apart in
-// time where there are many taps or points, and at distances that share sets of the caches: whole
-// lines then go past them.
-template <class V>
-class RowWriter {
- public:
-  RowWriter(const PackPlan& p, const float* packed, bool scattered)
-      : streams_(p.streams && scattered && p.lanes % kLine == 0 &&
-                 reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0) {}
-  LW_INLINE void write(float* to, typename V::Reg x, int64_t lanes) const {
-    if (streams_) {
-      V::stream(to, x);
-    } else {
-      storeUpTo<V>(to, x, lanes);
-    }
-  }
-  // No destructor: what unwinds the stack would be a symbol for the linker to merge.
-  LW_INLINE void finish() const {
-    if (streams_) V::finishStreams();
-  }
-
- private:
-  static constexpr int64_t kLine = 16;
-  bool streams_;
-};
+// Whether whole lines go past the caches: where rows that follow one another in memory are far
+// apart in time, as with many taps or points, and at distances that share sets of the caches.
+inline bool writesPastCaches(const PackPlan& p, const float* packed) {
+  constexpr int64_t kLine = 16;
+  return p.streams && p.lanes % kLine == 0 &&
+         reinterpret_cast<uintptr_t>(packed) % (kLine * sizeof(float)) == 0;
+}
 
 }  // namespace
 }  // namespace layerwise::cpu
