@@ -43,11 +43,14 @@ std::string runModeOf(const std::vector<TunedChoice>& choices) {
   return found == choices.end() ? std::string() : found->tactic;
 }
 
-void describeIo(Engine::State& state) {
+/// `opt`: the shapes at the inputs' ShapeRange::opt.
+void describeIo(Engine::State& state, const ShapeTable& opt) {
   const Graph& graph = state.graph;
-  ShapeTable low = inferShapes(graph, inputDims(graph, &ShapeRange::min));
-  ShapeTable opt = inferShapes(graph, inputDims(graph, &ShapeRange::opt));
-  ShapeTable high = inferShapes(graph, inputDims(graph, &ShapeRange::max));
+  const auto shapesAt = [&](Dims ShapeRange::*end) {
+    std::vector<Dims> dims = inputDims(graph, end);
+    return dims == inputDims(graph, &ShapeRange::opt) ? opt : inferShapes(graph, dims);
+  };
+  const ShapeTable low = shapesAt(&ShapeRange::min), high = shapesAt(&ShapeRange::max);
   for (const GraphInput& input : graph.inputs)
     state.inputs.push_back({graph.value(input.value).name, input.info.type, input.info.dims,
                             input.range, !input.defaultValues.empty()});
@@ -134,7 +137,8 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   state->logger = options.logger;
   auto pool = std::make_shared<ThreadPool>(options.threads);
   state->workers = pool->size();
-  describeIo(*state);
+  const ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
+  describeIo(*state, shapes);
 
   const std::string signature = state->backend->signature();
   const TunedSection* own = nullptr;
@@ -148,7 +152,6 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
     state->backend->takeCode(own->blobs);
     state->runMode = runModeOf(own->choices);
   }
-  ShapeTable shapes = inferShapes(state->graph, inputDims(state->graph, &ShapeRange::opt));
   const MatchContext context{state->graph, shapes, state->workers};
   std::size_t open = 0;
   std::optional<Selection> known;

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <utility>
 
+#include "engine/compile.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -61,9 +64,7 @@ void checkNames(const Graph& graph) {
   if (graph.outputs.empty()) fail("has no outputs");
 }
 
-void checkShapes(const Graph& graph, Dims ShapeRange::*which) {
-  std::vector<Dims> dims;
-  for (const GraphInput& input : graph.inputs) dims.push_back(input.range.*which);
+void checkShapes(const Graph& graph, const std::vector<Dims>& dims) {
   // The inputs first, and each dimension: shape rules calculate with them.
   for (std::size_t i = 0; i < dims.size(); ++i)
     if (dims[i].volume() > kMaxTensorBytes ||
@@ -95,8 +96,13 @@ void checkGraph(Graph& graph) {
   for (Node& node : graph.nodes) checkNode(node);
   checkNames(graph);
   for (const GraphInput& input : graph.inputs) checkInput(graph.value(input.value).name, input);
-  for (auto which : {&ShapeRange::min, &ShapeRange::opt, &ShapeRange::max})
-    checkShapes(graph, which);
+  std::optional<std::vector<Dims>> checked;  // mostly all three are the same
+  for (auto which : {&ShapeRange::min, &ShapeRange::opt, &ShapeRange::max}) {
+    std::vector<Dims> dims = inputDims(graph, which);
+    if (dims == checked) continue;
+    checkShapes(graph, dims);
+    checked = std::move(dims);
+  }
 }
 
 }  // namespace layerwise
