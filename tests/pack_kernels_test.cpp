@@ -304,14 +304,17 @@ TEST_P(PackKernelsTest, WinogradsIntegersAreTheReferences) {
 TEST_P(PackKernelsTest, SumsAreExact) {
   std::mt19937 random(2);
   std::uniform_int_distribution<int> any(-128, 127);
-  for (std::size_t count : {0, 1, 15, 16, 63, 64, 65, 4608, 65535, 65536, 65537, 300000}) {
+  for (std::size_t count : {0, 1, 9, 15, 16, 63, 64, 65, 4096, 4608, 65535, 65536, 65537, 300000}) {
     std::vector<int8_t> weights(count);
-    for (int8_t& w : weights) w = static_cast<int8_t>(count == 300000 ? -128 : any(random));
+    for (int8_t& w : weights)
+      w = static_cast<int8_t>(count == 300000 || count == 4096 ? -128 : any(random));
     int64_t positive = 0, negative = 0;
     for (int8_t w : weights) (w > 0 ? positive : negative) += w;
     const SignedSums sums = kernels_.sums(weights.data(), static_cast<int64_t>(count));
     EXPECT_EQ(sums.positive, positive) << count;
     EXPECT_EQ(sums.negative, negative) << count;
+    EXPECT_EQ(kernels_.sum(weights.data(), static_cast<int64_t>(count)), positive + negative)
+        << count;
   }
 }
 

@@ -40,13 +40,20 @@ bool hasWholeWords(const ConvShape& s, const AmxConfig& c) {
          s.kh * s.kw <= kMostTaps;
 }
 
-// PackPlan::order then.
+// PackPlan::order then: placeOf() of each word's first weight, in rows.
 std::vector<int64_t> rowOrder(const ConvShape& s, const AmxConfig& c) {
   const AmxRuns runs = amxRuns(s, c);
+  const int64_t words = s.ci / elementsPerWord(c.element), stepRows = runs.stepBytes / 4;
   std::vector<int64_t> order;
-  for (int64_t tap = 0; tap < s.kh * s.kw; ++tap)
-    for (int64_t i = 0; i < s.ci; i += elementsPerWord(c.element))
-      order.push_back(placeOf(s, c, runs, tap, i) / kRowBytes);
+  order.reserve(static_cast<size_t>(s.kh * s.kw * words));
+  for (int64_t tap = 0; tap < s.kh * s.kw; ++tap) {
+    const int64_t first = tap % runs.taps * words;
+    int64_t step = first / stepRows, row = first % stepRows;
+    for (int64_t word = 0; word < words; ++word) {
+      order.push_back(runs.step(tap / runs.taps, step) * stepRows + row);
+      if (++row == stepRows) row = 0, ++step;
+    }
+  }
   return order;
 }
 
@@ -159,25 +166,28 @@ void packAmxBytes(const ConvShape& s, const AmxConfig& c, const int8_t* weights,
                   const float* scales, const float* bias, int inputZero, std::byte* packed) {
   const int64_t count = s.ci * s.kh * s.kw;
   const PackKernels& kernels = packKernels(selectedIsa());
+  // While a channel's weights are in the caches.
+  const auto addConstants = [&](int64_t o) {
+    AmxConstants& block = constantsOf(c, packed)[o / kBlockChannels];
+    block.start[o % kBlockChannels] = startOfSum(kernels, weights + o * count, count, inputZero);
+    block.scale[o % kBlockChannels] = scales[o];
+    block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
+  };
   packBlocks(
       s, c, packed,
       [&](PackPlan plan, int64_t first, std::byte* to) {
         const int8_t* from = weights + first * count;
+        for (int64_t o = first; o < first + plan.channels; ++o) addConstants(o);
         if (plan.taps > 1) return kernels.byteRows(plan, from, reinterpret_cast<float*>(to));
         plan.inputs /= 4;
         kernels.rows(plan, reinterpret_cast<const float*>(from), reinterpret_cast<float*>(to));
       },
       [&](int64_t o, const std::vector<int64_t>& places, std::byte* to) {
         const int8_t* from = weights + o * count;
+        addConstants(o);
         to += o % kBlockChannels * 4;
         for (int64_t place : places) to[place] = static_cast<std::byte>(*from++);
       });
-  for (int64_t o = 0; o < s.co; ++o) {
-    AmxConstants& block = constantsOf(c, packed)[o / kBlockChannels];
-    block.start[o % kBlockChannels] = startOfSum(kernels, weights + o * count, count, inputZero);
-    block.scale[o % kBlockChannels] = scales[o];
-    block.bias[o % kBlockChannels] = bias ? bias[o] : 0.0f;
-  }
 }
 
 }  // namespace layerwise::cpu

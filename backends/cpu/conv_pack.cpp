@@ -83,26 +83,37 @@ void forEachLane(const ConvConfig& c, const Block& b, const Visit& visit) {
   }
 }
 
+// Where a tap of a channel goes, in bytes of the block; another lane's is 4 bytes further each.
+struct TapPlace {
+  int64_t tap, place;
+};
+
 // A word holds taps of one channel.
+std::vector<TapPlace> tapPlaces(const ConvShape& s, int64_t lanes) {
+  std::vector<TapPlace> places;
+  const int64_t words = depthwiseWords(s);
+  for (int64_t word = 0; word < words; ++word) {
+    for (int64_t place = 0; place < 4; ++place) {
+      const DepthwiseTap tap = depthwiseTap(s, word, place);
+      if (tap.exists) places.push_back({tap.ky * s.kw + tap.kx, 4 * word * lanes + place});
+    }
+  }
+  if (!hasSecondRow(s)) return places;
+  constexpr int64_t kPlaces[3] = {2, 1, 3};  // as DepthwiseRows says
+  for (int64_t ky = 0; ky < 3; ++ky) {
+    for (int64_t kx = 0; kx < 3; ++kx)
+      places.push_back({ky * 3 + kx, 4 * (words + kx) * lanes + kPlaces[ky]});
+  }
+  return places;
+}
+
 void packTaps(const ConvShape& s, const ConvConfig& c, const Block& b, const int8_t* weights,
               float* to) {
   auto* elements = reinterpret_cast<int8_t*>(to);
-  const int64_t words = depthwiseWords(s);
+  const std::vector<TapPlace> places = tapPlaces(s, b.lanes);
+  const int64_t taps = s.kh * s.kw;
   forEachLane(c, b, [&](int64_t o, int64_t lane) {
-    const auto put = [&](int64_t word, int64_t place, int64_t ky, int64_t kx) {
-      elements[4 * (word * b.lanes + lane) + place] = weights[(o * s.kh + ky) * s.kw + kx];
-    };
-    for (int64_t word = 0; word < words; ++word) {
-      for (int64_t place = 0; place < 4; ++place) {
-        const DepthwiseTap tap = depthwiseTap(s, word, place);
-        if (tap.exists) put(word, place, tap.ky, tap.kx);
-      }
-    }
-    if (!hasSecondRow(s)) return;
-    constexpr int64_t kPlaces[3] = {2, 1, 3};  // as DepthwiseRows says
-    for (int64_t ky = 0; ky < 3; ++ky) {
-      for (int64_t kx = 0; kx < 3; ++kx) put(words + kx, kPlaces[ky], ky, kx);
-    }
+    for (const TapPlace& p : places) elements[p.place + 4 * lane] = weights[o * taps + p.tap];
   });
 }
 

@@ -18,8 +18,7 @@ const PackKernels& packKernels(Isa isa) {
 
 int startOfSum(const PackKernels& kernels, const int8_t* weights, int64_t count, int inputZero) {
   if (inputZero == 0) return 0;
-  const SignedSums sums = kernels.sums(weights, count);
-  return -inputZero * static_cast<int>(sums.positive + sums.negative);
+  return -inputZero * kernels.sum(weights, count);
 }
 
 }  // namespace layerwise::cpu

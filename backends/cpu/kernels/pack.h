@@ -203,9 +203,16 @@ void packCompanded(const PackPlan& p, const float* weights, float* scales, uint8
 
 template <class V>
 constexpr PackKernels packKernelsOf() {
-  return {&packRows<V>,     &packWinograd<V, 4>,     &packWinograd<V, 6>,
-          &packPairs<V>,    &packCompanded<V>,       &sumsOf,
-          &packByteRows<V>, &packByteWinograd<V, 2>, &packByteWinograd<V, 4>};
+  return {&packRows<V>,
+          &packWinograd<V, 4>,
+          &packWinograd<V, 6>,
+          &packPairs<V>,
+          &packCompanded<V>,
+          &sumOf,
+          sumsOf,
+          &packByteRows<V>,
+          &packByteWinograd<V, 2>,
+          &packByteWinograd<V, 4>};
 }
 
 }  // namespace

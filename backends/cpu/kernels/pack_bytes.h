@@ -93,6 +93,29 @@ void packByteWinograd(const PackPlan& p, const int8_t* weights, float* packed) {
   }
 }
 
+inline int sumOf(const int8_t* weights, int64_t count) {
+  constexpr int kBytes = 64, kRows = 64;  // so many rows' sums of pairs fit 16 bits
+  typedef short Shorts __attribute__((vector_size(kBytes)));
+  typedef int Ints __attribute__((vector_size(kBytes)));
+  Ints sums = {};
+  int64_t i = 0;
+  while (count - i >= kBytes) {
+    Shorts pairs = {};
+    for (int row = 0; row < kRows && count - i >= kBytes; ++row, i += kBytes) {
+      Shorts some;
+      __builtin_memcpy(&some, weights + i, kBytes);
+      pairs += (some << 8 >> 8) + (some >> 8);
+    }
+    Ints words;
+    __builtin_memcpy(&words, &pairs, kBytes);
+    sums += (words << 16 >> 16) + (words >> 16);
+  }
+  int sum = 0;
+  for (int l = 0; l < kBytes / 4; ++l) sum += sums[l];
+  for (; i < count; ++i) sum += weights[i];
+  return sum;
+}
+
 inline SignedSums sumsOf(const int8_t* weights, int64_t count) {
   constexpr int kLanes = 32, kRows = 255;  // so many rows' sums fit 16 bits
   typedef int8_t Bytes __attribute__((vector_size(kLanes)));
