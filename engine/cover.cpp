@@ -65,6 +65,7 @@ std::vector<Region> schedule(const Graph& graph, std::vector<Region> regions) {
   for (std::size_t r = 0; r < regions.size(); ++r)
     if (!waiting[r]) ready.push(static_cast<int>(r));
   std::vector<Region> ordered;
+  ordered.reserve(regions.size());
   while (!ready.empty()) {
     int r = ready.top();
     ready.pop();
@@ -92,6 +93,7 @@ std::optional<Selection> coverAsChosen(MatchContext context, const Backend& back
   for (const Tactic* tactic : backend.tactics()) tactics.emplace(tactic->name(), tactic);
   std::vector<bool> covered(context.graph.nodes.size(), false);
   std::vector<Region> regions;
+  regions.reserve(choices.size());
   std::vector<Candidate> candidates;
   for (const TunedChoice& choice : choices) {
     if (choice.region.empty()) continue;

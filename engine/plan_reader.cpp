@@ -86,6 +86,7 @@ Fields readFields(FlatReader& reader,
   constexpr flatbuffers::uoffset_t kMaxFields = 4096;
   if (stored->size() > kMaxFields) fail("has a layer with {} attributes", stored->size());
   Fields fields;
+  fields.reserve(stored->size());
   for (const plan::Field* field : *stored) {
     std::string name = reader.text(field->name());
     if (fields.find(name)) fail("has the attribute {} twice in one layer", name);
@@ -163,11 +164,13 @@ Graph readGraph(std::span<const std::byte> section, BlobReader& blobs) {
                     stored->weight_only()};
   if (!isFloat(graph.numerics.floatType))
     fail("computes its floating-point layers in {}", toString(graph.numerics.floatType));
+  graph.values.reserve(stored->values()->size());
   for (const plan::Value* value : *stored->values()) {
     Value& added = graph.values.emplace_back();
     added.name = reader.text(value->name());
     if (auto* range = value->range()) added.range = std::pair(range->min(), range->max());
   }
+  graph.nodes.reserve(stored->nodes()->size());
   for (const plan::Node* node : *stored->nodes())
     graph.nodes.push_back(readNode(reader, *node, blobs));
   for (const plan::Input* input : *stored->inputs())

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,7 +26,8 @@ struct Field {
 /// Named values, in the order in which they were first set.
 class LAYERWISE_API Fields {
  public:
-  void set(std::string_view name, Field::Value value);    ///< replaces a value of the same name
+  void set(std::string_view name, Field::Value value);  ///< replaces a value of the same name
+  void reserve(std::size_t count) { fields_.reserve(count); }
   const Field::Value* find(std::string_view name) const;  ///< nullptr where there is none
 
   /// The value; throw Error kBadFile naming the field where it is missing or of another type.
