@@ -42,18 +42,20 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  /// Unbuffered: give it large pieces. Throws Error kIo (disk full, quota, ...).
+  /// Throws Error kIo (disk full, quota, ...), or commit() does.
   void write(const void* data, std::size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
   void commit();
 
  private:
+  void flush();
   [[noreturn]] void fail(const char* what) const;
 
   std::string label_;  ///< "role path", for messages
   std::string target_;
   std::string temporary_;
   int descriptor_ = -1;
+  std::string gathered_;
 };
 
 }  // namespace layerwise

@@ -60,6 +60,19 @@ TEST_F(File, AppearsOnCommitOnly) {
   EXPECT_EQ(filesInFolder(), 1u);
 }
 
+TEST_F(File, WritesPiecesOfAllSizes) {
+  AtomicFile file(path("a"));
+  std::string expected;
+  for (std::size_t size : {1u, 4095u, 4u << 20, 0u, (4u << 20) - 4096u, 9u << 20, 3u}) {
+    std::string piece(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) piece[i] = static_cast<char>(expected.size() + 7 * i);
+    file.write(piece);
+    expected += piece;
+  }
+  file.commit();
+  EXPECT_TRUE(contents(path("a")) == expected);
+}
+
 TEST_F(File, WithoutCommitLeavesTheOldFileAlone) {
   write("a", "old");
   {
