@@ -15,21 +15,35 @@ namespace {
 
 struct Cpuid {
   uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
-  Cpuid(uint32_t leaf, uint32_t subleaf) {
-    __get_cpuid_count(leaf, subleaf, &eax, &ebx, &ecx, &edx);
-  }
+  Cpuid() = default;
+  Cpuid(uint32_t leaf, uint32_t subleaf) { __cpuid_count(leaf, subleaf, eax, ebx, ecx, edx); }
 };
 
 bool bit(uint32_t word, int index) {
   return (word >> index) & 1;
 }
 
-// XCR0: which register files the operating system saves. cpuid alone does not tell.
-uint64_t savedRegisters() {
-  if (!bit(Cpuid(1, 0).ecx, 27)) return 0;
-  uint32_t low = 0, high = 0;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (static_cast<uint64_t>(high) << 32) | low;
+// What the processor and the operating system say. Asked once: a virtual machine stops for some
+// microseconds at each cpuid.
+struct Processor {
+  Cpuid basic, extended, more;  // zeros where there is no such leaf
+  uint64_t saved = 0;           // XCR0: which register files the operating system saves
+
+  Processor() : basic(1, 0) {
+    constexpr uint32_t kExtended = 7;
+    if (Cpuid(0, 0).eax >= kExtended) extended = Cpuid(kExtended, 0);
+    if (extended.eax >= 1) more = Cpuid(kExtended, 1);
+    constexpr int kSavesRegisters = 27;
+    if (!bit(basic.ecx, kSavesRegisters)) return;
+    uint32_t low = 0, high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    saved = (static_cast<uint64_t>(high) << 32) | low;
+  }
+};
+
+const Processor& processor() {
+  static const Processor known;
+  return known;
 }
 
 constexpr uint64_t kYmmState = 0x6;
@@ -38,8 +52,7 @@ constexpr uint64_t kTileState = 0x60000;
 
 std::vector<Isa> detectIsas() {
   std::vector<Isa> found{Isa::kPortable};
-  const Cpuid basic(1, 0), extended(7, 0);
-  const uint64_t saved = savedRegisters();
+  const auto& [basic, extended, more, saved] = processor();
   const bool avx2 = bit(extended.ebx, 5) && bit(basic.ecx, 12) && bit(basic.ecx, 29) &&
                     (saved & kYmmState) == kYmmState;
   if (!avx2) return found;
@@ -59,14 +72,14 @@ bool tilesPermitted() {
 CpuFeatures detectFeatures() {
   CpuFeatures features;
   if (availableIsas().back() == Isa::kPortable) return features;
-  const Cpuid extended(7, 0), more(7, 1);
+  const auto& [basic, extended, more, saved] = processor();
   features.avxVnni = bit(more.eax, 4);
   if (availableIsas().back() != Isa::kAvx512) return features;
   features.avx512Vnni = bit(extended.ecx, 11);
   features.avx512Bf16 = bit(more.eax, 5);
   // The kernels on tiles permute bytes, too, as all processors with tiles do.
   const bool permutesBytes = bit(extended.ecx, 1);
-  if ((savedRegisters() & kTileState) == kTileState && bit(extended.edx, 24) && permutesBytes) {
+  if ((saved & kTileState) == kTileState && bit(extended.edx, 24) && permutesBytes) {
     features.amxTile = tilesPermitted();
     features.amxInt8 = features.amxTile && bit(extended.edx, 25);
     features.amxBf16 = features.amxTile && bit(extended.edx, 22);
