@@ -197,6 +197,7 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
             options.weights->release(w.bytes.get(), bytes);
     }
   });
+  if (options.weights) options.weights->release(options.weights->data(), options.weights->size());
   if (open > 0) state->runMode.clear();
   if (state->backend->hasRunModes() && (!state->runMode.empty() || (open > 0 && options.level > 0)))
     setRunMode(*state, pool);

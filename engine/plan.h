@@ -46,9 +46,9 @@ std::vector<std::byte> writePlan(const PlanContents& contents);
 /// The same to a file, through a temporary name. Throws Error kIo.
 void writePlanFile(const PlanContents& contents, const std::string& path);
 
-/// Reads and validates a plan file. Constants point into the mapped file, which lives as long as
-/// one of them. Throws Error kIo, or kBadFile naming the file and the thing that is wrong, or
-/// kUnsupported for a plugin or layer kind that this program lacks.
+/// Reads and validates a plan file. Constants of more than 16 KiB point into the mapped file, which
+/// lives as long as one of them. Throws Error kIo, or kBadFile naming the file and the thing that
+/// is wrong, or kUnsupported for a plugin or layer kind that this program lacks.
 PlanContents readPlanFile(const std::string& path);
 /// The same from memory; the bytes are copied once.
 PlanContents readPlan(std::span<const std::byte> bytes);

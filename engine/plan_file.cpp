@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "engine/checksum.h"
+#include "engine/graph.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -155,10 +156,21 @@ std::shared_ptr<const std::byte> BlobReader::take(std::uint64_t offset, std::uin
       offset > section_.size() - kPlanAlignment || size > section_.size() - kPlanAlignment - offset)
     fail("{}: {} bytes at {} do not lie inside the section of {} bytes", what, size, offset,
          section_.size());
-  auto [known, isNew] = taken_.try_emplace(offset, size);
-  if (!isNew && known->second != size)
-    fail("{}: {} bytes at {} are {} elsewhere", what, size, offset, known->second);
-  return {owner_, section_.data() + offset};
+  auto [known, isNew] = taken_.try_emplace(offset, Taken{size, nullptr});
+  Taken& taken = known->second;
+  if (!isNew && taken.size != size)
+    fail("{}: {} bytes at {} are {} elsewhere", what, size, offset, taken.size);
+  if (isNew) {
+    // Biases and the like are read again when kernels are bound, and each page of the file that is
+    // touched then may bring 2 MB of it back into the process's memory.
+    constexpr std::uint64_t kCopied = 16 << 10;
+    const std::byte* const stored = section_.data() + offset;
+    taken.bytes =
+        size > kCopied
+            ? std::shared_ptr<const std::byte>(owner_, stored)
+            : ConstantData::copyOf(DataType::kUInt8, stored, static_cast<std::int64_t>(size)).bytes;
+  }
+  return taken.bytes;
 }
 
 void BlobReader::finish() const {
@@ -166,10 +178,10 @@ void BlobReader::finish() const {
   auto expectZero = [&](std::uint64_t until) {
     if (!isZero(section_.subspan(end, until - end))) fail("has bytes between its weights");
   };
-  for (const auto& [offset, size] : taken_) {
+  for (const auto& [offset, taken] : taken_) {
     if (offset < end) fail("has weights that overlap at {}", offset);
     expectZero(offset);
-    end = offset + size;
+    end = offset + taken.size;
   }
   expectZero(section_.size());
 }

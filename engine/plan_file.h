@@ -55,7 +55,8 @@ class BlobReader {
   BlobReader(std::span<const std::byte> section, std::shared_ptr<const std::byte> owner)
       : section_(section), owner_(std::move(owner)) {}
 
-  /// Throws Error kBadFile, beginning with `what`, for a range that does not lie inside.
+  /// In the section's memory, or a copy of what is small, one for all who take it. Throws Error
+  /// kBadFile, beginning with `what`, for a range that does not lie inside.
   std::shared_ptr<const std::byte> take(std::uint64_t offset, std::uint64_t size,
                                         std::string_view what);
   /// Throws Error kBadFile where blobs overlap or something lies between them.
@@ -64,7 +65,11 @@ class BlobReader {
  private:
   std::span<const std::byte> section_;
   std::shared_ptr<const std::byte> owner_;
-  std::map<std::uint64_t, std::uint64_t> taken_;  ///< offset to size
+  struct Taken {
+    std::uint64_t size;
+    std::shared_ptr<const std::byte> bytes;
+  };
+  std::map<std::uint64_t, Taken> taken_;  ///< by offset
 };
 
 }  // namespace layerwise

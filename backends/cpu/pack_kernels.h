@@ -39,6 +39,7 @@ struct PackKernels {
   /// The codes of such pairs (companded_weights.h) of up to 16 channels, lanes are 16. Two rows
   /// share 64 bytes: 8 of each in turn.
   void (*companded)(const PackPlan&, const float* weights, float* scales, uint8_t* packed);
+  /// Of all weights, and of the positive and the negative ones apart.
   int (*sum)(const int8_t* weights, int64_t count);
   SignedSums (*sums)(const int8_t* weights, int64_t count);
   /// Row (tap, input / 4) of bytes: inputs is a multiple of 4, taps are kMostTaps or fewer.
