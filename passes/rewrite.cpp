@@ -9,6 +9,17 @@ bool hasOneReader(const Graph& graph, ValueId value) {
   return graph.value(value).consumers.size() == 1 && !graph.isOutput(value);
 }
 
+std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& nodes) {
+  std::vector<bool> feeds(graph.nodes.size());
+  for (std::size_t i = feeds.size(); i-- > 0;)
+    for (ValueId output : graph.nodes[i].outputs)
+      for (NodeId reader : graph.value(output).consumers)
+        if (feeds[static_cast<std::size_t>(reader)] ||
+            std::binary_search(nodes.begin(), nodes.end(), reader))
+          feeds[i] = true;
+  return feeds;
+}
+
 bool precisionAllows(const Node& first, const Node& second) {
   return !second.precision || second.precision == first.precision;
 }

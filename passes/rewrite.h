@@ -22,6 +22,9 @@ const A* producedBy(const Graph& graph, ValueId value) {
 /// produces it.
 bool hasOneReader(const Graph& graph, ValueId value);
 
+/// By node, whether its results go into one of `nodes` (in order), through others or not.
+std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& nodes);
+
 /// Whether `second` may be computed as a part of `first` without breaking a wish for its precision.
 bool precisionAllows(const Node& first, const Node& second);
 

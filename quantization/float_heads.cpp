@@ -1,22 +1,10 @@
 #include "quantization/float_heads.h"
 
-#include <algorithm>
-
 #include "layerwise/layers.h"
 #include "passes/quantization.h"
+#include "passes/rewrite.h"
 
 namespace layerwise {
-
-std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& nodes) {
-  std::vector<bool> feeds(graph.nodes.size());
-  for (std::size_t i = feeds.size(); i-- > 0;)
-    for (ValueId output : graph.nodes[i].outputs)
-      for (NodeId reader : graph.value(output).consumers)
-        if (feeds[static_cast<std::size_t>(reader)] ||
-            std::binary_search(nodes.begin(), nodes.end(), reader))
-          feeds[i] = true;
-  return feeds;
-}
 
 void keepHeadsFloat(Graph& graph, DataType type) {
   std::vector<NodeId> plugins;

@@ -10,7 +10,4 @@ namespace layerwise {
 /// Layers with a precision of the user's own keep it.
 void keepHeadsFloat(Graph& graph, DataType type);
 
-/// By node, whether its results go into one of `nodes` (in order), through others or not.
-std::vector<bool> nodesThatFeed(const Graph& graph, const std::vector<NodeId>& nodes);
-
 }  // namespace layerwise
