@@ -128,6 +128,9 @@ class Backend {
   /// Whether a layer runs faster in 8 bits where no pair of its weights saturates
   /// (layers/byte_pairs.h).
   virtual bool favoursFittingPairs(const Node&) const { return false; }
+  /// Whether a detector's heads stay out of 8 bits (quantization/float_heads.h): not where that
+  /// takes much of its time.
+  virtual bool keepsHeadsFloat() const { return false; }
 };
 
 /// The backend of a device name, "cpu" for one; throws Error kDevice saying what there is.

@@ -226,8 +226,9 @@ class Preparation {
 void quantizeGraph(Graph& graph, const BuilderConfig& config) {
   const std::size_t layers = quantizableLayers(graph, {}).size();
   // Who allows bytes allows bfloat16, which is more exact.
-  keepHeadsFloat(graph,
-                 config.precision == DataType::kFloat32 ? DataType::kBFloat16 : config.precision);
+  if (findBackend(config.device).keepsHeadsFloat())
+    keepHeadsFloat(graph,
+                   config.precision == DataType::kFloat32 ? DataType::kBFloat16 : config.precision);
   if (tensorsToQuantize(graph, {}).empty()) return;
   Preparation prepared(graph, config);
   const std::vector<ValueId>& tensors = prepared.tensors();

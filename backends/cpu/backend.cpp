@@ -58,6 +58,8 @@ class CpuBackend final : public Backend {
 
   DevicePeak measurePeak(int threads) const override { return cpu::measurePeak(threads); }
 
+  bool keepsHeadsFloat() const override { return true; }
+
   // Winograd's algorithm on bytes takes any weights.
   bool favoursFittingPairs(const Node& layer) const override {
     const TypedConvKernels& bytes = typedConvKernels(Element::kUInt8, selectedCpu());
