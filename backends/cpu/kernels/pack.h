@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backends/cpu/companding_code.h"
+#include "backends/cpu/divide_up.h"
 #include "backends/cpu/kernels/pack_bytes.h"
 #include "backends/cpu/kernels/pack_lanes.h"
 #include "backends/cpu/pack_kernels.h"
@@ -43,17 +44,18 @@ void packRows(const PackPlan& p, const float* weights, float* packed) {
   if (streams) V::finishStreams();
 }
 
+typedef float WinogradFloats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
+
 // Rounds doubles of as many output channels as a vector holds.
 template <class V>
 LW_INLINE typename V::Reg rounded(const WinogradLanes* some) {
   static_assert(V::kWidth == kWinogradLanes || V::kWidth == 2 * kWinogradLanes);
-  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
-  const Floats first = __builtin_convertvector(some[0], Floats);
+  const auto first = __builtin_convertvector(some[0], WinogradFloats);
   typename V::Reg all;
   if constexpr (V::kWidth == kWinogradLanes) {
     __builtin_memcpy(&all, &first, sizeof all);
   } else {
-    const Floats second = __builtin_convertvector(some[1], Floats);
+    const auto second = __builtin_convertvector(some[1], WinogradFloats);
     const auto both = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
                                               12, 13, 14, 15);
     __builtin_memcpy(&all, &both, sizeof all);
@@ -63,16 +65,16 @@ LW_INLINE typename V::Reg rounded(const WinogradLanes* some) {
 
 // The points of one input channel's weights `nine`, of kPackLanes output channels; a point's line
 // lies `step` floats behind the one before.
-template <class V, int points, bool streams>
-LW_INLINE void transformLanes(const float (*nine)[kPackLanes], float* to, int64_t step) {
-  typedef float Floats __attribute__((vector_size(kWinogradLanes * sizeof(float))));
+template <class V, int points>
+LW_INLINE void transformLanes(const float (*nine)[kPackLanes], float* to, int64_t step,
+                              bool streams) {
   constexpr int kParts = kPackLanes / kWinogradLanes;
   WinogradLanes half[3 * points][kParts];
   LW_UNROLL for (int part = 0; part < kParts; ++part) {
     LW_UNROLL for (int x = 0; x < 3; ++x) {
       WinogradLanes given[3];
       LW_UNROLL for (int y = 0; y < 3; ++y) {
-        Floats some;
+        WinogradFloats some;
         __builtin_memcpy(&some, &nine[y * 3 + x][part * kWinogradLanes], sizeof some);
         given[y] = __builtin_convertvector(some, WinogradLanes);
       }
@@ -88,7 +90,7 @@ LW_INLINE void transformLanes(const float (*nine)[kPackLanes], float* to, int64_
     LW_UNROLL for (int x = 0; x < points; ++x, to += step) {
       LW_UNROLL for (int l = 0; l < kPackLanes; l += V::kWidth) {
         const typename V::Reg some = rounded<V>(&row[x][l / kWinogradLanes]);
-        if constexpr (streams) {
+        if (streams) {
           V::stream(to + l, some);
         } else {
           V::store(to + l, some);
@@ -103,7 +105,7 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
   // So many input channels' weights of some output channels lie side by side in the first cache. A
   // point's lines of all of these are written one after the other.
   constexpr int64_t kInputs = 8, kLanes = 64;
-  constexpr int64_t kWords = (kInputs * 9 + V::kWidth - 1) / V::kWidth * V::kWidth;
+  constexpr int64_t kWords = roundUp(kInputs * 9, V::kWidth);
   float some[kLanes / kPackLanes][kWords][kPackLanes], lines[points * points][kPackLanes];
   const bool streams = writesPastCaches(p, packed);
   const int64_t weightStep = p.inputs * 9, step = p.inputs * p.lanes;
@@ -119,13 +121,11 @@ void packWinograd(const PackPlan& p, const float* weights, float* packed) {
           const float(*nine)[kPackLanes] = some[(o - begin) / kPackLanes] + i * 9;
           float* to = packed + (first + i) * p.lanes + o;
           if (end - o < kPackLanes) {
-            transformLanes<V, points, false>(nine, lines[0], kPackLanes);
+            transformLanes<V, points>(nine, lines[0], kPackLanes, false);
             for (int e = 0; e < points * points; ++e)
               storeLanes<V>(to + e * step, lines[e], end - o);
-          } else if (streams) {
-            transformLanes<V, points, true>(nine, to, step);
           } else {
-            transformLanes<V, points, false>(nine, to, step);
+            transformLanes<V, points>(nine, to, step, streams);
           }
         }
       }
@@ -209,7 +209,7 @@ constexpr PackKernels packKernelsOf() {
           &packPairs<V>,
           &packCompanded<V>,
           &sumOf,
-          sumsOf,
+          &sumsOf,
           &packByteRows<V>,
           &packByteWinograd<V, 2>,
           &packByteWinograd<V, 4>};
