@@ -9,6 +9,8 @@
 namespace layerwise::cpu {
 namespace {
 
+constexpr int kUnitsPerThread = 4;
+
 // A 1x1 convolution over dense rows is a matrix product over all pixels of all images.
 bool canFlatten(const ConvPlan& p) {
   const ConvShape& s = p.shape;
@@ -26,7 +28,6 @@ UnitGrid cutAsConfigured(const ConvPlan& p, UnitSizes sizes, int threads, int64_
   const ConvConfig& c = p.config;
   sizes.blocks = p.blockCount;
   sizes.threads = threads;
-  sizes.unitsPerThread = 4;
   UnitGrid g = cutIntoUnits(sizes);
   if (c.stripPixels) {
     g.strips = std::min(divideUp(g.rows, std::clamp<int64_t>(strip, 1, g.rows)),
@@ -67,6 +68,7 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   UnitSizes sizes;
   sizes.images = p.flat ? 1 : s.n;
   sizes.rows = rows;
+  sizes.unitsPerThread = kUnitsPerThread;
   sizes.rowGrain = p.flat ? c.pixels : 1;
   sizes.leastRows = p.flat ? 6 * c.pixels : divideUp(4 * c.pixels, p.outW);
   sizes.cacheRows = cacheRows;
@@ -117,9 +119,9 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
       std::max<int64_t>(c.pixels, caches.l2 * 3 / 4 / rowBytes / c.pixels * c.pixels);
   UnitSizes sizes;
   sizes.rows = rows;
-  sizes.rowGrain = c.stripPixels ? 1 : c.pixels;
   sizes.leastRows = c.pixels;
   sizes.cacheRows = cacheRows;
+  // Each unit reads the weights of all points once more, so that a worker has one.
   sizes.byChannels = weightsDominate(weightBytes, 4 * p.depth * s.h * s.w * s.n, caches);
   p.units = cutAsConfigured(p, sizes, threads, c.stripPixels);
   const int64_t strip = mostRows(p.units);
@@ -138,6 +140,7 @@ void bindChannelwise(ConvPlan& p, int threads, const CacheSizes& caches) {
   UnitSizes sizes;
   sizes.images = s.n;
   sizes.rows = p.outH;
+  sizes.unitsPerThread = kUnitsPerThread;
   sizes.leastRows = divideUp(4, s.sh);
   sizes.cacheRows = caches.l2 / 2 / rowBytes;
   p.units = cutAsConfigured(p, sizes, threads, p.config.stripPixels / p.outW);
