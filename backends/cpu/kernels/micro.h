@@ -112,25 +112,29 @@ struct MicroKernel {
     pixelStep<0, 0>(acc, b, bases, step, step3, k);
   }
 
-  // Two words of all pixels, matched: at x and y of a's first pixels.
-  template <int p = 0>
-  static LW_INLINE void twoWords(Acc (&acc)[R][P][NV], const char* const (&x)[kBases],
-                                 const char* const (&y)[kBases], int64_t step, int64_t step3,
-                                 const char* weights) {
-    constexpr int base = p / kPixelsPerBase, index = p % kPixelsPerBase;
-    const Words first = Dot::broadcast(pixelAddress<index>(x[base], step, step3));
-    const Words second = Dot::broadcast(pixelAddress<index>(y[base], step, step3));
-    LW_UNROLL for (int n = 0; n < NV; ++n) {
-      const char* w = weights + n * V::kWidth * kWeightBytes;
-      acc[0][p][n] = Dot::dotTwo(acc[0][p][n], first, Dot::weights(w), second,
-                                 Dot::weights(w + NV * V::kWidth * kWeightBytes));
-    }
-    if constexpr (p + 1 < P) twoWords<p + 1>(acc, x, y, step, step3, weights);
+  // Whether the registers hold two words' weights beside accumulators, two broadcasts, two sums and
+  // a constant: what comes from memory takes longer, and pixels share it.
+  static constexpr bool kHoldsWeights = P * NV + 2 * NV + 5 <= V::kRegisters;
+
+  static LW_INLINE Words weightsOf(const char* p) {
+    if constexpr (kHoldsWeights) return V::inRegister(Dot::weights(p));
+    return Dot::weights(p);
   }
 
-  static LW_INLINE void move(const char* const (&from)[kBases], int64_t offset,
-                             const char* (&to)[kBases]) {
-    LW_UNROLL for (int i = 0; i < kBases; ++i) to[i] = from[i] + offset;
+  // Two words of all pixels, matched: `x` and `y` bytes from a's pixels.
+  static LW_INLINE void twoWords(Acc (&acc)[R][P][NV], const char* const (&pixels)[P], int64_t x,
+                                 int64_t y, const char* weights) {
+    Words w[2][NV];
+    LW_UNROLL for (int n = 0; n < NV; ++n) {
+      w[0][n] = weightsOf(weights + n * V::kWidth * kWeightBytes);
+      w[1][n] = weightsOf(weights + (NV + n) * V::kWidth * kWeightBytes);
+    }
+    LW_UNROLL for (int p = 0; p < P; ++p) {
+      const Words first = Dot::broadcast(pixels[p] + x), second = Dot::broadcast(pixels[p] + y);
+      LW_UNROLL for (int n = 0; n < NV; ++n) {
+        acc[0][p][n] = Dot::dotTwo(acc[0][p][n], first, w[0][n], second, w[1][n]);
+      }
+    }
   }
 
   static LW_INLINE void multiplyMatched(Acc (&acc)[R][P][NV], const MicroArgs& args) {
@@ -138,27 +142,28 @@ struct MicroKernel {
     const char* ahead = args.ahead;
     const char* b = static_cast<const char*>(args.b);
     const uint16_t* order = args.order;
-    int64_t step = args.aPixel, step3 = 3 * args.aPixel;
-    const char* bases[1][kBases];
-    LW_UNROLL for (int i = 0; i < kBases; ++i) {
-      bases[0][i] = static_cast<const char*>(args.a) + i * kPixelsPerBase * step;
+    const char* pixels[P];
+    LW_UNROLL for (int p = 0; p < P; ++p) {
+      pixels[p] = static_cast<const char*>(args.a) + p * args.aPixel;
+      __asm__("" : "+r"(pixels[p]));
     }
     int64_t k = args.depth;
     for (int64_t left = args.matched; left > 0; left -= 2, k -= 2, b += 2 * kRow) {
       for (int64_t line = 0; line < args.aheadLines; ++line, ahead += kLine) {
         __builtin_prefetch(ahead, 0, 2);
       }
-      opaque(bases, step, step3);
-      const char *x[kBases], *y[kBases];
-      move(bases[0], args.offsets[*order++], x);
-      move(bases[0], args.offsets[*order++], y);
-      twoWords(acc, x, y, step, step3, b);
+      const int64_t x = args.offsets[*order++], y = args.offsets[*order++];
+      twoWords(acc, pixels, x, y, b);
     }
     for (; k > 0; --k, b += kRow) {
-      opaque(bases, step, step3);
-      const char* x[1][kBases];
-      move(bases[0], args.offsets[*order++], x[0]);
-      depthStep(acc, x, step, step3, b, 0);
+      const int64_t x = args.offsets[*order++];
+      LW_UNROLL for (int p = 0; p < P; ++p) {
+        const Words word = Dot::broadcast(pixels[p] + x);
+        LW_UNROLL for (int n = 0; n < NV; ++n) {
+          acc[0][p][n] =
+              Dot::dot(acc[0][p][n], word, Dot::weights(b + n * V::kWidth * kWeightBytes));
+        }
+      }
     }
   }
 
