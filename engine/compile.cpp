@@ -159,6 +159,7 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
   if (known) {
     state->selection = std::move(*known);
   } else {
+    if (options.constants) options.constants->checkAll();  // tactics look at weights
     state->selection = coverGraph(context, *state->backend);
     open = own ? applyChoices(own->choices, state->selection) : state->selection.regions.size();
   }
@@ -186,18 +187,21 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
       }
       if (r == 0) return;
       const Candidate& chosen = state->selection.regions[r - 1].chosen;
+      const auto forEachStored = [&](auto member) {
+        if (!options.constants) return;
+        for (NodeId id : chosen.nodes)
+          for (const ConstantData& w : state->graph.node(id).weights)
+            (options.constants.get()->*member)(w);
+      };
+      forEachStored(&StoredConstants::check);
       state->packed[r - 1] = chosen.tactic->pack(state->graph, chosen);
-      if (!options.weights || !state->packed[r - 1]) continue;
-      // Each call interrupts what other processors do: not for a few pages.
-      constexpr std::size_t kWorthReleasing = 256 << 10;
-      for (NodeId id : chosen.nodes)
-        for (const ConstantData& w : state->graph.node(id).weights)
-          if (const std::size_t bytes = static_cast<std::size_t>(w.count) * sizeOf(w.type);
-              bytes >= kWorthReleasing)
-            options.weights->release(w.bytes.get(), bytes);
+      if (state->packed[r - 1]) forEachStored(&StoredConstants::release);
     }
   });
-  if (options.weights) options.weights->release(options.weights->data(), options.weights->size());
+  if (options.constants) {
+    options.constants->checkAll();
+    options.constants->releaseAll();
+  }
   if (open > 0) state->runMode.clear();
   if (state->backend->hasRunModes() && (!state->runMode.empty() || (open > 0 && options.level > 0)))
     setRunMode(*state, pool);

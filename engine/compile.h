@@ -23,9 +23,9 @@ struct CompileOptions {
   std::vector<TunedSection> tuned;
   /// Called when kernels are chosen and before weights are packed; may change weights' values.
   std::function<void(Graph& graph, const Selection& selection)> onChosen;
-  /// The file that the graph's weights are mapped from, if they are: those that were packed leave
-  /// the memory.
-  std::shared_ptr<const MappedFile> weights;
+  /// Of a graph out of a plan: the constants are checked before they are used, and leave the memory
+  /// when they were packed.
+  std::shared_ptr<const StoredConstants> constants;
 };
 
 /// Lowers an optimised graph for a device: cover, tuning, layouts, packed weights.

@@ -43,7 +43,7 @@ std::shared_ptr<const Engine> compile(PlanContents plan, const LoadOptions& opti
   compileOptions.threads = options.threads;
   compileOptions.logger = options.logger;
   compileOptions.tuned = std::move(plan.tuned);
-  compileOptions.weights = std::move(plan.file);
+  compileOptions.constants = std::move(plan.constants);
   return compileEngine(std::move(plan.graph), compileOptions);
 }
 

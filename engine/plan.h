@@ -8,7 +8,7 @@
 
 #include "engine/graph.h"
 #include "engine/packed_blob.h"
-#include "files/file.h"
+#include "engine/stored_constants.h"
 
 namespace layerwise {
 
@@ -38,7 +38,8 @@ struct TunedSection {
 struct PlanContents {
   Graph graph;
   std::vector<TunedSection> tuned;
-  std::shared_ptr<const MappedFile> file;  ///< where the constants lie, if it is a file
+  /// Of a plan that was read: the constants in its memory, not compared with their checksums yet.
+  std::shared_ptr<const StoredConstants> constants;
 };
 
 /// The bytes of a plan file. The graph must be compact.

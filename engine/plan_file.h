@@ -13,8 +13,8 @@
 namespace layerwise {
 
 /// The container of a plan file: a header, a table of sections, sections; every byte under a
-/// checksum. docs/plan-format.md describes it.
-inline constexpr std::uint16_t kPlanFormatVersion = 1;
+/// checksum, the graph's constants each under one of its own. docs/plan-format.md describes it.
+inline constexpr std::uint16_t kPlanFormatVersion = 2;
 inline constexpr std::size_t kPlanAlignment = 64;
 
 enum class PlanSection : std::uint32_t { kGraph, kWeights, kTuned, kPacked };
@@ -27,7 +27,8 @@ using PlanPieces = std::vector<std::span<const std::byte>>;
 void writePlanSections(const std::array<PlanPieces, kPlanSections>& sections,
                        const std::function<void(std::span<const std::byte>)>& sink);
 
-/// Checks header, table, checksums and padding, and gives the sections. `bytes` is aligned to 64.
+/// Checks header, table, checksums (those of the weights are the graph's) and padding, and gives
+/// the sections. `bytes` is aligned to 64.
 /// Throws Error kBadFile without naming the file.
 std::array<std::span<const std::byte>, kPlanSections> readPlanSections(
     std::span<const std::byte> bytes);
@@ -54,6 +55,9 @@ class BlobReader {
   /// `owner` keeps the section's memory.
   BlobReader(std::span<const std::byte> section, std::shared_ptr<const std::byte> owner)
       : section_(section), owner_(std::move(owner)) {}
+
+  /// Larger ones are used where they lie.
+  static constexpr std::uint64_t kCopied = 16 << 10;
 
   /// In the section's memory, or a copy of what is small, one for all who take it. Throws Error
   /// kBadFile, beginning with `what`, for a range that does not lie inside.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "engine/checksum.h"
 #include "engine/plan.h"
 #include "engine/plan_check.h"
 #include "engine/plan_file.h"
@@ -107,7 +108,8 @@ Fields readFields(FlatReader& reader,
 }
 
 std::vector<ConstantData> readWeights(FlatReader& reader, const plan::Node& stored,
-                                      const std::string& layer, BlobReader& blobs) {
+                                      const std::string& layer, BlobReader& blobs,
+                                      StoredConstants& constants) {
   reader.expectAligned(stored.weights(), alignof(plan::Weight));
   std::vector<ConstantData> weights;
   for (const plan::Weight* weight : *stored.weights()) {
@@ -118,18 +120,24 @@ std::vector<ConstantData> readWeights(FlatReader& reader, const plan::Node& stor
       fail("{}: weights of {} values", layer, count);
     std::uint64_t size = static_cast<std::uint64_t>(count) * sizeOf(type);
     weights.push_back({type, count, blobs.take(weight->offset(), size, layer)});
+    const std::byte* const bytes = weights.back().bytes.get();
+    if (size > BlobReader::kCopied)
+      constants.add(bytes, size, weight->checksum(), layer);
+    else if (checksum({bytes, size}) != weight->checksum())
+      fail("is damaged: the checksum of the weights of {} differs", layer);
   }
   return weights;
 }
 
-Node readNode(FlatReader& reader, const plan::Node& stored, BlobReader& blobs) {
+Node readNode(FlatReader& reader, const plan::Node& stored, BlobReader& blobs,
+              StoredConstants& constants) {
   Node node;
   node.name = reader.text(stored.name());
   node.kind = &LayerRegistry::instance().at(reader.text(stored.kind()));
   std::string layer = fmt::format("[{} {}]", node.kind->name, node.name);
   node.inputs = reader.numbers(stored.inputs());
   node.outputs = reader.numbers(stored.outputs());
-  node.weights = readWeights(reader, stored, layer, blobs);
+  node.weights = readWeights(reader, stored, layer, blobs, constants);
   if (stored.precision() != -1) node.precision = reader.type(stored.precision());
   for (const plan::Text* merged : *stored.origin())
     node.origin.push_back(reader.text(merged->value()));
@@ -153,7 +161,7 @@ GraphInput readInput(FlatReader& reader, const plan::Input& stored) {
       .defaultValues = reader.numbers(stored.defaults())};
 }
 
-Graph readGraph(std::span<const std::byte> section, BlobReader& blobs) {
+Graph readGraph(std::span<const std::byte> section, BlobReader& blobs, StoredConstants& constants) {
   FlatReader reader(section, "graph");
   const plan::Graph* stored = reader.root<plan::Graph>();
   Graph graph;
@@ -172,7 +180,7 @@ Graph readGraph(std::span<const std::byte> section, BlobReader& blobs) {
   }
   graph.nodes.reserve(stored->nodes()->size());
   for (const plan::Node* node : *stored->nodes())
-    graph.nodes.push_back(readNode(reader, *node, blobs));
+    graph.nodes.push_back(readNode(reader, *node, blobs, constants));
   for (const plan::Input* input : *stored->inputs())
     graph.inputs.push_back(readInput(reader, *input));
   for (const plan::Output* output : *stored->outputs())
@@ -206,12 +214,13 @@ std::vector<TunedSection> readTuned(std::span<const std::byte> section, BlobRead
   return tuned;
 }
 
-PlanContents readSections(const std::shared_ptr<const std::byte>& bytes, std::size_t size) {
+PlanContents readSections(const std::shared_ptr<const std::byte>& bytes, std::size_t size,
+                          StoredConstants& constants) {
   auto sections = readPlanSections({bytes.get(), size});
   auto section = [&](PlanSection which) { return sections[static_cast<std::size_t>(which)]; };
   PlanContents contents;
   BlobReader weights(section(PlanSection::kWeights), bytes);
-  contents.graph = readGraph(section(PlanSection::kGraph), weights);
+  contents.graph = readGraph(section(PlanSection::kGraph), weights, constants);
   weights.finish();
   BlobReader packed(section(PlanSection::kPacked), bytes);
   contents.tuned = readTuned(section(PlanSection::kTuned), packed, contents.graph.nodes.size());
@@ -240,8 +249,10 @@ void refuseForeign(std::string_view bytes) {
 
 }  // namespace
 
-PlanContents readPlan(std::shared_ptr<const std::byte> bytes, std::size_t size,
-                      const std::string& label) {
+namespace {
+
+PlanContents readPlan(const std::shared_ptr<const std::byte>& bytes, std::size_t size,
+                      const std::string& label, std::shared_ptr<const MappedFile> file) {
   // Names out of the file are in the message: they may hold anything.
   constexpr std::size_t kMaxMessage = 400;
   auto named = [&](ErrorCode code, std::string_view message) {
@@ -249,7 +260,10 @@ PlanContents readPlan(std::shared_ptr<const std::byte> bytes, std::size_t size,
   };
   try {
     refuseForeign({reinterpret_cast<const char*>(bytes.get()), size});
-    return readSections(bytes, size);
+    auto constants = std::make_shared<StoredConstants>(label, std::move(file));
+    PlanContents contents = readSections(bytes, size, *constants);
+    contents.constants = std::move(constants);
+    return contents;
   } catch (const Error& error) {
     // Whatever is wrong with what the file says is the file's fault, unless the program lacks it.
     bool lacks = error.code() == ErrorCode::kUnsupported;
@@ -257,6 +271,13 @@ PlanContents readPlan(std::shared_ptr<const std::byte> bytes, std::size_t size,
   } catch (const std::exception& error) {
     throw named(ErrorCode::kBadFile, error.what());
   }
+}
+
+}  // namespace
+
+PlanContents readPlan(std::shared_ptr<const std::byte> bytes, std::size_t size,
+                      const std::string& label) {
+  return readPlan(bytes, size, label, nullptr);
 }
 
 PlanContents readPlan(std::span<const std::byte> bytes) {
@@ -268,9 +289,7 @@ PlanContents readPlan(std::span<const std::byte> bytes) {
 PlanContents readPlanFile(const std::string& path) {
   auto file = std::make_shared<MappedFile>(path, "engine");
   std::shared_ptr<const std::byte> bytes(file, reinterpret_cast<const std::byte*>(file->data()));
-  PlanContents contents = readPlan(std::move(bytes), file->size(), "engine " + path);
-  contents.file = std::move(file);
-  return contents;
+  return readPlan(bytes, file->size(), "engine " + path, file);
 }
 
 }  // namespace layerwise

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "engine/checksum.h"
 #include "engine/plan.h"
 #include "engine/plan_file.h"
 #include "files/file.h"
@@ -52,7 +53,7 @@ Offset<plan::Node> writeNode(FlatBufferBuilder& builder, const Node& node, BlobW
   for (const ConstantData& data : node.weights) {
     std::size_t size = static_cast<std::size_t>(data.count) * sizeOf(data.type);
     weights.emplace_back(static_cast<int>(data.type), 0, data.count,
-                         blobs.add(data.bytes.get(), size));
+                         blobs.add(data.bytes.get(), size), checksum({data.bytes.get(), size}));
   }
   auto inputs = builder.CreateVector(node.inputs);
   auto outputs = builder.CreateVector(node.outputs);

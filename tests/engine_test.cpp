@@ -340,6 +340,36 @@ TEST(Engine, ComesBackFromAPlanTheSame) {
   std::filesystem::remove(path);
 }
 
+// Whether its choices are taken, so that weights are read where they are packed, or made again.
+TEST(Engine, WeightsThatAreNotAsStoredAreFoundAtLoad) {
+  const Dims dims{1, 3, 40, 52};
+  SmallNet net(dims);
+  const auto engine = buildEngine(net.network, {.threads = 2, .optimizationLevel = 1});
+  PlanContents contents = planContents(engine->state());
+  const ConstantData* largest = nullptr;
+  for (const Node& node : contents.graph.nodes)
+    for (const ConstantData& w : node.weights)
+      if (!largest || w.count > largest->count) largest = &w;
+  const auto first = largest->bytes.get();
+  const auto bytes = static_cast<std::size_t>(largest->count) * sizeOf(largest->type);
+  ASSERT_GT(bytes, 16u << 10);
+  for (const bool tuned : {true, false}) {
+    if (!tuned) contents.tuned.clear();
+    std::vector<std::byte> plan = writePlan(contents);
+    const auto at = std::search(plan.begin(), plan.end(), first, first + bytes);
+    ASSERT_NE(at, plan.end());
+    at[static_cast<std::ptrdiff_t>(bytes / 2)] ^= std::byte{1};
+    try {
+      Engine::deserialize(plan, {.threads = 2});
+      FAIL() << "tuned: " << tuned;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBadFile);
+      EXPECT_TRUE(std::string(error.what()).starts_with("[engine in memory] is damaged: "))
+          << error.what();
+    }
+  }
+}
+
 TEST(Engine, LoadsWhateverItsPlansChoicesAre) {
   const Dims dims{1, 3, 40, 52};
   SmallNet net(dims);
