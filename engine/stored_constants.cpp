@@ -12,9 +12,9 @@ void StoredConstants::add(const std::byte* bytes, std::uint64_t size, std::uint6
   const auto [known, isNew] = entries_.try_emplace(bytes, size, checksum, layer);
   const Entry& entry = known->second;
   if (!isNew && (entry.size != size || entry.checksum != checksum))
-    throw Error(ErrorCode::kBadFile,
-                fmt::format("{} and {}: the same weights with two sizes or checksums", entry.layer,
-                            layer));
+    throw Error(
+        ErrorCode::kBadFile,
+        fmt::format("{} and {}: the same weights with two sizes or checksums", entry.layer, layer));
 }
 
 void StoredConstants::check(const ConstantData& constant) const {

@@ -4,12 +4,13 @@
 #include <sched.h>
 
 #include <atomic>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include "engine/spin.h"
+#include "engine/worker_thread.h"
 #include "layerwise/error.h"
 
 namespace layerwise {
@@ -32,7 +33,7 @@ struct ThreadPool::Impl {
   static constexpr std::uint64_t kClosed = std::uint64_t{1} << 31, kInside = kClosed - 1;
 
   std::mutex turn;  ///< one job at a time
-  std::vector<std::thread> threads;
+  std::deque<WorkerThread> threads;
   alignas(64) std::atomic<std::uint32_t> number{0};  ///< of the latest job: what workers wait for
   alignas(64) std::atomic<std::uint64_t> gate{kClosed};
   alignas(64) std::atomic<std::uint32_t> departures{0};  ///< what the caller waits for
@@ -118,7 +119,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
 ThreadPool::~ThreadPool() {
   impl_->stop.store(true, std::memory_order_relaxed);
   impl_->wake();
-  for (std::thread& thread : impl_->threads) thread.join();
+  impl_->threads.clear();
 }
 
 int ThreadPool::size() const {
