@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "backends/cpu/cache_sizes.h"
@@ -68,17 +70,19 @@ class Region {
 };
 
 std::mutex mutex;
-std::weak_ptr<Region> current;  // pieces keep it
+// Pieces keep them. Each thread has one: two that touch a large page first clear it both.
+std::map<std::thread::id, std::weak_ptr<Region>> current;
 
 std::pair<std::shared_ptr<Region>, std::byte*> take(std::size_t bytes) {
   std::lock_guard lock(mutex);
-  std::shared_ptr<Region> region = current.lock();
+  std::weak_ptr<Region>& own = current[std::this_thread::get_id()];
+  std::shared_ptr<Region> region = own.lock();
   if (region) {
     if (std::byte* piece = region->take(bytes)) return {std::move(region), piece};
     region->trim();
   }
   region = std::make_shared<Region>(std::max(kRegion, roundUp(bytes + 2 * kLine, kLargePage)));
-  current = region;
+  own = region;
   std::byte* piece = region->take(bytes);
   return {std::move(region), piece};
 }
@@ -102,7 +106,13 @@ WeightMemory::WeightMemory(std::size_t bytes) : size_(bytes) {
 
 void WeightMemory::trim() {
   std::lock_guard lock(mutex);
-  if (const std::shared_ptr<Region> region = current.lock()) region->trim();
+  std::erase_if(current, [](const auto& of) {
+    if (const std::shared_ptr<Region> region = of.second.lock()) {
+      region->trim();
+      return false;
+    }
+    return true;
+  });
 }
 
 }  // namespace layerwise::cpu
