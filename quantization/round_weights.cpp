@@ -16,12 +16,12 @@ namespace {
 BytePairs pairsOf(const Node& layer, std::size_t depth) {
   auto* convolution = layer.as<Convolution>();
   if (!convolution) return {depth, 1};
-  auto taps = static_cast<std::size_t>(convolution->kernel.volume());
-  BytePairs pairs{depth / taps, taps};
-  const Dims& kernel = convolution->kernel;
-  if (depth == taps && convolution->groups > 1)
-    pairs.order = BytePairs::depthwiseOrder(kernel.rank() == 2 ? kernel[0] : 1);
-  return pairs;
+  const Dims &kernel = convolution->kernel, &dilation = convolution->dilation;
+  const std::int64_t taps = kernel.volume(), columns = kernel[kernel.rank() - 1];
+  const std::int64_t rows = taps / columns, channels = static_cast<std::int64_t>(depth) / taps;
+  if (channels == 1 && convolution->groups > 1) return BytePairs::ofDepthwise(rows, columns);
+  const std::int64_t apart = dilation.rank() ? dilation[dilation.rank() - 1] : 1;
+  return BytePairs::ofConvolution(channels, convolution->groups, rows, columns, apart);
 }
 
 /// The nearest to q that fits beside `other`.

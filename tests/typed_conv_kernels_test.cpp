@@ -11,6 +11,7 @@
 
 #include "backends/cpu/conv_geometry.h"
 #include "backends/cpu/kernels/typed_conv.h"
+#include "layers/byte_pairs.h"
 #include "layers/float16.h"
 #include "tests/conv_case.h"
 
@@ -152,6 +153,18 @@ class TypedCase {
     }
     input = filled(element, in, s.h, s.w, s.ci);
     added = filled(conversion.residual, residual, s.outH(), s.outW(), s.co);
+  }
+
+  // Makes weights smaller until pairs fit.
+  void fitPairs() {
+    const ConvShape& s = shape;
+    const BytePairs pairs = BytePairs::ofConvolution(s.ci / s.groups, s.groups, s.kh, s.kw, s.dw);
+    const size_t terms = pairs.channels * pairs.taps;
+    for (auto of = byteWeights.begin(); of != byteWeights.end();
+         of += static_cast<std::ptrdiff_t>(terms))
+      for (size_t i = 0; i < terms; ++i)
+        if (const auto other = pairs.partner(i))
+          while (!BytePairs::fits(of[i], of[*other])) of[i] /= 2;
   }
 
   void check(const TypedConvKernels& kernels, const ConvConfig& config, bool pairsFit,
@@ -394,6 +407,35 @@ TEST(TypedConvKernels, BytesMatchThePlainLoop) {
 }
 TEST(TypedConvKernels, BFloat16MatchesThePlainLoop) {
   checkRandomCases(Element::kBFloat16);
+}
+
+// Rows of a kernel are one run, and pairs fit but for those that other orders would make.
+TEST(TypedConvKernels, BytesOfFewChannelsMatchThePlainLoop) {
+  std::mt19937 random(13);
+  for (int i = 0; i < 150 && !HasFailure(); ++i) {
+    ConvShape shape;
+    TypedCase test(Element::kUInt8, shape, random);
+    ConvShape& s = test.shape;
+    s.n = test.oneOf({1, 2});
+    s.h = test.oneOf({1, 3, 8, 13}), s.w = test.oneOf({1, 4, 7, 13, 31});
+    s.ci = test.oneOf({1, 2, 3, 3, 5, 6, 7}), s.co = test.oneOf({3, 8, 17, 32, 58});
+    s.kh = test.pick(1, 7), s.kw = test.pick(1, 7);
+    s.sh = test.pick(1, 3), s.sw = test.pick(1, 4);
+    s.dh = test.oneOf({1, 1, 2}), s.dw = test.oneOf({1, 1, 1, 1, 2});
+    if (test.pick(0, 2)) {
+      s.pt = test.pick(0, s.kh - 1), s.pb = test.pick(0, s.kh - 1);
+      s.pl = test.pick(0, s.kw - 1), s.pr = test.pick(0, s.kw - 1);
+    }
+    if (s.h + s.pt + s.pb < (s.kh - 1) * s.dh + 1 || s.w + s.pl + s.pr < (s.kw - 1) * s.dw + 1)
+      continue;
+    test.epilogue = makeEpilogue(static_cast<Activation>(i % kActivations));
+    test.conversion.output = test.pick(0, 2) ? Element::kUInt8 : Element::kFloat32;
+    test.chooseViews(test.pick(0, 2) == 0);
+    if (test.pick(0, 1)) test.leastByte = 250;
+    test.prepare(127);
+    test.fitPairs();
+    checkAll(test, true);
+  }
 }
 
 // The shapes that have kernels of their own, with numbers of channels that fill parts of vectors.

@@ -87,8 +87,8 @@ std::vector<ConvConfig> typedConvCandidates(const ConvShape& shape, Element elem
 /// Whether packConv and bindConv take this pair.
 bool convSupports(const ConvShape& shape, const ConvConfig& config);
 
-/// Packed weights. They depend on ci, co, kernel, groups and on the configuration's method, width
-/// and vectors, not on the image.
+/// Packed weights. They depend on ci, co, kernel, dilation, groups and on the configuration's
+/// method, width and vectors, not on the image.
 size_t convPackedFloats(const ConvShape& shape, const ConvConfig& config);
 /// weights are (co, ci / groups, kh, kw); bias holds co values or is null. packed wants 64-byte
 /// alignment and must be readable for 64 bytes beyond its end.
@@ -120,13 +120,13 @@ struct ConvPlan {
   // The rest is between bindConv and the kernels.
   int64_t outH = 0, outW = 0;
   int64_t groupCi = 0, groupCo = 0;
-  int64_t depth = 0;  ///< words of a group's channels of one pixel
+  int64_t kernelColumns = 0;  ///< one where a row of the kernel is one contiguous run
+  int64_t depth = 0;          ///< words of such a column
   int64_t blocksPerGroup = 0, blockCount = 0;
   int64_t blockRows = 0, groupLanes = 0;  ///< packed: rows of a block, lanes of a group
   UnitGrid units;                         ///< rows: of the output; flat: pixels; Winograd: tiles
   bool flat = false;                      ///< the images are one long row of pixels
   bool copy = false;                      ///< strips are copied, borders included, into the scratch
-  bool mergeKx = false;                   ///< kernel columns and channels are one contiguous run
   int64_t padding = 0;                    ///< channels of zeros behind those of a copied pixel
   int64_t copyPixel = 0, copyRow = 0, copyColumns = 0;
   int64_t wordOffsets = 0;  ///< kMatched: floats before the words' offsets in the scratch

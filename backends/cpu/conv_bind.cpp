@@ -54,7 +54,9 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
                 wordElements = elementsPerWord(multiplied(c));
   // The input may be anything behind a pixel's channels, and NaN times the weights' zeros is NaN.
   const bool padded = c.element == Element::kBFloat16 && s.ci % wordElements;
-  p.copy = bordered || c.copyInput || p.in.channel != 1 || padded || copyBytes != bytes;
+  const bool merged = mergesColumns(s, c);
+  p.copy = bordered || c.copyInput || p.in.channel != 1 || padded || copyBytes != bytes ||
+           (merged && p.in.pixel != s.ci);
   if (padded) p.padding = roundUp(s.ci, wordElements) - s.ci;
   const int64_t copiedChannels = s.groups == 1 ? s.ci : 0;  // grouped: after the chunk is known
 
@@ -84,20 +86,24 @@ void bindDirect(ConvPlan& p, int threads, const CacheSizes& caches) {
   }
   p.scratchFloats = kTileFloats;
   if (p.copy) {
-    p.copyPixel = roundUp(channels, wordElements);
+    p.copyPixel = merged ? s.ci : roundUp(channels, wordElements);
     // Pixels a multiple of 2 KiB apart fall into a few sets of the first-level cache.
-    if (p.copyPixel * copyBytes * s.sw % 2048 == 0) p.copyPixel += 64 / copyBytes;
+    if (!merged && p.copyPixel * copyBytes * s.sw % 2048 == 0) p.copyPixel += 64 / copyBytes;
     p.copyColumns = p.flat ? strip : (p.outW - 1) * s.sw + (s.kw - 1) * s.dw + 1;
     p.copyRow = p.copyColumns * p.copyPixel;
     const int64_t copyRows = p.flat ? 1 : (strip - 1) * s.sh + (s.kh - 1) * s.dh + 1;
     p.scratchFloats += divideUp(copyRows * p.copyRow * copyBytes, 4) + 32;
   }
+  // Pixels without gaps are a run, too.
+  const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
+  if (s.groups == 1 && s.dw == 1 && pixel == p.depth * wordElements) {
+    p.depth *= p.kernelColumns;
+    p.kernelColumns = 1;
+  }
   if (c.method == ConvMethod::kMatched) {
     p.wordOffsets = roundUp(p.scratchFloats, 2);
-    p.scratchFloats = p.wordOffsets + 2 * s.kh * s.kw * p.depth;
+    p.scratchFloats = p.wordOffsets + 2 * s.kh * p.kernelColumns * p.depth;
   }
-  const int64_t pixel = p.copy ? p.copyPixel : p.in.pixel;
-  p.mergeKx = s.groups == 1 && s.dw == 1 && pixel == p.depth * wordElements;
 }
 
 void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
@@ -206,7 +212,9 @@ ConvPlan bindConv(const ConvShape& shape, const ConvConfig& config, const View& 
   p.groupCi = shape.ci / shape.groups;
   p.groupCo = shape.co / shape.groups;
   p.groupLanes = roundUp(p.groupCo, config.width);
-  p.depth = depthWords(shape, multiplied(config));
+  const ConvShape merged = mergedShape(shape, config);
+  p.kernelColumns = merged.kw;
+  p.depth = depthWords(merged, multiplied(config));
   p.blockRows = headerRows(config.element) + packedRows(shape, config);
   if (isDirect(config.method)) {
     bindDirect(p, threads, caches);

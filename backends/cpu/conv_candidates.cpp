@@ -48,7 +48,7 @@ std::vector<ConvConfig> directCandidates(const ConvShape& s, Element element, in
   ConvConfig basic;
   basic.method = method;
   basic.element = element;
-  const int64_t depth = s.kh * s.kw * depthWords(s, multiplied(basic));
+  const int64_t depth = kernelWords(s, basic);
   std::vector<Rated> rated;
   for (int vectors = 1; vectors <= kMaxVectors; ++vectors) {
     ConvConfig c = basic;
@@ -127,8 +127,7 @@ bool convSupports(const ConvShape& s, const ConvConfig& c) {
   switch (c.method) {
     case ConvMethod::kMatched:
       return c.element == Element::kUInt8 && !c.twoRows && c.width == 8 &&
-             c.vectors <= kMaxMatchedVectors &&
-             s.kh * s.kw * depthWords(s, Element::kUInt8) <= kMostMatchedWords;
+             c.vectors <= kMaxMatchedVectors && kernelWords(s, c) <= kMostMatchedWords;
     case ConvMethod::kWide:
       if (c.element != Element::kUInt8) return false;
       [[fallthrough]];

@@ -65,6 +65,26 @@ constexpr int64_t depthWords(const ConvShape& s, Element element) {
   return divideUp(s.ci / s.groups, elementsPerWord(element));
 }
 
+// Bytes of pixels that do not fill their words: a row of the kernel is one run of elements, and
+// only its last word has a gap. BytePairs::Order::kRows says which of them are pairs.
+constexpr bool mergesColumns(const ConvShape& s, const ConvConfig& c) {
+  return c.element == Element::kUInt8 && isDirect(c.method) && s.groups == 1 && s.dw == 1 &&
+         s.kw > 1 && s.ci % elementsPerWord(multiplied(c));
+}
+
+// What is multiplied: such a run is one column of as many channels.
+constexpr ConvShape mergedShape(ConvShape s, const ConvConfig& c) {
+  if (!mergesColumns(s, c)) return s;
+  s.ci *= s.kw;
+  s.kw = 1;
+  return s;
+}
+
+// Words of a kernel that makes one output channel.
+constexpr int64_t kernelWords(const ConvShape& s, const ConvConfig& c) {
+  return s.kh * mergedShape(s, c).kw * depthWords(mergedShape(s, c), multiplied(c));
+}
+
 // Rows of a packed block before its weights: the bias; of bytes scale, bias and the sum's start.
 constexpr int64_t headerRows(Element element) {
   return element == Element::kUInt8 ? 3 : 1;
@@ -114,11 +134,9 @@ constexpr int64_t packedRows(const ConvShape& s, const ConvConfig& c) {
   }
   const int64_t output = winogradOutput(c.method);
   // Weights widen on their way to the registers: words of two bytes.
-  if (c.method == ConvMethod::kWide) {
-    return divideUp(s.kh * s.kw * depthWords(s, Element::kInt16), 2);
-  }
+  if (c.method == ConvMethod::kWide) return divideUp(kernelWords(s, c), 2);
   const int64_t rows =
-      (output ? (output + 2) * (output + 2) : s.kh * s.kw) * depthWords(s, multiplied(c));
+      output ? (output + 2) * (output + 2) * depthWords(s, multiplied(c)) : kernelWords(s, c);
   // The words' numbers in the order of their rows, behind how many are matched: 16 bits each.
   return c.method == ConvMethod::kMatched ? rows + divideUp(rows + 1, 2 * c.width) : rows;
 }

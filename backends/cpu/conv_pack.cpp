@@ -163,6 +163,18 @@ void packMatched(const ConvShape& s, ConvConfig c, const Block& b, const PackKer
               found.order.size() * sizeof found.order[0]);
 }
 
+// The same weights of the mergedShape(): of a row of the kernel, pixel by pixel.
+std::vector<int8_t> mergeColumns(const ConvShape& s, const int8_t* weights) {
+  std::vector<int8_t> merged;
+  merged.reserve(static_cast<size_t>(s.co * s.ci * s.kh * s.kw));
+  for (int64_t o = 0; o < s.co; ++o)
+    for (int64_t kx = 0; kx < s.kw; ++kx)
+      for (int64_t i = 0; i < s.ci; ++i)
+        for (int64_t ky = 0; ky < s.kh; ++ky)
+          merged.push_back(weights[((o * s.ci + i) * s.kh + ky) * s.kw + kx]);
+  return merged;
+}
+
 }  // namespace
 
 size_t convPackedFloats(const ConvShape& s, const ConvConfig& c) {
@@ -214,6 +226,10 @@ void packConvBFloat16(const ConvShape& s, const ConvConfig& c, const float* weig
 
 void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weights,
                    const float* scale, const float* bias, int inputZero, float* packed) {
+  if (mergesColumns(s, c)) {
+    const std::vector<int8_t> merged = mergeColumns(s, weights);
+    return packConvBytes(mergedShape(s, c), c, merged.data(), scale, bias, inputZero, packed);
+  }
   const PackKernels& kernels = packKernels(selectedIsa());
   const int64_t terms = s.ci / s.groups * s.kh * s.kw;
   forEachBlock(s, c, [&](const Block& b) {
@@ -236,8 +252,9 @@ void packConvBytes(const ConvShape& s, const ConvConfig& c, const int8_t* weight
 }
 
 bool pairsFitSixteenBits(const ConvShape& s, const ConvConfig& c, const int8_t* weights) {
-  BytePairs pairs{static_cast<size_t>(s.ci / s.groups), static_cast<size_t>(s.kh * s.kw)};
-  if (isReducedDepthwise(c)) pairs.order = BytePairs::depthwiseOrder(s.kh);
+  const BytePairs pairs =
+      isReducedDepthwise(c) ? BytePairs::ofDepthwise(s.kh, s.kw)
+                            : BytePairs::ofConvolution(s.ci / s.groups, s.groups, s.kh, s.kw, s.dw);
   const size_t terms = pairs.channels * pairs.taps;
   for (int64_t o = 0; o < s.co; ++o, weights += terms) {
     if (!pairs.allFit(weights)) return false;

@@ -58,8 +58,10 @@ ConvShape weightShape(const Convolution& a, std::int64_t kernelElements) {
   s.ci = kernelElements / (s.co * s.kh * s.kw) * a.groups;
   if (a.stride.rank() > 0) s.sw = a.stride[a.stride.rank() - 1];
   if (a.stride.rank() == 2) s.sh = a.stride[0];
+  if (a.dilation.rank() > 0) s.dw = a.dilation[a.dilation.rank() - 1];
+  if (a.dilation.rank() == 2) s.dh = a.dilation[0];
   // The image is of no account.
-  s.h = s.kh, s.w = s.kw;
+  s.h = (s.kh - 1) * s.dh + 1, s.w = (s.kw - 1) * s.dw + 1;
   return s;
 }
 

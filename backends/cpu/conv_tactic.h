@@ -18,7 +18,8 @@ ConvConfig configFromText(const std::string& text, ConvMethod method, int width)
 /// A two-dimensional view of the convolution; one-dimensional ones have a height of 1.
 ConvShape convShapeOf(const Convolution& a, const Dims& in);
 
-/// What packing depends on: channels, kernel and groups, read off the kernel's number of elements.
+/// What packing depends on: channels, kernel, dilation and groups, read off the kernel's number of
+/// elements.
 ConvShape weightShape(const Convolution& a, std::int64_t kernelElements);
 
 struct PackedConvolution {

@@ -177,7 +177,7 @@ int64_t* placeWords(const ConvPlan& p, const View& view, float* scratch) {
   auto* const offsets = reinterpret_cast<int64_t*>(scratch + p.wordOffsets);
   int64_t* to = offsets;
   for (int64_t ky = 0; ky < s.kh; ++ky)
-    for (int64_t kx = 0; kx < s.kw; ++kx)
+    for (int64_t kx = 0; kx < p.kernelColumns; ++kx)
       for (int64_t k = 0; k < p.depth; ++k)
         *to++ = ky * s.dh * view.row + kx * s.dw * view.pixel + 4 * k;
   return offsets;
@@ -219,22 +219,21 @@ void convDirect(const ConvPlan& p, const TypedConvBuffers& io, int64_t index, fl
       work.residual = static_cast<const char*>(io.residual) +
                       unit.offset(p.residual, firstOut) * work.residualBytes;
     }
-    const int64_t columnsOfKernel = p.mergeKx ? 1 : s.kw;
     MicroArgs& args = work.args;
     args.aPixel = work.aPixel;
     args.aRow = work.aRow;
     args.aKernelRow = s.dh * view.row * kBytes;
     args.aKernelColumn = s.dw * view.pixel * kBytes;
     args.kernelRows = s.kh;
-    args.kernelColumns = columnsOfKernel;
-    args.depth = p.mergeKx ? s.kw * p.depth : p.depth;
+    args.kernelColumns = p.kernelColumns;
+    args.depth = p.depth;
     const float* header =
         static_cast<const float*>(io.packed) + (group * p.groupLanes + inGroup) * p.blockRows;
     args.bias = header + (kHeader - 1) * vectors * V::kWidth;
     args.b = header + kHeader * vectors * V::kWidth;
     if constexpr (isMatched<Dot>()) {
       args.kernelRows = args.kernelColumns = 1;
-      args.depth = s.kh * s.kw * p.depth;
+      args.depth = s.kh * p.kernelColumns * p.depth;
       const auto* table = reinterpret_cast<const uint16_t*>(static_cast<const float*>(args.b) +
                                                             args.depth * vectors * V::kWidth);
       args.matched = *table;

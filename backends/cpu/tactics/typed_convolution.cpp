@@ -56,18 +56,17 @@ class TypedConvolutionTactic : public Tactic {
       if (region.inputs.size() > 1 && isDirect()) c.replacedInput = 1;
       double weights = static_cast<double>(shape.co * shape.ci / shape.groups * shape.kh *
                                            shape.kw * elementBytes(element_));
-      double words = static_cast<double>(shape.macs()) / static_cast<double>(shape.ci) *
-                     static_cast<double>(shape.groups * depthWords(shape, multiplied(config)));
+      const auto ofBlock = static_cast<double>(kernelWords(shape, config));
+      double words =
+          ofBlock * static_cast<double>(shape.n * shape.outH() * shape.outW() * shape.co);
       double seconds = words / (wordsACycle_ * 0.75 * 3e9 * context.workers);
       if (winogradOutput(method_)) {
         seconds = winogradCycles(shape) / (3e9 * context.workers);
         weights = 4 * static_cast<double>(shape.co * packedRows(shape, config));
       }
       // Of a block's words, the more there are the more match, and take three quarters of the time.
-      if (method_ == ConvMethod::kMatched) {
-        const auto ofBlock = static_cast<double>(shape.kh * shape.kw * depthWords(shape, element_));
+      if (method_ == ConvMethod::kMatched)
         seconds *= 1.02 - 0.25 * std::max(0.0, 1 - 16 * config.vectors / ofBlock);
-      }
       // Candidates come best guess first; a later one must not win on a tie.
       c.seconds = (std::max(seconds, weights / 12e9) + 3e-6) * (1 + 0.02 * place++);
       auto add = [&](const Layout& from, const Layout& to, double factor) {
