@@ -40,6 +40,7 @@ struct DirectBlock {
   float* tile;            // where a tile stays between the microkernel and what follows it
   int64_t channels;       // of the block that exist
   int vectors;
+  int64_t held = 0;  // pixels of a row, or of two, in the tile
 
   void run(int64_t rows, int64_t columns) {
     const bool paired = plan.config.twoRows && vectors > 1;
@@ -65,7 +66,7 @@ struct DirectBlock {
           runTile(reinterpret_cast<float*>(c), reinterpret_cast<const float*>(r), height,
                   static_cast<int>(end - x));
         } else {
-          runReducedTile(c, r, height, static_cast<int>(end - x));
+          runReducedTile(c, r, height, static_cast<int>(end - x), piece + 1 == pieces);
         }
         x = end;
       }
@@ -94,7 +95,9 @@ struct DirectBlock {
     }
   }
 
-  void runReducedTile(char* c, const char* r, int height, int width) {
+  // Sums that do not become bytes in the registers stay in the tile until it is full or the row
+  // ends: what follows takes long to begin.
+  void runReducedTile(char* c, const char* r, int height, int width, bool isLast) {
     const View& view = plan.out;
     if (args.results) {
       args.bytes = c;
@@ -104,16 +107,23 @@ struct DirectBlock {
       microKernel<V, Dot>(height, width, vectors)(args);
       return;
     }
-    args.c = tile;
     args.cPixel = vectors * V::kWidth;
-    args.cRow = width * args.cPixel;
+    const int64_t most = kTileFloats / (height * args.cPixel);
+    args.cRow = most * args.cPixel;
+    args.c = tile + held * args.cPixel;
     microKernel<V, Dot>(height, width, vectors)(args);
+    held += width;
+    if (!isLast && held + width + 1 <= most) return;  // another may be one pixel longer
+    const int64_t before = held - width;
+    c -= before * view.pixel * outBytes;
+    if (r) r -= before * plan.residual.pixel * residualBytes;
     for (int i = 0; i < height; ++i) {
       writeReducedRow<V, dotElement<Dot>()>(plan, tile + i * args.cRow, args.cPixel, scale(),
                                             scale() + vectors * V::kWidth,
                                             r ? r + i * plan.residual.row * residualBytes : nullptr,
-                                            c + i * view.row * outBytes, width, channels);
+                                            c + i * view.row * outBytes, held, channels);
     }
+    held = 0;
   }
 
   // The first row of the block's header.

@@ -44,15 +44,20 @@ struct Avx2 {
     const Reg r = reciprocal(b);
     return mul(a, mul(r, fnma(b, r, set1(2.0f))));
   }
-  // What x is above the next integer; 0 for infinity.
+  // What x, between -126 and 127, is above an integer next to it: from 0 to 1.
   static LW_INLINE Reg fraction(Reg x) {
-    return _mm256_max_ps(_mm256_sub_ps(x, _mm256_floor_ps(x)), _mm256_setzero_ps());
+    return _mm256_sub_ps(x, _mm256_sub_ps(inLastBits(x), set1(kLastBits)));
   }
-  // a 2^floor(x) for a from about 1 to 2 and x below 127; below -126 some number near 0.
+  // a 2^n for a from about 1 to 2 and that integer n.
   static LW_INLINE Reg timesPowerOfTwo(Reg a, Reg x) {
-    const __m256i n =
-        _mm256_max_epi32(_mm256_cvtps_epi32(_mm256_floor_ps(x)), _mm256_set1_epi32(-126));
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(n, 23)));
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(inLastBits(x)), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), n));
+  }
+  // Added to a number this leaves the nearest integer in the last bits: additions have a port that
+  // rounding and conversions lack.
+  static constexpr float kLastBits = 0x1.8p23f;
+  static LW_INLINE Reg inLastBits(Reg x) {
+    return _mm256_add_ps(_mm256_sub_ps(x, set1(0.5f)), set1(kLastBits));
   }
   static LW_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static LW_INLINE Reg fnma(Reg a, Reg b, Reg c) { return _mm256_fnmadd_ps(a, b, c); }
