@@ -86,6 +86,13 @@ void setRunMode(Engine::State& state, const std::shared_ptr<ThreadPool>& pool) {
                  fmt::format("[engine {}] runs {}", state.graph.name, state.runMode));
 }
 
+/// Calls visit(constant) for those of a candidate's layers.
+template <class Visit>
+void forEachConstant(const Graph& graph, const Candidate& candidate, const Visit& visit) {
+  for (NodeId id : candidate.nodes)
+    for (const ConstantData& constant : graph.node(id).weights) visit(constant);
+}
+
 /// Tells the logger what was chosen, region by region.
 void logChoices(const Engine::State& state, const std::string& signature) {
   if (!state.logger) return;
@@ -187,15 +194,12 @@ std::shared_ptr<const Engine> compileEngine(Graph graph, const CompileOptions& o
       }
       if (r == 0) return;
       const Candidate& chosen = state->selection.regions[r - 1].chosen;
-      const auto forEachStored = [&](auto member) {
-        if (!options.constants) return;
-        for (NodeId id : chosen.nodes)
-          for (const ConstantData& w : state->graph.node(id).weights)
-            (options.constants.get()->*member)(w);
-      };
-      forEachStored(&StoredConstants::check);
+      const StoredConstants* stored = options.constants.get();
+      if (stored)
+        forEachConstant(state->graph, chosen, [&](const ConstantData& c) { stored->check(c); });
       state->packed[r - 1] = chosen.tactic->pack(state->graph, chosen);
-      if (state->packed[r - 1]) forEachStored(&StoredConstants::release);
+      if (stored && state->packed[r - 1])
+        forEachConstant(state->graph, chosen, [&](const ConstantData& c) { stored->release(c); });
     }
   });
   if (options.constants) {

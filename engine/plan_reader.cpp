@@ -247,10 +247,6 @@ void refuseForeign(std::string_view bytes) {
   fail("is {}, not a Layerwise engine: build one from the .wts with -s", kind);
 }
 
-}  // namespace
-
-namespace {
-
 PlanContents readPlan(const std::shared_ptr<const std::byte>& bytes, std::size_t size,
                       const std::string& label, std::shared_ptr<const MappedFile> file) {
   // Names out of the file are in the message: they may hold anything.

@@ -4,6 +4,7 @@
 
 #include "engine/checksum.h"
 #include "layerwise/error.h"
+#include "weights/foreign_file.h"
 
 namespace layerwise {
 
@@ -31,7 +32,7 @@ void StoredConstants::compare(const std::byte* bytes, const Entry& entry) const 
   if (checksum({bytes, entry.size}) != entry.checksum)
     throw Error(ErrorCode::kBadFile,
                 fmt::format("[{}] is damaged: the checksum of the weights of {} differs", label_,
-                            entry.layer));
+                            printable(entry.layer)));
   entry.checked.store(true, std::memory_order_relaxed);
 }
 

@@ -43,6 +43,12 @@ struct ThreadPool::Impl {
   std::mutex errorMutex;
   std::exception_ptr error;
 
+  ~Impl() {
+    stop.store(true, std::memory_order_relaxed);
+    wake();
+    threads.clear();
+  }
+
   void call(int worker) {
     try {
       (*job)(worker);
@@ -116,11 +122,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
     impl_->threads.emplace_back([this, worker] { impl_->work(worker); });
 }
 
-ThreadPool::~ThreadPool() {
-  impl_->stop.store(true, std::memory_order_relaxed);
-  impl_->wake();
-  impl_->threads.clear();
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::size() const {
   return static_cast<int>(impl_->threads.size()) + 1;

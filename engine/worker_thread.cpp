@@ -1,9 +1,12 @@
 #include "engine/worker_thread.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
+#include <cstring>
 #include <memory>
-#include <system_error>
+
+#include "layerwise/error.h"
 
 namespace layerwise {
 namespace {
@@ -38,7 +41,9 @@ WorkerThread::WorkerThread(std::function<void()> work) {
   }
   const int error = ::pthread_create(&thread_, &attributes, &run, start.get());
   ::pthread_attr_destroy(&attributes);
-  if (error) throw std::system_error(error, std::generic_category(), "[threads] none was started");
+  if (error)
+    throw Error(ErrorCode::kOutOfMemory,
+                fmt::format("[threads] one cannot be started: {}", std::strerror(error)));
   start.release();  // the thread's
 }
 

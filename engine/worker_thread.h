@@ -11,7 +11,7 @@ namespace layerwise {
 /// until that one's turn is over. Joins when it is destroyed.
 class WorkerThread {
  public:
-  /// Throws std::system_error.
+  /// Throws Error kOutOfMemory where the system gives none.
   explicit WorkerThread(std::function<void()> work);
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;

@@ -263,7 +263,7 @@ TEST_F(Plan, LargeConstantsAreComparedWithTheirOwnChecksums) {
   };
   layer("y");
   layer("z");
-  m.graph.nodes[0].name = "first";
+  m.graph.nodes[0].name = "first\nline";
   m.graph.nodes[1].name = "second";
   const Bytes file = writePlan({m.graph, {}});
   EXPECT_EQ(errorOf(file), "");
@@ -280,17 +280,18 @@ TEST_F(Plan, LargeConstantsAreComparedWithTheirOwnChecksums) {
   };
   const Graph& graph = contents.graph;
   EXPECT_EQ(check(graph.nodes[0].weights[0]),
-            "[engine in memory] is damaged: the checksum of the weights of [fully_connected first] "
+            "[engine in memory] is damaged: the checksum of the weights of [fully_connected "
+            "first\\x0aline] "
             "differs");
   EXPECT_EQ(check(graph.nodes[0].weights[1]), "");
   EXPECT_EQ(check(kernel), "");  // not of this plan
-  expectError(damaged, "[fully_connected first]");
+  expectError(damaged, "[fully_connected first\\x0aline]");
 
   Bytes twoSums = file;
   auto* weight = const_cast<plan::Weight*>(
       plan::GetGraph(twoSums.data() + kHeaderBytes)->nodes()->Get(1)->weights()->Get(0));
   reinterpret_cast<std::byte*>(weight)[sizeof(plan::Weight) - 1] ^= std::byte{1};
-  expectError(repaired(twoSums), "[fully_connected first] and [fully_connected second]");
+  expectError(repaired(twoSums), "[fully_connected first\\x0aline] and [fully_connected second]");
 }
 
 TEST_F(Plan, FlippedBitsUnderRightChecksumsDoNoHarm) {

@@ -1,8 +1,10 @@
 #include "layerwise/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -21,6 +23,23 @@ TEST(ThreadPool, EveryWorkerRunsEachJobOnce) {
     for (auto& count : calls) EXPECT_EQ(count, 1);
   }
 }
+
+// Sanitizers need the addresses that this takes away.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(ThreadPool, SaysSoWhereNoMoreThreadsStartAndEndsThoseThatDid) {
+  const auto startMany = [] {
+    const rlimit addresses{1 << 30, 1 << 30};  // of a stack of usual size for each
+    if (setrlimit(RLIMIT_AS, &addresses) != 0) std::exit(3);
+    try {
+      ThreadPool pool(1000);
+    } catch (const Error& error) {
+      std::exit(error.code() == ErrorCode::kOutOfMemory ? 0 : 1);
+    }
+    std::exit(2);
+  };
+  EXPECT_EXIT(startMany(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST(ThreadPool, RethrowsAndGoesOn) {
   ThreadPool pool(3);

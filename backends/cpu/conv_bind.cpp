@@ -125,9 +125,9 @@ void bindWinograd(ConvPlan& p, int threads, const CacheSizes& caches) {
       std::max<int64_t>(c.pixels, caches.l2 * 3 / 4 / rowBytes / c.pixels * c.pixels);
   UnitSizes sizes;
   sizes.rows = rows;
+  sizes.unitsPerThread = 1;  // each unit reads the weights of all points once more
   sizes.leastRows = c.pixels;
   sizes.cacheRows = cacheRows;
-  // Each unit reads the weights of all points once more, so that a worker has one.
   sizes.byChannels = weightsDominate(weightBytes, 4 * p.depth * s.h * s.w * s.n, caches);
   p.units = cutAsConfigured(p, sizes, threads, c.stripPixels);
   const int64_t strip = mostRows(p.units);
