@@ -24,10 +24,9 @@ struct BytePairs {
   /// `channels`: of a group's input.
   static BytePairs ofConvolution(std::int64_t channels, std::int64_t groups, std::int64_t rows,
                                  std::int64_t columns, std::int64_t columnDilation) {
-    const bool run = groups == 1 && columns > 1 && columnDilation == 1;
+    const bool run = groups == 1 && columns > 1 && columnDilation == 1 && channels % 2;
     return {static_cast<std::size_t>(channels), static_cast<std::size_t>(rows * columns),
-            run && channels % 2 ? Order::kRows : Order::kChannels,
-            static_cast<std::size_t>(columns)};
+            run ? Order::kRows : Order::kChannels, static_cast<std::size_t>(columns)};
   }
   static BytePairs ofDepthwise(std::int64_t rows, std::int64_t columns) {
     return {1, static_cast<std::size_t>(rows * columns),
@@ -60,18 +59,6 @@ struct BytePairs {
       for (std::size_t i = 0; i + 1 < channels; i += 2)
         for (std::size_t at = i * taps; at < (i + 1) * taps; ++at)
           if (!fits(weights[at], weights[at + taps])) return false;
-      return true;
-    }
-    if (order == Order::kRows) {
-      for (std::size_t row = 0; row < taps; row += columns) {
-        bool isEven = true;
-        int before = 0;
-        for (std::size_t tap = row; tap < row + columns; ++tap)
-          for (std::size_t i = tap; i < channels * taps; i += taps, isEven = !isEven) {
-            if (!isEven && !fits(before, weights[i])) return false;
-            before = weights[i];
-          }
-      }
       return true;
     }
     for (std::size_t i = 0; i < channels * taps; ++i)
